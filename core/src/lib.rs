@@ -1,1 +1,37 @@
-//! placeholder
+//! The engine room of Aludel: engine, pool, dialects, and the one classifier that decides what an error is.
+//!
+//! Most programs depend on the crate `aludel`, which re-exports all of this and adds sessions, models and macros.
+//!
+//! | Folder | What happens there |
+//! |---|---|
+//! | [`engine`](Engine) | options, hooks, the connector that makes raw connections |
+//! | [`pool`] | checkout, return, hand-off to waiters, generations |
+//! | [`dialect`] | what differs between SQLite, MariaDB/MySQL and PostgreSQL |
+//! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
+//! | [`url`] | database URLs that never show their password |
+//! | [`testing`] | fault scripts; the test clock is in [`clock`] |
+
+pub mod classify;
+pub mod clock;
+pub mod dialect;
+pub mod event;
+pub mod pool;
+pub mod testing;
+pub mod url;
+
+mod control;
+mod engine;
+mod error;
+mod fault;
+mod log;
+mod process;
+mod sync;
+
+pub use classify::{Class, Flavour, Phase};
+pub use control::{Control, STATIC_DEPTHS};
+pub use dialect::{Dialect, IsolationLevel};
+pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext};
+pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
+pub use event::Event;
+pub use fault::Fault;
+pub use url::Url;

@@ -1,1 +1,77 @@
-//! placeholder
+//! Aludel: what SQLAlchemy's engine, pool and session are to Python, for Rust, on Diesel.
+//!
+//! An [`Engine`] owns a pool; a [`Session`] takes a connection from it, is itself a Diesel connection, and tells the
+//! truth about its transaction: whatever breaks below, the caller learns the first cause and what has become of the
+//! data, nothing broken goes back to the pool, and a transaction that can safely run again does so by itself.
+//!
+//! ```
+//! # #[cfg(feature = "sqlite")] {
+//! use aludel::prelude::*;
+//! use diesel::prelude::*;
+//!
+//! diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, version -> Integer, } }
+//!
+//! #[derive(Model, Queryable, Selectable, Clone, Debug)]
+//! #[diesel(table_name = accounts)]
+//! struct Account { id: i32, owner: String, balance: i64, #[model(version)] version: i32 }
+//!
+//! #[retry(attempts = 5, deadline = "10s")]
+//! fn transfer(session: &mut Session<SqliteConnection>, from: i32, to: i32, amount: i64) -> aludel::Result<i64> {
+//!     let from = session.get_one::<Account>(from)?;
+//!     let to = session.get_one::<Account>(to)?;
+//!     session[from].balance -= amount;
+//!     session[to].balance += amount;
+//!     Ok(session[from].balance)
+//! }
+//!
+//! let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+//! let mut session = engine.session();
+//! diesel::sql_query(
+//!     "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL, \
+//!      version INTEGER NOT NULL)",
+//! )
+//! .execute(&mut session)?;
+//! session.add(Account { id: 1, owner: "Ann".into(), balance: 500, version: 0 });
+//! session.add(Account { id: 2, owner: "Bob".into(), balance: 0, version: 0 });
+//! session.commit()?;
+//!
+//! assert_eq!(transfer(&mut session, 1, 2, 100)?, 400);
+//! # }
+//! # Ok::<(), aludel::Error>(())
+//! ```
+//!
+//! | Folder | What happens there |
+//! |---|---|
+//! | [`connection`](Connection) | every call to the driver, and the error's way through the classifier |
+//! | `transaction` | root, savepoints, what an error does to them, the scopes that users write |
+//! | [`session`](Session) | verbs on objects, hooks |
+//! | [`model`](Model) | handles, the identity map, flush |
+//! | [`retry`](RetryPolicy) | the runner and its pauses |
+//!
+//! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`.
+#![forbid(unsafe_code)]
+
+pub mod prelude;
+
+mod connection;
+mod engine;
+mod model;
+mod retry;
+mod session;
+mod transaction;
+
+#[doc(hidden)]
+pub mod plumbing;
+
+pub use aludel_core::{
+    Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
+    Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
+};
+pub use aludel_core::{classify, clock, dialect, event, pool, testing, url};
+pub use aludel_macros::{Model, retry};
+pub use connection::{Connection, Cursor};
+pub use engine::EngineExt;
+pub use model::{Entity, Model, Persist, Written};
+pub use retry::{CommitPolicy, RetryPolicy};
+pub use session::Session;
+pub use transaction::{Manager, Transaction};

@@ -1,1 +1,39 @@
-//! placeholder
+//! What Aludel's tests stand on.
+//!
+//! | Module | What a test gets from it |
+//! |---|---|
+//! | [`mariadb`] (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
+//! | [`postgres`] (feature `postgres`) | the same for `PostgreSQL` |
+//! | [`sqlite`] | a database file that goes away with its handle |
+//! | [`gate`] | named stages for stories that two threads tell together |
+//! | [`log`] | a log of events that is compared as a whole |
+//! | [`poll`] | waiting for something that only a server can tell, with a deadline |
+//! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
+//! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
+//!
+//! A server that is not installed fails the test and names the package; nothing is ever skipped in silence.
+//! `tests/run` installs what is missing.
+
+#![forbid(unsafe_code)]
+
+// The story of a test.
+pub mod gate;
+pub mod log;
+pub mod poll;
+
+// The databases.
+pub mod database;
+#[cfg(feature = "mysql")]
+pub mod mariadb;
+#[cfg(feature = "postgres")]
+pub mod postgres;
+pub mod sqlite;
+
+// What carries the servers.
+pub mod ports;
+pub mod program;
+pub mod watchdog;
+
+pub use database::TestDatabase;
+pub use gate::{Gate, Meeting};
+pub use log::EventLog;

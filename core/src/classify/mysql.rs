@@ -1,0 +1,391 @@
+//! MariaDB and MySQL, with TiDB and Vitess, which speak their protocol.
+//!
+//! Server texts are those of `errmsg-utf8.txt` (MariaDB 10.11) and of the MySQL 8 error reference; client texts are
+//! compiled into the libraries: MariaDB's say "server" where Oracle's say "MySQL server". Diesel passes the number on
+//! only for prepared statements, and only as one of its kinds, so the numbers here are documentation. They could not
+//! decide alone anyway: 4031 is an idle timeout on MySQL and a trigger error on MariaDB.
+
+use super::rule::{self, Kinds, Rule, When};
+use super::template;
+use super::{Class, CommitOutcome, Fate, Phase, Scope};
+
+/// What Diesel's kinds mean. A plain constraint violation undoes its statement alone (MariaDB manual, "InnoDB error
+/// handling"); a deadlock undoes everything.
+pub(super) const KINDS: Kinds = Kinds {
+    constraint: plain("mysql constraint (kind)", &[]).at_commit(CommitOutcome::RolledBack),
+    serialization: conflict("mysql 1213 deadlock (kind)", &[]).fate(Fate::RolledBack),
+    read_only: refuses_writes("mysql 1792 read-only transaction (kind)", &[]),
+    closed: Rule::disconnect("mysql closed (kind)", Scope::Generation, &[]),
+    unsendable: Rule::disconnect("mysql not sent (kind)", Scope::Connection, &[]),
+    unknown: Rule::new("mysql unknown", Class::Permanent, &[]),
+};
+
+/// First match wins: what is more precise stands first.
+pub(super) const RULES: &[Rule] = &[
+    // The connection is dead.
+    Rule::disconnect(
+        "mysql 2006 gone away",
+        Scope::Generation,
+        &["Server has gone away", "MySQL server has gone away"],
+    ),
+    Rule::disconnect(
+        "mysql 2013 lost during query",
+        Scope::Generation,
+        &[
+            "Lost connection to server during query",
+            "Lost connection to MySQL server during query",
+        ],
+    ),
+    Rule::disconnect(
+        "mysql 2055 lost",
+        Scope::Generation,
+        &[
+            "Lost connection to server at '{}', system error",
+            "Lost connection to MySQL server at '{}', system error",
+            "Lost connection to backend server", // MaxScale
+        ],
+    ),
+    Rule::disconnect(
+        "mysql 2014 out of sync",
+        Scope::Connection,
+        &["Commands out of sync; you can't run this command now"],
+    ),
+    Rule::disconnect(
+        "mysql 2027 protocol",
+        Scope::Connection,
+        &[
+            "Received malformed packet",
+            "Malformed packet",
+            "Packet sequence number wrong",
+            "Got packets out of order", // 1156
+        ],
+    ),
+    Rule::disconnect(
+        "mysql 5013 socket error",
+        Scope::Generation,
+        &["Read error: ", "Write error: ", "Error while uncompressing packet"], // 5013, 5014, 5015
+    ),
+    Rule::disconnect(
+        "mysql 1158 communication error",
+        Scope::Connection,
+        &[
+            "Couldn't uncompress communication packet",   // 1157
+            "Got an error reading communication packets", // 1158
+            "Got timeout reading communication packets",  // 1159
+            "Got an error writing communication packets", // 1160
+            "Got timeout writing communication packets",  // 1161
+        ],
+    ),
+    Rule::disconnect(
+        "mysql 2026 tls",
+        Scope::Connection,
+        &["TLS/SSL error: ", "SSL connection error: "],
+    )
+    .when(When::Connected), // while connecting it is a matter of configuration
+    Rule::disconnect("mysql 1927 killed", Scope::Connection, &["Connection was killed"]),
+    Rule::disconnect(
+        "mysql 1053 shutdown",
+        Scope::Generation,
+        &["Server shutdown in progress"],
+    ),
+    Rule::disconnect(
+        "mysql 4031 idle",
+        Scope::Connection,
+        &["The client was disconnected by the server because of inactivity"],
+    ),
+    // Too large for the server, which hangs up; it would be too large again.
+    Rule::new(
+        "mysql 1153 packet too large",
+        Class::Permanent,
+        &[
+            "Got a packet bigger than 'max_allowed_packet' bytes",
+            "Got packet bigger than 'max_allowed_packet' bytes",
+        ],
+    )
+    .retires(Scope::Connection)
+    .fate(Fate::Lost),
+    // No connection to be had.
+    Rule::new(
+        "mysql 2003 unreachable",
+        Class::Failover,
+        &[
+            "Can't connect to server",
+            "Can't connect to local server",
+            "Can't connect to MySQL server",
+            "Can't connect to local MySQL server",
+            "Unknown server host",       // 2005
+            "Unknown MySQL server host", // 2005
+        ],
+    )
+    .retires(Scope::Generation)
+    .when(When::Connecting),
+    Rule::new(
+        "mysql 1040 too many",
+        Class::Busy,
+        &[
+            "Too many connections",
+            "User {} already has more than 'max_user_connections' active connections", // 1203
+            "User '{}' has exceeded the '{}' resource",                                // 1226
+            "Can't create a new thread",                                               // 1135
+        ],
+    ),
+    Rule::new(
+        "mysql 1043 handshake",
+        Class::Busy,
+        &["Bad handshake", "Error in server handshake"],
+    ),
+    plain(
+        "mysql 1045 access",
+        &[
+            "Access denied",
+            "Unknown database '{}'",
+            "Host '{}' is not allowed to connect",
+            "Host '{}' is blocked because of many connection errors",
+        ],
+    ),
+    // Conflicts.
+    conflict(
+        "mysql 1213 deadlock",
+        &[
+            "Deadlock found when trying to get lock",
+            "WSREP detected deadlock/conflict",
+            "Deadlock: wsrep aborted",
+        ],
+    )
+    .fate(Fate::RolledBack),
+    // Only the statement is undone, unless innodb_rollback_on_timeout: hence asked about.
+    Rule::new("mysql 1205 lock wait", Class::Retry, &["Lock wait timeout exceeded"]),
+    conflict(
+        "mysql 1020 changed",
+        &["Record has changed since last read in table '{}'"],
+    ),
+    Rule::new(
+        "mysql 3058 user lock deadlock",
+        Class::Retry,
+        &["Deadlock found when trying to get user-level lock"],
+    ),
+    Rule::new(
+        "mysql 1412 stale definition",
+        Class::Retry,
+        &[
+            "Table definition has changed, please retry transaction",
+            "Prepared statement needs to be re-prepared",
+        ],
+    )
+    .retires(Scope::Connection), // its cached statements are stale, and Diesel cannot drop them one by one
+    conflict(
+        "mysql 1614 xa rolled back",
+        &["XA_RBDEADLOCK", "XA_RBTIMEOUT", "XA_RBROLLBACK"],
+    ),
+    conflict(
+        "mysql 3101 plugin rollback",
+        &["Plugin instructed the server to rollback the current transaction"],
+    )
+    .fate(Fate::RolledBack),
+    conflict(
+        "mariadb 2104 rollback only",
+        &["This transaction was rolled back and cannot be committed"],
+    ),
+    Rule::new(
+        "mysql 3572 nowait",
+        Class::Busy,
+        &["Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set"],
+    )
+    .fate(Fate::StatementUndone),
+    // Hosts that cannot serve.
+    refuses_writes(
+        "mysql 1047 wsrep",
+        &["WSREP has not yet prepared node for application use"],
+    ),
+    refuses_writes(
+        "mysql 1290 read-only",
+        &[
+            "The MariaDB server is running with the --read-only option",
+            "The MariaDB server is running with the --read_only option",
+            "The MySQL server is running with the --read-only option",
+            "The MySQL server is running with the --super-read-only option",
+        ],
+    ),
+    refuses_writes(
+        "mysql 1836 read-only",
+        &["Running in read-only mode", "InnoDB is in read only mode"],
+    ),
+    refuses_writes(
+        "mysql 1792 read-only transaction",
+        &["Cannot execute statement in a READ ONLY transaction"],
+    ),
+    // The transaction is not what we think it is.
+    Rule::new(
+        "mysql 1305 savepoint",
+        Class::Permanent,
+        &["SAVEPOINT {} does not exist"],
+    )
+    .fate(Fate::Lost),
+    Rule::new(
+        "mysql 1180 during commit",
+        Class::Permanent,
+        &["Got error {} during COMMIT"],
+    ),
+    Rule::new(
+        "mysql 1206 lock table",
+        Class::Permanent,
+        &["The total number of locks exceeds the lock table size"],
+    ),
+    // Deadlines and KILL QUERY.
+    Rule::new(
+        "mariadb 1969 statement time",
+        Class::Permanent,
+        &["Query execution was interrupted (max_statement_time exceeded)"],
+    ),
+    // On MySQL the limit is for SELECT alone.
+    Rule::new(
+        "mysql 3024 statement time",
+        Class::Permanent,
+        &["Query execution was interrupted, maximum statement execution time exceeded"],
+    )
+    .fate(Fate::StatementUndone),
+    Rule::new(
+        "mysql 1317 interrupted",
+        Class::Permanent,
+        &["Query execution was interrupted"],
+    ),
+    // TiDB (its documentation, "Error codes").
+    conflict(
+        "tidb 9007 conflict",
+        &[
+            "Write conflict",                            // 9007, 8005
+            "can not retry select for update statement", // 8002
+            "Error: KV error safe to retry",             // 8022
+            "KV error safe to retry",                    // 8022
+            "Information schema is changed",             // 8028
+        ],
+    ),
+    Rule::new(
+        "tidb 9001 unavailable",
+        Class::Failover,
+        &[
+            "PD server timeout",
+            "TiKV server timeout",
+            "TiKV server is busy",
+            "Resolve lock timeout",
+            "Region is unavailable",
+        ],
+    )
+    .retires(Scope::Generation),
+    // Vitess (go/vt/vterrors), after its `target: …: vttablet: `.
+    Rule::new(
+        "vitess unavailable",
+        Class::Failover,
+        &[
+            "rpc error: code = Unavailable",
+            "UNAVAILABLE",
+            "not serving",
+            "primary is not serving",
+            "operation not allowed in state NOT_SERVING",
+            "no healthy tablet available",
+        ],
+    )
+    .retires(Scope::Generation),
+    Rule::new(
+        "vitess pool",
+        Class::Busy,
+        &[
+            "tx_pool",
+            "transaction pool connection limit exceeded",
+            "per-user transaction pool connection limit exceeded",
+            "transaction pool aborting request",
+        ],
+    ),
+    Rule::new(
+        "vitess transaction ended",
+        Class::Retry,
+        &[
+            "transaction {}: not found",
+            "transaction {}: ended at",
+            "transaction {}: in use: for tx killer rollback",
+        ],
+    ),
+    // Plain mistakes: the statement is undone and the transaction stands.
+    plain(
+        "mysql 1062 constraint",
+        &[
+            "Duplicate entry '{}' for key",                                         // 1062, 1586
+            "Duplicate entry for key '{}'",                                         // 1859
+            "Column '{}' cannot be null",                                           // 1048
+            "Field '{}' doesn't have a default value",                              // 1364
+            "Cannot add or update a child row: a foreign key constraint fails",     // 1216, 1452
+            "Cannot delete or update a parent row: a foreign key constraint fails", // 1217, 1451
+            "Check constraint '{}' is violated",                                    // 3819
+            "CONSTRAINT {} failed for {}",                                          // 4025
+        ],
+    )
+    .at_commit(CommitOutcome::RolledBack),
+    plain(
+        "mysql 1264 data",
+        &[
+            "Out of range value for column '{}'",
+            "Incorrect {} value: '{}' for ",    // 1366
+            "Data too long for column '{}'",    // 1406
+            "Truncated incorrect {} value: ",   // 1292
+            "Division by 0",                    // 1365
+            "Subquery returns more than 1 row", // 1242
+        ],
+    ),
+    plain(
+        "mysql 1064 syntax",
+        &[
+            "You have an error in your SQL syntax",
+            "Table '{}' doesn't exist",      // 1146
+            "Unknown column '{}' in ",       // 1054
+            "SELECT command denied to user", // 1142
+            "INSERT command denied to user",
+            "UPDATE command denied to user",
+            "DELETE command denied to user",
+            "Column count doesn't match value count at row", // 1136
+        ],
+    ),
+];
+
+/// Looks a message up, as it is and without what stands before the server's own words.
+pub(super) fn find(phase: Phase, message: &str) -> Option<&'static Rule> {
+    /// TLS handshakes that the server refused (MariaDB Connector/C 3.3.11 and above), TiDB's own numbering, and
+    /// Vitess's address of the tablet and gRPC status.
+    const PREFIXES: &[&str] = &[
+        "Received error packet before completion of TLS handshake. The authenticity of the following error cannot be \
+         verified: {} - ",
+        "[{}] ",
+        "[{}]",
+        "target: {}: ",
+        "vttablet: ",
+        "rpc error: code = {} desc = ",
+    ];
+    let mut line = template::first_line(message);
+    let mut known = rule::find(RULES, phase, line);
+    for prefix in PREFIXES {
+        if known.is_some() {
+            break;
+        }
+        if let Some(rest) = template::strip(prefix, line) {
+            line = rest;
+            known = rule::find(RULES, phase, line);
+        }
+    }
+    known
+}
+
+/// A mistake in the statement; what came before it stands.
+const fn plain(name: &'static str, texts: &'static [&'static str]) -> Rule {
+    Rule::new(name, Class::Permanent, texts).fate(Fate::Open)
+}
+
+/// Somebody else was first. At COMMIT the server rolls back.
+const fn conflict(name: &'static str, texts: &'static [&'static str]) -> Rule {
+    Rule::new(name, Class::Retry, texts).at_commit(CommitOutcome::RolledBack)
+}
+
+/// A host that answers and does not write.
+const fn refuses_writes(name: &'static str, texts: &'static [&'static str]) -> Rule {
+    Rule::new(name, Class::Failover, texts)
+        .retires(Scope::Generation)
+        .at_commit(CommitOutcome::NotCommitted)
+}

@@ -1,0 +1,176 @@
+//! What differs between databases, and nothing else.
+//!
+//! A [`Dialect`] is implemented for a Diesel connection type. Everything above is generic over that type.
+
+use diesel::backend::Backend;
+use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
+use diesel::query_builder::QueryFragment;
+use diesel::r2d2::R2D2Connection;
+use diesel::result::{Error as DieselError, QueryResult};
+use secrecy::SecretString;
+
+use crate::classify::Flavour;
+use crate::control::Control;
+use crate::error::Result;
+use crate::url::Url;
+
+#[cfg(feature = "mysql")]
+pub(crate) mod mysql;
+#[cfg(feature = "postgres")]
+mod postgres;
+#[cfg(feature = "sqlite")]
+mod sqlite;
+
+/// Isolation levels, as the SQL standard names them.
+///
+/// MariaDB, MySQL and PostgreSQL have all four; SQLite has `Serializable` (its default) and `ReadUncommitted` (which
+/// acts only in shared-cache mode).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum IsolationLevel {
+    /// Dirty reads are possible.
+    ReadUncommitted,
+    /// Each statement sees what was committed before it began.
+    ReadCommitted,
+    /// Each transaction sees what was committed before its first read.
+    RepeatableRead,
+    /// As if transactions ran one after the other.
+    Serializable,
+}
+
+impl IsolationLevel {
+    /// The level in SQL.
+    pub fn sql(self) -> &'static str {
+        match self {
+            Self::ReadUncommitted => "READ UNCOMMITTED",
+            Self::ReadCommitted => "READ COMMITTED",
+            Self::RepeatableRead => "REPEATABLE READ",
+            Self::Serializable => "SERIALIZABLE",
+        }
+    }
+}
+
+/// Whether the server still has our transaction open.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ServerTransaction {
+    /// Open and usable.
+    Open,
+    /// Open, but the server takes nothing but ROLLBACK (PostgreSQL after any error).
+    Aborted,
+    /// There is none: the server has rolled it back or committed it.
+    None,
+}
+
+/// What a new connection is set up with.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Setup {
+    /// The URL it was connected with.
+    pub url: Url,
+    /// The level that every transaction on it has, if not the server's default.
+    pub isolation_level: Option<IsolationLevel>,
+}
+
+impl Setup {
+    /// What a connection to `url` is set up with.
+    pub fn new(url: Url, isolation_level: Option<IsolationLevel>) -> Self {
+        Self { url, isolation_level }
+    }
+}
+
+/// A Diesel connection that Aludel can drive.
+///
+/// It is implemented for `SqliteConnection`, `MysqlConnection` and `PgConnection`, each behind its feature, and may be
+/// implemented for others that speak one of their protocols.
+pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
+    /// Whose rules and texts the server follows.
+    const FLAVOUR: Flavour;
+
+    /// The schemes of its URLs, the preferred one first.
+    const SCHEMES: &'static [&'static str];
+
+    /// Checks the URL and renders it for the driver.
+    ///
+    /// # Errors
+    ///
+    /// When a part of the URL cannot act as its writer expects; the text names what can.
+    fn driver_url(url: &Url) -> Result<SecretString>;
+
+    /// Makes a raw connection.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the driver answers.
+    fn connect(driver_url: &SecretString) -> diesel::ConnectionResult<Self> {
+        use secrecy::ExposeSecret as _;
+        Self::establish(driver_url.expose_secret())
+    }
+
+    /// Prepares a raw connection that was just made: the language of messages, time-outs, the isolation level.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers, or that something the URL demanded is not so (TLS).
+    fn prepare(&mut self, setup: &Setup) -> Result<()>;
+
+    /// Sends a transaction control statement, in one round trip where the backend can.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers.
+    fn control(&mut self, control: Control) -> QueryResult<()>;
+
+    /// Asks whether the server still has our transaction open. Called on the error path only.
+    ///
+    /// # Errors
+    ///
+    /// When the question itself fails, which says that the connection is gone.
+    fn server_transaction(&mut self) -> QueryResult<ServerTransaction>;
+
+    /// The number by which the server knows this connection (`KILL`, `pg_terminate_backend`), if it has one.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers.
+    fn backend_id(&mut self) -> QueryResult<Option<i64>>;
+
+    /// A query's text with its placeholders, without its values.
+    ///
+    /// # Errors
+    ///
+    /// When the query cannot be built.
+    fn sql<T: QueryFragment<Self::Backend>>(query: &T) -> QueryResult<String>;
+
+    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`).
+    fn sql_with_values<T: QueryFragment<Self::Backend>>(query: &T) -> String;
+
+    /// Tells Diesel's own manager of the raw connection that a transaction is open, or that none is.
+    ///
+    /// Diesel's PostgreSQL connection compares libpq's state with it, and its pool traits ask it whether the connection
+    /// is broken.
+    fn mirror(&mut self, open: bool) {
+        use diesel::connection::{TransactionDepthChange, ValidTransactionManagerStatus};
+        let status = <Self::TransactionManager as TransactionManager<Self>>::transaction_manager_status_mut(self);
+        let mut valid = ValidTransactionManagerStatus::default();
+        if open {
+            valid
+                .change_transaction_depth(TransactionDepthChange::IncreaseDepth)
+                .expect("a status that is in no transaction can enter one");
+        }
+        *status = TransactionManagerStatus::Valid(valid);
+    }
+}
+
+/// Renders a query with the backend's own builder.
+fn render<DB, T>(query: &T, backend: &DB) -> Result<String, DieselError>
+where
+    DB: Backend,
+    DB::QueryBuilder: Default,
+    T: QueryFragment<DB>,
+{
+    use diesel::query_builder::QueryBuilder as _;
+    let mut builder = DB::QueryBuilder::default();
+    query.to_sql(&mut builder, backend)?;
+    Ok(builder.finish())
+}

@@ -1,0 +1,102 @@
+//! PostgreSQL, through libpq.
+
+use diesel::RunQueryDsl as _;
+use diesel::connection::{
+    Connection as _, InTransactionStatus, SimpleConnection, TransactionManagerStatus, ValidTransactionManagerStatus,
+};
+use diesel::dsl::sql;
+use diesel::pg::{Pg, PgConnection};
+use diesel::query_builder::QueryFragment;
+use diesel::result::QueryResult;
+use diesel::sql_types::{Integer, Text};
+use secrecy::SecretString;
+
+use super::{Dialect, ServerTransaction, Setup, render};
+use crate::classify::Flavour;
+use crate::control::Control;
+use crate::error::Result;
+use crate::url::Url;
+
+impl Dialect for PgConnection {
+    const FLAVOUR: Flavour = Flavour::PostgreSql;
+    const SCHEMES: &'static [&'static str] = &["postgres", "postgresql"];
+
+    fn driver_url(url: &Url) -> Result<SecretString> {
+        // libpq checks every argument by itself and refuses those it does not know.
+        Ok(url.reveal())
+    }
+
+    fn prepare(&mut self, setup: &Setup) -> Result<()> {
+        // Only a superuser may change it; the classifier knows English texts, so say so when it will not see them.
+        let language: String = diesel::select(sql::<Text>("current_setting('lc_messages')")).get_result(self)?;
+        if !(matches!(language.as_str(), "" | "C" | "POSIX")
+            || language.starts_with("en")
+            || language.starts_with("C."))
+        {
+            tracing::warn!(
+                lc_messages = language,
+                "the server's messages are not in English: errors without an SQLSTATE of Diesel's own, such as \
+                 deadlocks, will not be recognised; set lc_messages to C for this database or role"
+            );
+        }
+        if let Some(level) = setup.isolation_level {
+            self.batch_execute(&format!(
+                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}",
+                level.sql()
+            ))?;
+        }
+        Ok(())
+    }
+
+    fn control(&mut self, control: Control) -> QueryResult<()> {
+        match control {
+            Control::BeginImmediate => self.batch_execute(&Control::Begin.sql()),
+            control => self.batch_execute(&control.sql()),
+        }
+    }
+
+    fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {
+        // An empty statement changes nothing and makes Diesel read libpq's transaction status.
+        self.batch_execute("")?;
+        match &self.transaction_state_status() {
+            TransactionManagerStatus::InError => Err(diesel::result::Error::BrokenTransactionManager),
+            TransactionManagerStatus::Valid(ValidTransactionManagerStatus {
+                in_transaction: None, ..
+            }) => Ok(ServerTransaction::None),
+            TransactionManagerStatus::Valid(ValidTransactionManagerStatus {
+                in_transaction:
+                    Some(InTransactionStatus {
+                        requires_rollback_maybe_up_to_top_level: true,
+                        ..
+                    }),
+                ..
+            }) => Ok(ServerTransaction::Aborted),
+            TransactionManagerStatus::Valid(_) => Ok(ServerTransaction::Open),
+        }
+    }
+
+    fn backend_id(&mut self) -> QueryResult<Option<i64>> {
+        let pid: i32 = diesel::select(sql::<Integer>("pg_backend_pid()")).get_result(self)?;
+        Ok(Some(i64::from(pid)))
+    }
+
+    fn sql<T: QueryFragment<Pg>>(query: &T) -> QueryResult<String> {
+        render(query, &Pg)
+    }
+
+    fn sql_with_values<T: QueryFragment<Pg>>(query: &T) -> String {
+        diesel::debug_query::<Pg, _>(query).to_string()
+    }
+}
+
+trait Status {
+    fn transaction_state_status(&mut self) -> &mut TransactionManagerStatus;
+}
+
+impl Status for PgConnection {
+    fn transaction_state_status(&mut self) -> &mut TransactionManagerStatus {
+        use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
+        let _ = self.transaction_state();
+        AnsiTransactionManager::transaction_manager_status_mut(self)
+    }
+}

@@ -1,0 +1,175 @@
+//! The engine: one database, its pool, and what every connection of it has in common.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use crate::clock::Clock;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::event::{Event, Listeners};
+use crate::fault::Fault;
+use crate::log::Log;
+use crate::pool::{Checkout, Pool, PoolError};
+use crate::testing::FaultScript;
+use crate::url::Url;
+
+mod builder;
+mod connector;
+mod error_context;
+
+pub use builder::EngineBuilder;
+pub use connector::ConnectInfo;
+pub use error_context::ErrorContext;
+
+type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
+
+/// One database, as SQLAlchemy's `Engine`: a URL, a dialect and a pool, from which sessions and connections are taken.
+///
+/// It connects to nothing until something is first used. Cloning shares it, and it may be used from any thread.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::Engine;
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// assert_eq!(engine.pool().status().to_string().contains("Current Checked out connections: 0"), true);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
+pub struct Engine<C: Dialect>(Arc<Inner<C>>);
+
+struct Inner<C: Dialect> {
+    url: Url,
+    pool: Pool<C>,
+    clock: Clock,
+    listeners: Listeners,
+    handle_error: Vec<Box<ErrorHook>>,
+    log: Log,
+    faults: Option<FaultScript>,
+    /// Counts the sessions, so that a handle of one is never taken for a handle of another.
+    sessions: AtomicU64,
+}
+
+impl<C: Dialect> Engine<C> {
+    /// An engine with every option at its default.
+    ///
+    /// # Errors
+    ///
+    /// When the URL cannot be parsed, or has a part that this dialect cannot use. Nothing is connected to.
+    pub fn new(url: &str) -> Result<Self> {
+        Self::builder(url).build()
+    }
+
+    /// An engine with options of your own.
+    pub fn builder(url: &str) -> EngineBuilder<C> {
+        EngineBuilder::new(url)
+    }
+
+    /// The URL; it renders with its password hidden.
+    pub fn url(&self) -> &Url {
+        &self.0.url
+    }
+
+    /// The pool.
+    pub fn pool(&self) -> &Pool<C> {
+        &self.0.pool
+    }
+
+    /// The clock that everything of this engine goes by.
+    pub fn clock(&self) -> &Clock {
+        &self.0.clock
+    }
+
+    /// Takes a raw connection from the pool (`raw_connection` in SQLAlchemy): no transaction, no classification.
+    /// Dropping it returns it.
+    ///
+    /// # Errors
+    ///
+    /// When no connection could be made, with the driver's own error at once; or when none was free within
+    /// `pool_timeout`.
+    #[track_caller]
+    pub fn raw_connection(&self) -> Result<Checkout<C>> {
+        self.0.pool.checkout().map_err(from_pool)
+    }
+
+    /// As [`raw_connection`](Self::raw_connection), but waiting no longer than `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[track_caller]
+    pub fn raw_connection_within(&self, timeout: Duration) -> Result<Checkout<C>> {
+        self.0.pool.checkout_within(timeout).map_err(from_pool)
+    }
+
+    /// Closes every idle connection and lets those in use be closed on return (`dispose` in SQLAlchemy). The engine
+    /// stays usable and connects anew.
+    pub fn dispose(&self) {
+        self.0.pool.dispose();
+    }
+
+    /// Tells the listeners. For the layers above.
+    #[doc(hidden)]
+    pub fn emit(&self, event: &Event<'_>) {
+        self.0.log.event(event);
+        self.0.listeners.emit(event);
+    }
+
+    /// The log of this engine. For the layers above.
+    #[doc(hidden)]
+    pub fn log(&self) -> &Log {
+        &self.0.log
+    }
+
+    /// The script of faults, in tests. For the layers above.
+    #[doc(hidden)]
+    pub fn faults(&self) -> Option<&FaultScript> {
+        self.0.faults.as_ref()
+    }
+
+    /// A number that no other session of this engine has. For the layers above.
+    #[doc(hidden)]
+    pub fn next_session_number(&self) -> u64 {
+        self.0.sessions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Lets the user's `handle_error` hooks change what the classifier said. For the layers above.
+    #[doc(hidden)]
+    pub fn reconsider(&self, fault: Fault) -> Fault {
+        if self.0.handle_error.is_empty() {
+            return fault;
+        }
+        let mut context = ErrorContext::new(&fault);
+        for hook in &self.0.handle_error {
+            hook(&mut context);
+        }
+        let verdict = context.verdict();
+        fault.with_verdict(verdict)
+    }
+}
+
+/// A pool's error is ours already when our own connector made it.
+fn from_pool(error: PoolError) -> Error {
+    match error {
+        PoolError::Connect(source) => match source.downcast::<Error>() {
+            Ok(ours) => *ours,
+            Err(source) => Error::from(PoolError::Connect(source)),
+        },
+        other => Error::from(other),
+    }
+}
+
+impl<C: Dialect> Clone for Engine<C> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<C: Dialect> fmt::Debug for Engine<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Engine({})", self.0.url)
+    }
+}

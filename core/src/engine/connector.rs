@@ -1,0 +1,69 @@
+//! How the engine's pool makes, tests and resets connections.
+
+use secrecy::SecretString;
+
+use crate::classify::classify_connect;
+use crate::control::Control;
+use crate::dialect::{Dialect, Setup};
+use crate::error::{Error, Result};
+use crate::pool::{BoxError, CheckoutInfo, Connector, Refuse, ResetOnReturn};
+
+pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync;
+pub(super) type CheckoutHook<C> = dyn Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync;
+
+/// What an `on_connect` hook is told about the connection it prepares.
+#[derive(Debug)]
+#[non_exhaustive]
+pub struct ConnectInfo<'a> {
+    /// What it was set up with.
+    pub setup: &'a Setup,
+}
+
+pub(super) struct EngineConnector<C> {
+    pub(super) driver_url: SecretString,
+    pub(super) setup: Setup,
+    pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
+    pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
+}
+
+impl<C: Dialect> EngineConnector<C> {
+    fn make(&self) -> Result<C> {
+        let mut connection = C::connect(&self.driver_url).map_err(|error| {
+            let verdict = classify_connect(C::FLAVOUR, &error);
+            Error::connect(error, verdict)
+        })?;
+        connection.prepare(&self.setup)?;
+        for hook in &self.on_connect {
+            hook(&mut connection, &ConnectInfo { setup: &self.setup })?;
+        }
+        Ok(connection)
+    }
+}
+
+impl<C: Dialect> Connector<C> for EngineConnector<C> {
+    fn connect(&self) -> std::result::Result<C, BoxError> {
+        self.make().map_err(BoxError::from)
+    }
+
+    fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        connection.ping().map_err(BoxError::from)
+    }
+
+    fn has_broken(&self, connection: &mut C) -> bool {
+        connection.is_broken()
+    }
+
+    fn reset(&self, connection: &mut C, how: ResetOnReturn) -> std::result::Result<(), BoxError> {
+        match how {
+            ResetOnReturn::Rollback => connection.control(Control::Rollback)?,
+            ResetOnReturn::Commit => connection.control(Control::Commit)?,
+            ResetOnReturn::None => return Ok(()),
+        }
+        connection.mirror(false);
+        Ok(())
+    }
+
+    fn on_checkout(&self, connection: &mut C, info: &CheckoutInfo) -> std::result::Result<(), Refuse> {
+        self.on_checkout.iter().try_for_each(|hook| hook(connection, info))
+    }
+}

@@ -1,0 +1,504 @@
+//! The one error of the engine and of everything above it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+
+use diesel::result::Error as DieselError;
+
+use crate::classify::{Class, Verdict, classify_unknown_flavour};
+use crate::fault::Fault;
+use crate::pool::PoolError;
+use crate::url::UrlError;
+
+/// A result whose error is [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Whatever went wrong: what happened first, to what, and what has become of the data.
+///
+/// The type is opaque; ask it with its predicates ([`is_disconnect`](Error::is_disconnect),
+/// [`is_retryable`](Error::is_retryable), [`is_commit_unknown`](Error::is_commit_unknown), …), with
+/// [`kind`](Error::kind) and [`outcome`](Error::outcome), or walk its `source()` chain, which ends in what the driver
+/// said. Its text is written for the reader of a log: the first cause, then the outcome, then what to do.
+///
+/// ```
+/// use aludel_core::Error;
+///
+/// let error = Error::from(diesel::result::Error::NotFound);
+/// assert!(error.is_not_found());
+/// assert!(!error.is_retryable());
+/// ```
+pub struct Error(Box<Repr>);
+
+struct Repr {
+    cause: Cause,
+    outcome: Option<Outcome>,
+    /// Reruns are decided by what the session saw; this remembers it for those who read the error later.
+    verdict: Option<Verdict>,
+    /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
+    later: Vec<Error>,
+}
+
+/// What kind of trouble an [`Error`] is; small on purpose, and open for more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// A URL or an option cannot be used as it is.
+    Configuration,
+    /// No connection could be made.
+    Connect,
+    /// No connection was free within `pool_timeout`.
+    PoolTimeout,
+    /// A statement failed.
+    Statement,
+    /// COMMIT was refused; nothing was committed.
+    Commit,
+    /// COMMIT was sent and its answer never came.
+    CommitUnknown,
+    /// The transaction had already failed and refuses to go on.
+    Doomed,
+    /// A transaction is open that the call would have to end first.
+    TransactionAlreadyOpen,
+    /// The call does not fit the state of the session.
+    Misuse,
+    /// A row that must exist does not.
+    NotFound,
+    /// A handle names nothing that this session holds any more.
+    StaleEntity,
+    /// A row was changed by somebody else since it was read.
+    VersionConflict,
+    /// The caller asked to stop.
+    Exit,
+    /// An error of the caller's own.
+    Other,
+}
+
+/// What has become of the transaction that the error ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Outcome {
+    /// No transaction had begun.
+    NotBegun,
+    /// All of it was rolled back; nothing was written.
+    RolledBack,
+    /// The work since the savepoint was rolled back; the transaction around it goes on.
+    RolledBackToSavepoint,
+    /// The transaction is still open, and the caller decides.
+    StillOpen,
+    /// Nobody knows: COMMIT was sent, its answer never came.
+    Unknown,
+    /// It was committed; what failed came after.
+    Committed,
+}
+
+enum Cause {
+    Configuration(String),
+    Url(UrlError),
+    Connect(Box<dyn StdError + Send + Sync>),
+    Pool(PoolError),
+    Statement(DieselError),
+    Commit(Fault),
+    CommitUnknown(Fault),
+    Doomed(Fault),
+    TransactionAlreadyOpen { first_write: String },
+    Misuse(String),
+    Object { kind: ErrorKind, text: String },
+    Exit(Exit),
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+/// An error that any closure may return to leave at once: a shutdown, a cancellation, the caller's own timeout.
+///
+/// It passes through every transaction unwrapped, is never rerun, and closes the one connection that was in use, since
+/// nobody knows in which state the caller left it (SQLAlchemy treats `KeyboardInterrupt` and the like in this way).
+///
+/// ```
+/// use aludel_core::{Error, Exit};
+///
+/// let error = Error::from(Exit::new("shutting down"));
+/// assert!(error.is_exit());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Exit(String);
+
+impl Exit {
+    /// An exit for a reason that its readers will understand.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Exit {}
+
+/// Why a statement was refused without being sent.
+///
+/// It travels inside [`diesel::result::Error::QueryBuilderError`], since Diesel has no other variant that can carry an
+/// error without losing it; converted to [`Error`] it becomes what it was.
+#[derive(Debug)]
+pub struct Refused(Error);
+
+impl Refused {
+    /// Diesel's error with ours inside.
+    pub fn wrap(error: Error) -> DieselError {
+        // An error that is nothing but Diesel's own needs no coat.
+        match *error.0 {
+            Repr {
+                cause: Cause::Statement(inner),
+                outcome: None,
+                later,
+                ..
+            } if later.is_empty() => inner,
+            repr => DieselError::QueryBuilderError(Box::new(Self(Error(Box::new(repr))))),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl StdError for Refused {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        Some(&self.0)
+    }
+}
+
+impl Error {
+    fn new(cause: Cause) -> Self {
+        Self(Box::new(Repr {
+            cause,
+            outcome: None,
+            verdict: None,
+            later: Vec::new(),
+        }))
+    }
+
+    /// An error of the caller's own, to be returned from a closure.
+    pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
+        let error = error.into();
+        match error.downcast::<Self>() {
+            Ok(ours) => *ours,
+            Err(error) => Self::new(Cause::Other(error)),
+        }
+    }
+
+    /// An option or a URL part that cannot be used; the text names the fix.
+    pub fn configuration(text: impl Into<String>) -> Self {
+        Self::new(Cause::Configuration(text.into()))
+    }
+
+    /// A call that does not fit the state it was made in; the text names the fix.
+    pub fn misuse(text: impl Into<String>) -> Self {
+        Self::new(Cause::Misuse(text.into()))
+    }
+
+    /// An error about one object of a layer above: its kind, and a text with model and key in it.
+    pub fn object(kind: ErrorKind, text: impl Into<String>) -> Self {
+        Self::new(Cause::Object {
+            kind,
+            text: text.into(),
+        })
+    }
+
+    /// No connection could be made.
+    pub fn connect(source: impl Into<Box<dyn StdError + Send + Sync>>, verdict: Verdict) -> Self {
+        let mut error = Self::new(Cause::Connect(source.into()));
+        error.0.verdict = Some(verdict);
+        error.0.outcome = Some(Outcome::NotBegun);
+        error
+    }
+
+    /// COMMIT failed with `fault`; nothing was committed.
+    pub fn commit(fault: Fault) -> Self {
+        let verdict = fault.verdict();
+        Self::new(Cause::Commit(fault))
+            .with_verdict(verdict)
+            .with_outcome(Outcome::RolledBack)
+    }
+
+    /// COMMIT was sent and its answer never came.
+    pub fn commit_unknown(fault: Fault) -> Self {
+        let verdict = fault.verdict();
+        Self::new(Cause::CommitUnknown(fault))
+            .with_verdict(verdict)
+            .with_outcome(Outcome::Unknown)
+    }
+
+    /// The transaction had already failed with `fault`.
+    pub fn doomed(fault: Fault) -> Self {
+        let verdict = fault.verdict();
+        Self::new(Cause::Doomed(fault)).with_verdict(verdict)
+    }
+
+    /// A transaction is open that nobody began explicitly and that has written.
+    #[track_caller]
+    pub fn transaction_already_open(first_write: &str) -> Self {
+        let place = Location::caller();
+        Self::new(Cause::TransactionAlreadyOpen {
+            first_write: format!("{first_write} (refused at {place})"),
+        })
+    }
+
+    /// Says what has become of the transaction.
+    #[must_use]
+    pub fn with_outcome(mut self, outcome: Outcome) -> Self {
+        self.0.outcome = Some(outcome);
+        self
+    }
+
+    /// Says what the classifier decided.
+    #[must_use]
+    pub fn with_verdict(mut self, verdict: Verdict) -> Self {
+        self.0.verdict = Some(verdict);
+        self
+    }
+
+    /// Adds what failed after the first cause.
+    #[must_use]
+    pub fn with_later(mut self, later: Self) -> Self {
+        self.0.later.push(later);
+        self
+    }
+
+    /// What kind of trouble this is.
+    pub fn kind(&self) -> ErrorKind {
+        match &self.0.cause {
+            Cause::Configuration(_) | Cause::Url(_) => ErrorKind::Configuration,
+            Cause::Pool(PoolError::Timeout { .. }) => ErrorKind::PoolTimeout,
+            Cause::Connect(_) | Cause::Pool(_) => ErrorKind::Connect,
+            Cause::Statement(DieselError::NotFound) => ErrorKind::NotFound,
+            Cause::Statement(_) => ErrorKind::Statement,
+            Cause::Commit(_) => ErrorKind::Commit,
+            Cause::CommitUnknown(_) => ErrorKind::CommitUnknown,
+            Cause::Doomed(_) => ErrorKind::Doomed,
+            Cause::TransactionAlreadyOpen { .. } => ErrorKind::TransactionAlreadyOpen,
+            Cause::Misuse(_) => ErrorKind::Misuse,
+            Cause::Object { kind, .. } => *kind,
+            Cause::Exit(_) => ErrorKind::Exit,
+            Cause::Other(_) => ErrorKind::Other,
+        }
+    }
+
+    /// What the classifier decided about the error that came first.
+    pub fn class(&self) -> Class {
+        self.0.verdict.map_or(Class::Permanent, |verdict| verdict.class)
+    }
+
+    /// The classifier's whole answer, where a driver was involved.
+    pub fn verdict(&self) -> Option<Verdict> {
+        self.0.verdict
+    }
+
+    /// What has become of the transaction, where the error ended one.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.0.outcome
+    }
+
+    /// What failed after the first cause, oldest first.
+    pub fn later(&self) -> &[Self] {
+        &self.0.later
+    }
+
+    /// The connection was lost.
+    pub fn is_disconnect(&self) -> bool {
+        self.class() == Class::Disconnect
+    }
+
+    /// Running the whole transaction again may succeed and cannot apply it twice.
+    pub fn is_retryable(&self) -> bool {
+        !self.is_commit_unknown() && !self.is_exit() && self.class() != Class::Permanent
+    }
+
+    /// COMMIT was sent and nobody knows whether it happened.
+    pub fn is_commit_unknown(&self) -> bool {
+        matches!(self.0.cause, Cause::CommitUnknown(_))
+    }
+
+    /// The transaction had failed before and refused to go on.
+    pub fn is_doomed(&self) -> bool {
+        matches!(self.0.cause, Cause::Doomed(_))
+    }
+
+    /// No connection was free within `pool_timeout`.
+    pub fn is_pool_timeout(&self) -> bool {
+        self.kind() == ErrorKind::PoolTimeout
+    }
+
+    /// A row that must exist does not.
+    pub fn is_not_found(&self) -> bool {
+        self.kind() == ErrorKind::NotFound
+    }
+
+    /// A handle that names nothing any more.
+    pub fn is_stale_entity(&self) -> bool {
+        self.kind() == ErrorKind::StaleEntity
+    }
+
+    /// A row was changed by somebody else since it was read.
+    pub fn is_version_conflict(&self) -> bool {
+        self.kind() == ErrorKind::VersionConflict
+    }
+
+    /// The caller asked to stop.
+    pub fn is_exit(&self) -> bool {
+        matches!(self.0.cause, Cause::Exit(_))
+    }
+
+    /// A transaction is open that the call would have to end first.
+    pub fn is_transaction_already_open(&self) -> bool {
+        matches!(self.0.cause, Cause::TransactionAlreadyOpen { .. })
+    }
+
+    /// Diesel's error, where one is the cause.
+    pub fn as_diesel(&self) -> Option<&DieselError> {
+        match &self.0.cause {
+            Cause::Statement(error) => Some(error),
+            _ => None,
+        }
+    }
+
+    /// The caller's own error, given to [`Error::other`].
+    pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
+        match &self.0.cause {
+            Cause::Other(error) => error.downcast_ref(),
+            _ => None,
+        }
+    }
+
+    fn advice(&self) -> Option<&'static str> {
+        if self.is_commit_unknown() {
+            return Some("look for the effect of the transaction before running it again, or make it idempotent");
+        }
+        match (&self.0.cause, self.class()) {
+            (Cause::Exit(_), _) => None,
+            (_, Class::Retry) => Some("run the whole transaction again: `#[retry]` does so by itself"),
+            (_, Class::Disconnect) => Some("run the whole transaction again on another connection: `#[retry]` does so"),
+            (_, Class::Failover) => Some("this server cannot serve now; run the transaction again when it can"),
+            (_, Class::Busy) => Some("the server is short of something; try again in a moment"),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0.cause {
+            Cause::Configuration(text) | Cause::Misuse(text) | Cause::Object { text, .. } => f.write_str(text)?,
+            Cause::Url(error) => write!(f, "{error}")?,
+            Cause::Connect(error) => write!(f, "no connection could be made: {error}")?,
+            Cause::Pool(error) => write!(f, "{error}")?,
+            Cause::Statement(error) => write!(f, "{error}")?,
+            Cause::Commit(fault) => write!(f, "COMMIT failed: {fault}")?,
+            Cause::CommitUnknown(fault) => {
+                write!(
+                    f,
+                    "COMMIT was sent and its answer never came, it may or may not have happened: {fault}"
+                )?;
+            }
+            Cause::Doomed(fault) => {
+                write!(
+                    f,
+                    "this transaction has failed and takes no further statement; first cause: {fault}"
+                )?;
+            }
+            Cause::TransactionAlreadyOpen { first_write } => write!(
+                f,
+                "a transaction is already open on this session and has unfinished work, first write: {first_write}; \
+                 end it with commit() or rollback(), nest with begin_nested, or use a session of its own \
+                 (engine.begin)"
+            )?,
+            Cause::Exit(exit) => write!(f, "exit: {exit}")?,
+            Cause::Other(error) => write!(f, "{error}")?,
+        }
+        match self.0.outcome {
+            Some(Outcome::RolledBack) => f.write_str(" [rolled back, nothing was written]")?,
+            Some(Outcome::RolledBackToSavepoint) => f.write_str(" [rolled back to the savepoint]")?,
+            Some(Outcome::NotBegun) => f.write_str(" [no transaction had begun]")?,
+            Some(Outcome::StillOpen) => f.write_str(" [the transaction is still open]")?,
+            Some(Outcome::Committed) => f.write_str(" [the transaction was committed before]")?,
+            Some(Outcome::Unknown) | None => {}
+        }
+        for later in &self.0.later {
+            write!(f, "; then: {later}")?;
+        }
+        match self.advice() {
+            Some(advice) => write!(f, "; {advice}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}/{:?}: {self}", self.kind(), self.class())
+    }
+}
+
+impl StdError for Error {
+    fn source(&self) -> Option<&(dyn StdError + 'static)> {
+        match &self.0.cause {
+            Cause::Url(error) => Some(error),
+            Cause::Connect(error) => Some(error.as_ref()),
+            Cause::Pool(error) => Some(error),
+            Cause::Statement(error) => Some(error),
+            Cause::Commit(fault) | Cause::CommitUnknown(fault) | Cause::Doomed(fault) => Some(fault),
+            Cause::Exit(exit) => Some(exit),
+            Cause::Other(error) => Some(error.as_ref()),
+            Cause::Configuration(_)
+            | Cause::TransactionAlreadyOpen { .. }
+            | Cause::Misuse(_)
+            | Cause::Object { .. } => None,
+        }
+    }
+}
+
+impl From<DieselError> for Error {
+    fn from(error: DieselError) -> Self {
+        let error = match error {
+            DieselError::QueryBuilderError(inner) => match inner.downcast::<Refused>() {
+                Ok(refused) => return refused.0,
+                Err(inner) => DieselError::QueryBuilderError(inner),
+            },
+            other => other,
+        };
+        let verdict = classify_unknown_flavour(&error);
+        Self::new(Cause::Statement(error)).with_verdict(verdict)
+    }
+}
+
+impl From<Error> for DieselError {
+    fn from(error: Error) -> Self {
+        Refused::wrap(error)
+    }
+}
+
+impl From<UrlError> for Error {
+    fn from(error: UrlError) -> Self {
+        Self::new(Cause::Url(error))
+    }
+}
+
+impl From<PoolError> for Error {
+    fn from(error: PoolError) -> Self {
+        Self::new(Cause::Pool(error)).with_outcome(Outcome::NotBegun)
+    }
+}
+
+impl From<Exit> for Error {
+    fn from(exit: Exit) -> Self {
+        Self::new(Cause::Exit(exit))
+    }
+}

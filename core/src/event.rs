@@ -1,0 +1,194 @@
+//! What the engine, its pool and its transactions tell whoever listens.
+//!
+//! Listeners only observe. They run in registration order, on the thread that caused the event, and never while a lock
+//! of ours is held, so a listener may call back into the engine.
+
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::classify::{Class, Phase};
+
+/// One thing that happened.
+///
+/// Every variant carries what a reader of a log needs and nothing that could be a secret: no bind value, no password,
+/// and SQL text only as it was written, with its placeholders.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum Event<'a> {
+    /// A raw connection was made (`connect` in SQLAlchemy's pool events).
+    Connect {
+        /// Number of the connection, counted from 1 in each pool.
+        connection: u64,
+    },
+    /// Making a raw connection failed.
+    ConnectFailed {
+        /// What the driver or a hook answered.
+        error: &'a (dyn std::error::Error + 'static),
+    },
+    /// A connection was handed out.
+    Checkout {
+        /// Number of the connection.
+        connection: u64,
+        /// How long the caller had waited for it.
+        waited: Duration,
+    },
+    /// A connection came back and went to the idle ones, or to the next waiter.
+    Checkin {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A returned connection was dirty and was reset.
+    Reset {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A connection was tested before it was handed out.
+    Ping {
+        /// Number of the connection.
+        connection: u64,
+        /// Whether it answered.
+        alive: bool,
+    },
+    /// A connection was declared unusable and closed.
+    Invalidate {
+        /// Number of the connection.
+        connection: u64,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A raw connection was closed, for whatever reason.
+    Close {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// Every connection older than now was retired: each is replaced at its next checkout.
+    Retire {
+        /// The generation that is current from now on.
+        generation: u64,
+        /// Why.
+        reason: &'a str,
+    },
+    /// A caller waited for the whole `pool_timeout`.
+    PoolTimeout {
+        /// How long it waited.
+        waited: Duration,
+    },
+    /// A connection left the pool for good and belongs to its holder.
+    Detach {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A root transaction began.
+    Begin {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A root transaction was committed.
+    Commit {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A root transaction was rolled back.
+    Rollback {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A savepoint was set.
+    Savepoint {
+        /// Number of the connection.
+        connection: u64,
+        /// Depth of the savepoint, from 1.
+        depth: usize,
+    },
+    /// A savepoint was released, its work kept.
+    ReleaseSavepoint {
+        /// Number of the connection.
+        connection: u64,
+        /// Depth of the savepoint, from 1.
+        depth: usize,
+    },
+    /// A savepoint was rolled back to and released, its work undone.
+    RollbackToSavepoint {
+        /// Number of the connection.
+        connection: u64,
+        /// Depth of the savepoint, from 1.
+        depth: usize,
+    },
+    /// The driver answered with an error.
+    Fault {
+        /// Number of the connection.
+        connection: u64,
+        /// What the classifier says of it.
+        class: Class,
+        /// What was being done.
+        phase: Phase,
+        /// The driver's words.
+        message: &'a str,
+    },
+    /// The transaction can no longer be committed.
+    Doomed {
+        /// Number of the connection.
+        connection: u64,
+        /// The first cause.
+        cause: &'a str,
+    },
+    /// Nobody knows whether a COMMIT has happened.
+    CommitUnknown {
+        /// Number of the connection.
+        connection: u64,
+        /// What came instead of the answer.
+        cause: &'a str,
+    },
+    /// A transaction is about to run again from its start.
+    Rerun {
+        /// Name of the function that runs again.
+        function: &'a str,
+        /// Number of the attempt that is about to start; the first rerun is attempt 2.
+        attempt: u32,
+        /// Class of what ended the attempt before.
+        class: Class,
+        /// How long the runner slept in between.
+        delay: Duration,
+        /// What ended the attempt before.
+        cause: &'a str,
+    },
+    /// A session whose transaction had written was dropped without commit: its work was rolled back.
+    DroppedUncommitted {
+        /// What wrote first: a place in the source, or a statement.
+        first_write: &'a str,
+    },
+}
+
+type Listener = dyn Fn(&Event<'_>) + Send + Sync;
+
+/// The listeners of one engine, in registration order.
+///
+/// Cloning shares them.
+#[derive(Clone, Default)]
+pub struct Listeners(Arc<Vec<Box<Listener>>>);
+
+impl Listeners {
+    /// Listeners from a list; order is kept.
+    pub fn new(listeners: Vec<Box<Listener>>) -> Self {
+        Self(Arc::new(listeners))
+    }
+
+    /// Tells every listener, in order.
+    pub fn emit(&self, event: &Event<'_>) {
+        for listener in self.0.iter() {
+            listener(event);
+        }
+    }
+
+    /// Whether nobody listens.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl fmt::Debug for Listeners {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Listeners({})", self.0.len())
+    }
+}

@@ -1,0 +1,161 @@
+//! What a driver call answered, remembered.
+//!
+//! Diesel's errors cannot be cloned, yet two parties need each of them: the caller, who gets the error itself, and the
+//! transaction, which must be able to name its first cause long after the caller has swallowed it. [`Fault::record`]
+//! shares the driver's information between both, so that nothing is flattened into text.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::sync::Arc;
+
+use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
+
+use crate::classify::{Flavour, Phase, Verdict, classify};
+
+type Information = dyn DatabaseErrorInformation + Send + Sync;
+
+/// One error that passed through a connection, with what the classifier says of it.
+///
+/// It is an [`Error`](StdError) itself, so that it can stand in the `source()` chain of those that follow from it.
+#[derive(Clone)]
+pub struct Fault(Arc<Inner>);
+
+struct Inner {
+    verdict: Verdict,
+    phase: Phase,
+    message: String,
+    information: Option<(DatabaseErrorKind, Arc<Information>)>,
+    statement: Option<String>,
+}
+
+impl Fault {
+    /// Remembers `error` and gives it back, unchanged to its reader.
+    pub fn record(
+        flavour: Flavour,
+        phase: Phase,
+        statement: Option<String>,
+        error: DieselError,
+    ) -> (Self, DieselError) {
+        let verdict = classify(flavour, phase, &error);
+        let message = error.to_string();
+        let (information, error) = match error {
+            DieselError::DatabaseError(kind, information) => {
+                let shared: Arc<Information> = Arc::from(information);
+                // `DatabaseErrorKind` is `Copy` only by luck of today's Diesel; it is all that users match on.
+                (
+                    Some((kind, shared.clone())),
+                    DieselError::DatabaseError(kind, Box::new(Shared(shared))),
+                )
+            }
+            other => (None, other),
+        };
+        (
+            Self(Arc::new(Inner {
+                verdict,
+                phase,
+                message,
+                information,
+                statement,
+            })),
+            error,
+        )
+    }
+
+    /// A fault that no driver reported: a panic, an exit, a function that joined the transaction and failed.
+    pub fn from_message(phase: Phase, verdict: Verdict, message: impl Into<String>) -> Self {
+        Self(Arc::new(Inner {
+            verdict,
+            phase,
+            message: message.into(),
+            information: None,
+            statement: None,
+        }))
+    }
+
+    /// The same fault, seen with another verdict: the server was asked, or the user's `handle_error` decided.
+    #[must_use]
+    pub fn with_verdict(&self, verdict: Verdict) -> Self {
+        Self(Arc::new(Inner {
+            verdict,
+            phase: self.0.phase,
+            message: self.0.message.clone(),
+            information: self.0.information.clone(),
+            statement: self.0.statement.clone(),
+        }))
+    }
+
+    /// What the classifier says.
+    pub fn verdict(&self) -> Verdict {
+        self.0.verdict
+    }
+
+    /// What was being done.
+    pub fn phase(&self) -> Phase {
+        self.0.phase
+    }
+
+    /// The driver's words.
+    pub fn message(&self) -> &str {
+        &self.0.message
+    }
+
+    /// The statement as it was sent, with its placeholders and without its values; known for raw SQL and for
+    /// statements whose text was needed anyway.
+    pub fn statement(&self) -> Option<&str> {
+        self.0.statement.as_deref()
+    }
+
+    /// Diesel's error again, for those who must raise the first cause in the place of a later one.
+    pub fn to_diesel(&self) -> DieselError {
+        match &self.0.information {
+            Some((kind, shared)) => DieselError::DatabaseError(*kind, Box::new(Shared(shared.clone()))),
+            None => DieselError::QueryBuilderError(Box::new(self.clone())),
+        }
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0.message)
+    }
+}
+
+impl fmt::Debug for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fault")
+            .field("message", &self.0.message)
+            .field("phase", &self.0.phase)
+            .field("verdict", &self.0.verdict)
+            .field("statement", &self.0.statement)
+            .finish()
+    }
+}
+
+impl StdError for Fault {}
+
+/// The driver's information, owned by both the caller's error and our memory of it.
+struct Shared(Arc<Information>);
+
+impl DatabaseErrorInformation for Shared {
+    fn message(&self) -> &str {
+        self.0.message()
+    }
+    fn details(&self) -> Option<&str> {
+        self.0.details()
+    }
+    fn hint(&self) -> Option<&str> {
+        self.0.hint()
+    }
+    fn table_name(&self) -> Option<&str> {
+        self.0.table_name()
+    }
+    fn column_name(&self) -> Option<&str> {
+        self.0.column_name()
+    }
+    fn constraint_name(&self) -> Option<&str> {
+        self.0.constraint_name()
+    }
+    fn statement_position(&self) -> Option<i32> {
+        self.0.statement_position()
+    }
+}

@@ -1,0 +1,114 @@
+//! Log lines, through `tracing`; and on standard error for those who asked with `echo` and have no subscriber.
+
+use std::fmt;
+
+use crate::event::Event;
+
+/// What is shown of an engine, and under which name.
+#[derive(Clone, Debug)]
+#[doc(hidden)]
+pub struct Log {
+    /// Statements are shown even without a subscriber.
+    pub echo: bool,
+    /// The pool's doings are shown even without a subscriber.
+    pub echo_pool: bool,
+    /// Bind values are left out.
+    pub hide_parameters: bool,
+    /// Tells engines apart.
+    pub name: Option<String>,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self {
+            echo: false,
+            echo_pool: false,
+            hide_parameters: true,
+            name: None,
+        }
+    }
+}
+
+impl Log {
+    /// Whether anybody would see a statement: rendering one costs an allocation.
+    pub fn wants_statements(&self) -> bool {
+        self.echo || tracing::enabled!(target: "aludel.engine", tracing::Level::DEBUG)
+    }
+
+    /// Shows a statement as it is sent.
+    pub fn statement(&self, connection: u64, text: &str) {
+        let name = self.name();
+        if self.echo && !has_subscriber() {
+            line("aludel.engine", name, format_args!("#{connection} {text}"));
+        } else if self.echo {
+            tracing::info!(target: "aludel.engine", engine = name, connection, "{text}");
+        } else {
+            tracing::debug!(target: "aludel.engine", engine = name, connection, "{text}");
+        }
+    }
+
+    /// Shows an event.
+    pub fn event(&self, event: &Event<'_>) {
+        let name = self.name();
+        match event {
+            Event::Begin { connection } => self.transaction(*connection, "BEGIN"),
+            Event::Commit { connection } => self.transaction(*connection, "COMMIT"),
+            Event::Rollback { connection } => self.transaction(*connection, "ROLLBACK"),
+            Event::Savepoint { connection, .. }
+            | Event::ReleaseSavepoint { connection, .. }
+            | Event::RollbackToSavepoint { connection, .. } => {
+                if self.wants_statements() {
+                    self.statement(*connection, &format!("{event:?}"));
+                }
+            }
+            Event::DroppedUncommitted { first_write } => tracing::warn!(
+                target: "aludel.session",
+                engine = name,
+                first_write,
+                "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback()"
+            ),
+            Event::Fault { .. } | Event::Doomed { .. } | Event::Rerun { .. } => {
+                tracing::info!(target: "aludel.session", engine = name, "{event:?}");
+            }
+            Event::CommitUnknown { .. } | Event::PoolTimeout { .. } => {
+                tracing::warn!(target: "aludel.session", engine = name, "{event:?}");
+            }
+            Event::Retire { .. } | Event::Invalidate { .. } => {
+                if self.echo_pool && !has_subscriber() {
+                    line("aludel.pool", name, format_args!("{event:?}"));
+                } else {
+                    tracing::info!(target: "aludel.pool", engine = name, "{event:?}");
+                }
+            }
+            _ => {
+                if self.echo_pool && !has_subscriber() {
+                    line("aludel.pool", name, format_args!("{event:?}"));
+                } else {
+                    tracing::debug!(target: "aludel.pool", engine = name, "{event:?}");
+                }
+            }
+        }
+    }
+
+    fn transaction(&self, connection: u64, text: &str) {
+        if self.wants_statements() {
+            self.statement(connection, text);
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.name.as_deref().unwrap_or_default()
+    }
+}
+
+fn has_subscriber() -> bool {
+    tracing::dispatcher::has_been_set()
+}
+
+fn line(target: &str, name: &str, text: fmt::Arguments<'_>) {
+    if name.is_empty() {
+        eprintln!("{target}  {text}");
+    } else {
+        eprintln!("{target}.{name}  {text}");
+    }
+}

@@ -1,0 +1,14 @@
+//! The one place that names the synchronisation primitives the pool and the clock are built from.
+//!
+//! A schedule explorer swaps these for its own; nothing else in this crate names `std::sync::Mutex` or `Condvar` for
+//! state that threads share.
+
+pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+
+/// Locks, poisoned or not.
+///
+/// What we keep under a lock is consistent between any two statements that can panic, so a panic elsewhere says nothing
+/// about it, and a wedged pool would be worse than the panic.
+pub(crate) fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,282 @@
+//! What is generated, token for token, and every message.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+
+use super::{ast, macro_impl, valid};
+use crate::errors::Errors;
+
+#[track_caller]
+fn expands(item: TokenStream, expected: TokenStream) {
+    assert_eq!(macro_impl(item).to_string(), expected.to_string());
+}
+
+/// Asserts that there are exactly these mistakes, each known by a part of its message.
+#[track_caller]
+fn refuses(item: TokenStream, expected: &[&str]) {
+    let input = syn::parse2(item).expect("a test derives on what can be derived on");
+    let mut errors = Errors::default();
+    let read = ast::read(&input, &mut errors);
+    let checked = valid::check(&read, &mut errors).map(drop);
+    let found: Vec<_> = match errors.finish(checked) {
+        Ok(()) => Vec::new(),
+        Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
+    };
+    assert_eq!(found.len(), expected.len(), "{found:#?}");
+    for (found, expected) in found.iter().zip(expected) {
+        assert!(found.contains(expected), "{found:?} does not say {expected:?}");
+    }
+}
+
+/// A struct of these fields with which nothing else is wrong.
+fn with(fields: TokenStream) -> TokenStream {
+    quote!(#[diesel(table_name = accounts)] struct Account { #fields })
+}
+
+/// The part of the expansion that says what the key is.
+#[track_caller]
+fn key(item: TokenStream, expected: TokenStream) {
+    let (found, expected) = (macro_impl(item).to_string(), expected.to_string());
+    assert!(found.contains(&expected), "{found} does not say {expected}");
+}
+
+#[test]
+fn a_model() {
+    expands(
+        quote! {
+            #[diesel(table_name = accounts)]
+            struct Account { id: i32, owner: String, balance: i64, #[model(version)] version: i32 }
+        },
+        quote! {
+            ::aludel::__model! {
+                model: Account,
+                name: "Account",
+                table: accounts,
+                key: [id: i32 => id],
+                generated: [id],
+                version: [version: i32 => version],
+                columns: [owner: String => owner, balance: i64 => balance],
+            }
+        },
+    );
+}
+
+#[test]
+fn diesels_own_attributes_are_read() {
+    expands(
+        quote! {
+            #[diesel(check_for_backend(Pg), belongs_to(User, foreign_key = user))]
+            #[diesel(table_name = crate::schema::lines, primary_key(number, order_id))]
+            pub struct r#Line {
+                #[diesel(column_name = order_id)]
+                order: i64,
+                number: i16,
+                #[diesel(serialize_as = Map<A, B>, column_name = "type")]
+                r#kind: Vec<Option<u8>>,
+            }
+        },
+        quote! {
+            ::aludel::__model! {
+                model: r#Line,
+                name: "Line",
+                table: crate::schema::lines,
+                key: [order: i64 => order_id, number: i16 => number],
+                generated: [],
+                version: [],
+                columns: [r#kind: Vec<Option<u8> > => r#type],
+            }
+        },
+    );
+}
+
+#[test]
+fn who_makes_the_key() {
+    key(with(quote!(id: u64)), quote!(key: [id: u64 => id], generated: [id]));
+    key(with(quote!(#[model(generated)] id: i16)), quote!(generated: [id]));
+    key(with(quote!(#[model(assigned)] id: i64)), quote!(generated: []));
+    key(with(quote!(id: Uuid)), quote!(key: [id: Uuid => id], generated: []));
+    key(
+        with(quote!(id: i32, #[model(key)] code: String)),
+        quote!(key: [code: String => code], generated: []),
+    );
+    key(
+        with(quote!(#[model(key)] a: i32, #[model(key, assigned)] b: i32)),
+        quote!(key: [a: i32 => a, b: i32 => b], generated: []),
+    );
+}
+
+#[test]
+fn there_is_a_key() {
+    refuses(
+        with(quote!(owner: String)),
+        &[
+            "which field is the key? mark it `#[model(key)]`, or name its column on the struct with \
+             `#[diesel(primary_key(..))]`, or call it `id`",
+        ],
+    );
+    let named = |key: TokenStream| {
+        quote!(
+            #[diesel(table_name = a, primary_key(#key))]
+            struct A {
+                id: i32,
+                #[model(key)]
+                code: i32,
+            }
+        )
+    };
+    refuses(
+        named(quote!(cod, code)),
+        &["unknown column `cod`; did you mean `code`?"],
+    );
+    refuses(named(quote!(id)), &["names another key"]);
+    refuses(named(quote!()), &["`primary_key` takes the names of columns"]);
+    refuses(named(quote!(code)), &[]);
+    let malformed = quote!(
+        #[diesel(table_name = a, primary_key = code)]
+        struct A {
+            code: i32,
+        }
+    );
+    refuses(malformed, &["`primary_key` takes the names of columns"]);
+    refuses(with(quote!(id: Option<i32>)), &["a key is never NULL"]);
+}
+
+#[test]
+fn the_maker_of_a_key_is_said_once_and_on_the_key() {
+    refuses(
+        with(quote!(#[model(generated, assigned)] id: i32)),
+        &["either `generated` by the database or `assigned`"],
+    );
+    refuses(
+        with(quote!(id: i32, #[model(generated)] code: i32)),
+        &["`generated` says who makes the key"],
+    );
+    refuses(
+        with(quote!(id: i32, #[model(assigned)] code: i32)),
+        &["`assigned` says who makes the key"],
+    );
+    refuses(with(quote!(#[model(generated)] id: Uuid)), &["only an integer key"]);
+    refuses(
+        with(quote!(#[model(key, generated)] a: i32, #[model(key)] b: i32)),
+        &["a key of several columns"],
+    );
+}
+
+#[test]
+fn there_is_one_version_and_it_counts() {
+    refuses(
+        with(quote!(id: i32, #[model(version)] a: i32, #[model(version)] b: i64)),
+        &["a model has one version, and `a` is it already"],
+    );
+    refuses(with(quote!(#[model(key, version)] a: i32)), &["a key does not change"]);
+    refuses(with(quote!(#[model(version)] id: i32)), &["a key does not change"]);
+    refuses(
+        with(quote!(id: i32, #[model(version)] a: String)),
+        &["a version is counted up"],
+    );
+}
+
+#[test]
+fn only_structs_with_named_fields_and_no_parameters() {
+    let table = quote!(#[diesel(table_name = accounts)]);
+    refuses(quote!(#table enum A { B }), &["an enum has none"]);
+    refuses(quote!(#table union A { b: u8 }), &["a union has none"]);
+    refuses(quote!(#table struct A(i32);), &["a tuple struct has no names"]);
+    refuses(quote!(#table struct A;), &["a unit struct has none"]);
+    refuses(quote!(#table struct A {}), &["needs a field for each column"]);
+    refuses(
+        quote!(#table struct A<'a, T> where T: B { id: &'a T }),
+        &["cannot be generic; write the types out"],
+    );
+    refuses(
+        quote!(#table struct A where u8: Copy { id: i32 }),
+        &["remove the `where` clause"],
+    );
+}
+
+#[test]
+fn attributes_are_all_checked() {
+    refuses(
+        quote!(
+            struct A {
+                id: i32,
+            }
+        ),
+        &["which table? name it: `#[diesel(table_name = accounts)]`"],
+    );
+    refuses(
+        quote!(
+            #[diesel(table_name)]
+            struct A {
+                id: i32,
+            }
+        ),
+        &["`table_name` is the path of a table"],
+    );
+    refuses(
+        quote!(
+            #[diesel(table_name = a, table_name = b)]
+            struct A {
+                id: i32,
+            }
+        ),
+        &["remove this second `table_name`"],
+    );
+    refuses(
+        quote! {
+            #[diesel(primary_key(id), primary_key(id))]
+            #[model(key)]
+            struct A {
+                #[model]
+                id: i32,
+                #[model(verson)]
+                a: i32,
+                #[model(version = 1)]
+                b: i32,
+                #[model(key, key)]
+                #[diesel(column_name = 5)]
+                c: i32,
+                #[diesel(embed)]
+                d: D,
+                #[diesel(column_name = a)]
+                e: i32,
+            }
+        },
+        &[
+            "`#[model(key)]` belongs on a field",
+            "name all of its columns in one `primary_key(..)`",
+            "`model` takes its arguments in parentheses: `#[model(..)]`",
+            "unknown key `verson`; did you mean `version`?",
+            "`version` takes no value; write `#[model(version)]`",
+            "`key` is given twice; keep one",
+            "`column_name` is the name that the column has in `table!`",
+            "`embed` is not supported by `derive(Model)` yet",
+            "which table?",
+            "column `a` is mapped by the field `a` too",
+            "names another key",
+        ],
+    );
+}
+
+#[test]
+fn after_a_mistake_the_model_is_still_one() {
+    let fallback = macro_impl(quote!(
+        enum Account {
+            A,
+        }
+    ))
+    .to_string();
+    assert!(
+        fallback.ends_with(&quote!(::aludel::__model_fallback! { model: Account }).to_string()),
+        "{fallback}"
+    );
+    assert!(
+        !macro_impl(quote!(
+            struct Account<T> {
+                id: T,
+            }
+        ))
+        .to_string()
+        .contains("__model_fallback")
+    );
+}

@@ -1,0 +1,102 @@
+//! Which fields are the key, and who makes it.
+
+use syn::Ident;
+
+use crate::errors::{Errors, unknown};
+use crate::model::ast::{Field, Input};
+use crate::types;
+
+/// The fields marked `key`, else Diesel's primary key, else `id`; in the order of the fields.
+pub(super) fn find<'a>(input: &Input<'_>, fields: &'a [Field<'a>], errors: &mut Errors) -> Vec<&'a Field<'a>> {
+    let marked: Vec<_> = fields.iter().filter(|field| field.options.key.is_some()).collect();
+    let key = match &input.options.primary_key {
+        Some(names) => {
+            let named = named(names, fields, errors);
+            check_agreement(&marked, &named, errors);
+            if marked.is_empty() { named } else { marked }
+        }
+        None if marked.is_empty() => fields.iter().filter(|field| field.ident == "id").collect(),
+        None => marked,
+    };
+    if key.is_empty() && input.options.primary_key.is_none() {
+        let message = "which field is the key? mark it `#[model(key)]`, or name its column on the struct with \
+                       `#[diesel(primary_key(..))]`, or call it `id`";
+        errors.at(input.ident, message);
+    }
+    let nullable = |field: &&&Field<'_>| types::last_segment(field.ty).is_some_and(|name| name == "Option");
+    for field in key.iter().filter(nullable) {
+        let message =
+            "a key is never NULL; write the type without `Option` (0 in an integer key means \"not yet made\")";
+        errors.at(field.ty, message);
+    }
+    key
+}
+
+/// The fields whose columns are `names`.
+fn named<'a>(names: &[Ident], fields: &'a [Field<'a>], errors: &mut Errors) -> Vec<&'a Field<'a>> {
+    let columns: Vec<_> = fields.iter().map(|field| field.column().to_string()).collect();
+    for name in names.iter().filter(|name| !columns.contains(&name.to_string())) {
+        errors.at(name, unknown("column", &name.to_string(), &columns));
+    }
+    fields.iter().filter(|field| names.contains(field.column())).collect()
+}
+
+/// Diesel's `find` and ours must mean the same key.
+fn check_agreement(marked: &[&Field<'_>], named: &[&Field<'_>], errors: &mut Errors) {
+    let [first, ..] = marked else { return };
+    let same = marked.len() == named.len()
+        && marked
+            .iter()
+            .zip(named)
+            .all(|(marked, named)| marked.ident == named.ident);
+    if !named.is_empty() && !same {
+        let message =
+            "`#[model(key)]` names another key than `#[diesel(primary_key(..))]` does; let them agree, or keep one";
+        errors.at(&first.options.key, message);
+    }
+}
+
+/// `generated` and `assigned` stand on key fields, one of them, where they can be done.
+pub(super) fn check_makers(fields: &[Field<'_>], key: &[&Field<'_>], errors: &mut Errors) {
+    for field in fields {
+        let (generated, assigned) = (field.options.generated.as_ref(), field.options.assigned.as_ref());
+        if let (Some(_), Some(assigned)) = (generated, assigned) {
+            errors.at(
+                assigned,
+                "a key is either `generated` by the database or `assigned` by the client; keep one",
+            );
+        }
+        let is_key = key.iter().any(|key| key.ident == field.ident);
+        for maker in generated
+            .into_iter()
+            .chain(assigned)
+            .filter(|_| !is_key && !key.is_empty())
+        {
+            errors.at(
+                maker,
+                format!("`{maker}` says who makes the key, and this field is none; remove it, or add `key`"),
+            );
+        }
+        let Some(generated) = generated.filter(|_| is_key) else {
+            continue;
+        };
+        if key.len() > 1 {
+            errors.at(
+                generated,
+                "a key of several columns is made by the client for now; remove `generated`",
+            );
+        } else if !types::is_integer(field.ty) {
+            let message = "only an integer key (`i16` to `i64`, `u16` to `u64`, by these names) can be made by the \
+                           database for now; remove `generated` and set the key before `add`";
+            errors.at(generated, message);
+        }
+    }
+}
+
+/// A single integer key is made by the database unless it is marked `assigned`.
+pub(super) fn generated<'a>(key: &[&'a Field<'a>]) -> Vec<&'a Ident> {
+    match key {
+        [single] if single.options.assigned.is_none() && types::is_integer(single.ty) => vec![single.ident],
+        _ => Vec::new(),
+    }
+}

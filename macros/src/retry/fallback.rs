@@ -1,0 +1,43 @@
+//! Writes the function after a mistake, so that its callers find it and the mistake is the only error.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::{Error, ReturnType};
+
+use super::ast::Function;
+use crate::types::Mentions;
+
+/// What could not be read, as it was.
+pub(super) fn item(item: &TokenStream, error: &Error) -> TokenStream {
+    let error = error.to_compile_error();
+    quote!(#error #item)
+}
+
+/// The signature over a body in which nothing can be wrong.
+pub(super) fn function(function: &Function, error: &Error) -> TokenStream {
+    let Function {
+        attributes,
+        visibility,
+        inner_attributes,
+        ..
+    } = function;
+    let error = error.to_compile_error();
+    let mut signature = function.signature.clone();
+    // Unstable in a function with a body: the compiler would have more to say about it.
+    signature.variadic = None;
+    let body = body(function);
+    quote! {
+        #error
+        #(#attributes)*
+        #[allow(unused_variables, unused_mut, improper_ctypes_definitions)]
+        #visibility #signature { #(#inner_attributes)* #body }
+    }
+}
+
+/// `impl Trait` gets its type from the body, so that one has to stay.
+fn body(function: &Function) -> TokenStream {
+    match &function.signature.output {
+        ReturnType::Type(_, ty) if Mentions::of(ty).impl_trait => function.body.stream(),
+        ReturnType::Type(..) | ReturnType::Default => quote!(::core::unimplemented!()),
+    }
+}

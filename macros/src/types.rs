@@ -1,0 +1,122 @@
+//! Questions about a type that can be answered from how it is written.
+
+use proc_macro2::TokenStream;
+use quote::ToTokens;
+use syn::visit_mut::{self, VisitMut};
+use syn::{Ident, Lifetime, ParenthesizedGenericArguments, Type, TypeBareFn, TypeImplTrait, TypeReference};
+
+/// The type without the parentheses and invisible groups around it.
+pub(crate) fn peel(ty: &Type) -> &Type {
+    match ty {
+        Type::Group(group) => peel(&group.elem),
+        Type::Paren(paren) => peel(&paren.elem),
+        ty => ty,
+    }
+}
+
+/// `Session` of `aludel::Session<C>`.
+pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
+    match peel(ty) {
+        Type::Path(path) if path.qself.is_none() => path.path.segments.last().map(|segment| &segment.ident),
+        _ => None,
+    }
+}
+
+/// Whether this is an integer type that a key made by the database, or a version, can have.
+pub(crate) fn is_integer(ty: &Type) -> bool {
+    let integers = ["i16", "i32", "i64", "u16", "u32", "u64"];
+    last_segment(ty).is_some_and(|name| integers.iter().any(|integer| name == integer))
+}
+
+/// What a type mentions, functions that it only describes (`fn(&mut T)`, `Fn(&T) -> &T`) left out.
+#[derive(Default)]
+pub(crate) struct Mentions {
+    /// `&mut` anywhere.
+    pub(crate) exclusive: bool,
+    /// `&` without a lifetime, or `'_`.
+    pub(crate) elided: bool,
+    /// `impl Trait`.
+    pub(crate) impl_trait: bool,
+    /// Lifetimes by name.
+    pub(crate) lifetimes: Vec<Lifetime>,
+}
+
+impl Mentions {
+    pub(crate) fn of(ty: &Type) -> Self {
+        let mut mentions = Self::default();
+        // syn's read-only visitor is a feature that nothing else here needs; a copy of one type is cheap.
+        mentions.visit_type_mut(&mut ty.clone());
+        mentions
+    }
+}
+
+impl VisitMut for Mentions {
+    fn visit_type_reference_mut(&mut self, reference: &mut TypeReference) {
+        self.exclusive |= reference.mutability.is_some();
+        self.elided |= reference.lifetime.is_none();
+        visit_mut::visit_type_reference_mut(self, reference);
+    }
+
+    fn visit_type_impl_trait_mut(&mut self, impl_trait: &mut TypeImplTrait) {
+        self.impl_trait = true;
+        visit_mut::visit_type_impl_trait_mut(self, impl_trait);
+    }
+
+    fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {
+        if lifetime.ident == "_" {
+            self.elided = true;
+        } else {
+            self.lifetimes.push(lifetime.clone());
+        }
+    }
+
+    fn visit_type_bare_fn_mut(&mut self, _: &mut TypeBareFn) {}
+
+    fn visit_parenthesized_generic_arguments_mut(&mut self, _: &mut ParenthesizedGenericArguments) {}
+}
+
+/// The type as a person writes it: a token stream has a space between any two tokens.
+pub(crate) fn pretty(ty: impl ToTokens) -> String {
+    let mut tokens = TokenStream::new();
+    ty.to_tokens(&mut tokens);
+    let spaced = [
+        (" :: ", "::"),
+        (":: ", "::"),
+        (" < ", "<"),
+        ("< ", "<"),
+        (" >", ">"),
+        (" ,", ","),
+        ("& ", "&"),
+    ];
+    spaced
+        .iter()
+        .fold(tokens.to_string(), |text, (from, to)| text.replace(from, to))
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::parse_quote;
+
+    use super::*;
+
+    #[test]
+    fn functions_that_are_only_described_mention_nothing() {
+        let mentions = Mentions::of(&parse_quote!(Box<dyn Fn(&mut A) -> &B>));
+        assert!(!mentions.exclusive && !mentions.elided);
+        let mentions = Mentions::of(&parse_quote!(Option<(i32, &'a mut fn(&A))>));
+        assert!(mentions.exclusive && !mentions.elided && mentions.lifetimes.len() == 1);
+        assert!(Mentions::of(&parse_quote!(Result<impl Iterator<Item = u8> + '_>)).impl_trait);
+    }
+
+    #[test]
+    fn types_are_shown_as_they_are_written() {
+        let ty: Type = parse_quote!(::std::Map<&'a str, Vec<u8>>);
+        assert_eq!(pretty(ty), "::std::Map<&'a str, Vec<u8>>");
+    }
+
+    #[test]
+    fn integers_are_known_by_their_last_name() {
+        assert!(is_integer(&parse_quote!(i64)) && is_integer(&parse_quote!(core::primitive::u16)));
+        assert!(!is_integer(&parse_quote!(Option<i32>)) && !is_integer(&parse_quote!(i8)));
+    }
+}

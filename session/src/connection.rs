@@ -1,0 +1,389 @@
+//! A connection of an engine: taken from the pool on first use, with the transaction that runs on it.
+//!
+//! Every call to the driver passes through [`Connection::call`] or, for rows that are read one by one, through
+//! [`cursor`]. There and nowhere else an error is classified, remembered, and given back to the caller.
+//!
+//! **Invariant:** this layer never names an entity; the identity map stands on top of it, in `session`.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+
+use aludel_core::pool::Checkout;
+use aludel_core::{Control, Dialect, Engine, Error, Event, Fault, Phase, Refused, Result};
+use diesel::connection::{Instrumentation as _, InstrumentationEvent};
+use diesel::result::{Error as DieselError, QueryResult};
+
+use crate::transaction::{Footing, Origin, Transaction, own_fault};
+
+mod cursor;
+mod diesel_impl;
+mod instrumentation;
+mod raw_sql;
+
+pub use cursor::Cursor;
+pub(crate) use instrumentation::SharedInstrumentation;
+
+/// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
+/// "commands out of sync" at best and with each other's rows at worst (SQLAlchemy's FAQ: one thread at a time).
+type SharedBetweenThreadsItWouldInterleaveStatements = PhantomData<Cell<()>>;
+
+/// A connection with its transaction: SQLAlchemy's `Connection`, and a Diesel connection.
+///
+/// It takes a raw connection from the pool with its first statement, and begins a transaction with it (*autobegin*).
+/// [`commit`](Self::commit) and [`rollback`](Self::rollback) end the transaction; dropping it rolls back and returns the
+/// raw connection. Use a [`Session`](crate::Session) where objects are to be tracked.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut connection = engine.connect();
+/// diesel::sql_query("CREATE TABLE notes (text TEXT NOT NULL)").execute(&mut connection)?;
+/// connection.commit()?;
+/// assert!(!connection.in_transaction());
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
+pub struct Connection<C: Dialect> {
+    engine: Engine<C>,
+    checkout: Option<Checkout<C>>,
+    pub(crate) transaction: Transaction,
+    instrumentation: SharedInstrumentation,
+    /// A session gives its raw connection back between transactions; a connection keeps it.
+    releases: bool,
+    /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
+    /// succeed by waiting, so the rerun after a lock begins this way.
+    pub(crate) begin_immediate: bool,
+    one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
+}
+
+impl<C: Dialect> Connection<C> {
+    pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
+        Self {
+            engine,
+            checkout: None,
+            transaction: Transaction::default(),
+            instrumentation: SharedInstrumentation::default(),
+            releases,
+            begin_immediate: false,
+            one_thread: PhantomData,
+        }
+    }
+
+    /// The engine that it belongs to.
+    pub fn engine(&self) -> &Engine<C> {
+        &self.engine
+    }
+
+    /// Whether a transaction is open, by autobegin or explicitly.
+    pub fn in_transaction(&self) -> bool {
+        self.transaction.is_open()
+    }
+
+    /// Whether a savepoint is open.
+    pub fn in_nested_transaction(&self) -> bool {
+        self.transaction.depth() > 0
+    }
+
+    /// The number by which the server knows this connection, for `KILL` and `pg_terminate_backend`; none on SQLite.
+    ///
+    /// # Errors
+    ///
+    /// When no connection could be made, or the server did not answer.
+    pub fn backend_id(&mut self) -> Result<Option<i64>> {
+        self.ready()?;
+        Ok(self.call(Phase::Statement, no_text, C::backend_id)?)
+    }
+
+    /// Closes the raw connection at once instead of returning it, as `invalidate` in SQLAlchemy. An open transaction is
+    /// lost, and must be ended with [`rollback`](Self::rollback) before anything else.
+    pub fn invalidate(&mut self, reason: &str) {
+        self.transaction
+            .doom_root(&own_fault(format!("the connection was invalidated: {reason}")));
+        self.discard(reason);
+    }
+
+    /// Lends the raw connection, for what only the driver's own type can do (COPY on PostgreSQL, multi-row `INSERT …
+    /// RETURNING` on SQLite). What happens inside is not watched; afterwards the server is asked whether the transaction
+    /// is still open, and a transaction that is not refuses to go on.
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, those of connecting, and the refusal of a transaction that has failed before.
+    pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
+        self.ready()?;
+        self.transaction.wrote(|| "raw access".to_owned());
+        let checkout = self.checkout.as_mut().expect("ready() has connected");
+        checkout.set_busy(true);
+        let result = f(&mut *checkout);
+        checkout.set_busy(false);
+        self.ask_after_raw_access();
+        result
+    }
+
+    // ---- taking and giving back -------------------------------------------------------------------------------
+
+    /// Connects if that has not happened yet.
+    pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
+        if self.checkout.is_none() {
+            let mut checkout = self.engine.raw_connection()?;
+            self.instrumentation.install(&mut *checkout);
+            self.checkout = Some(checkout);
+        }
+        Ok(self.checkout.as_mut().expect("it was just put there"))
+    }
+
+    /// Gives the raw connection back to the pool; a transaction that is still open makes the pool reset it.
+    pub(crate) fn release(&mut self) {
+        if let Some(mut checkout) = self.checkout.take() {
+            self.instrumentation.uninstall(&mut *checkout);
+            checkout.set_dirty(self.transaction.is_live());
+            drop(checkout);
+        }
+    }
+
+    /// Closes the raw connection.
+    pub(crate) fn discard(&mut self, reason: &str) {
+        if let Some(checkout) = self.checkout.take() {
+            checkout.invalidate(reason);
+        }
+    }
+
+    /// Closes the raw connection, and every other one as old as it at its next checkout.
+    pub(crate) fn retire_generation(&mut self, reason: &str) {
+        if let Some(checkout) = self.checkout.take() {
+            self.engine.pool().retire(checkout.generation(), reason);
+            checkout.invalidate(reason);
+        }
+    }
+
+    /// Between transactions: a session gives back what it took.
+    pub(crate) fn release_between_transactions(&mut self) {
+        if self.releases {
+            self.release();
+        }
+    }
+
+    /// The raw connection, if there is one.
+    pub(crate) fn raw(&mut self) -> Option<&mut C> {
+        self.checkout.as_deref_mut()
+    }
+
+    pub(crate) fn is_connected(&self) -> bool {
+        self.checkout.is_some()
+    }
+
+    /// The number of the raw connection in its pool, 0 when there is none.
+    pub(crate) fn number(&self) -> u64 {
+        self.checkout.as_ref().map_or(0, Checkout::id)
+    }
+
+    // ---- calls to the driver ----------------------------------------------------------------------------------
+
+    /// Makes sure that a statement may be sent: what went wrong before is judged, a transaction that has failed
+    /// refuses, and otherwise one is open.
+    pub(crate) fn ready(&mut self) -> QueryResult<()> {
+        self.settle();
+        if let Some(refusal) = self.transaction.refusal() {
+            return Err(refusal);
+        }
+        if !self.transaction.is_open() {
+            self.begin_root(Origin::Autobegun).map_err(Refused::wrap)?;
+        }
+        Ok(())
+    }
+
+    /// One call to the driver: the fault script, the busy mark, and the error's way through the classifier.
+    pub(crate) fn call<T>(
+        &mut self,
+        phase: Phase,
+        text: impl FnOnce() -> Option<String>,
+        f: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        let result = self.send(phase, f);
+        match result {
+            Ok(value) => {
+                if phase == Phase::Statement {
+                    self.transaction.succeeded();
+                }
+                Ok(value)
+            }
+            Err(error) => {
+                let error = self.observe(phase, text(), error);
+                self.settle();
+                Err(error)
+            }
+        }
+    }
+
+    pub(crate) fn send<T>(&mut self, phase: Phase, f: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
+        if let Some(faults) = self.engine.faults() {
+            faults.before(phase)?;
+        }
+        let checkout = self.checkout.as_mut().expect("a call is made only when connected");
+        checkout.set_busy(true);
+        let result = f(&mut *checkout);
+        checkout.set_busy(false);
+        let value = result?;
+        match self.engine.faults() {
+            Some(faults) => faults.after(phase).map(|()| value),
+            None => Ok(value),
+        }
+    }
+
+    /// Sends a control statement.
+    pub(crate) fn control(&mut self, phase: Phase, control: Control) -> QueryResult<()> {
+        let log = self.engine.log();
+        if log.wants_statements() {
+            log.statement(self.number(), &control.sql());
+        }
+        self.call(phase, || Some(control.sql().into_owned()), |raw| raw.control(control))
+    }
+
+    /// Classifies an error and remembers it; its damage is judged by [`settle`](Self::settle).
+    pub(crate) fn observe(&mut self, phase: Phase, statement: Option<String>, error: DieselError) -> DieselError {
+        observe(
+            &self.engine,
+            self.number(),
+            &mut self.transaction,
+            phase,
+            statement,
+            error,
+        )
+    }
+
+    /// Shows a statement to whoever watches.
+    pub(crate) fn show(&self, text: impl FnOnce(bool) -> QueryResult<String>) {
+        let log = self.engine.log();
+        if log.wants_statements() {
+            if let Ok(text) = text(log.hide_parameters) {
+                log.statement(self.number(), &text);
+            }
+        }
+    }
+
+    /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen.
+    pub(crate) fn instrument(&mut self, event: InstrumentationEvent<'_>) {
+        self.instrumentation.on_connection_event(event);
+    }
+
+    // ---- ending -----------------------------------------------------------------------------------------------
+
+    /// Commits the transaction; without one, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When the transaction has failed before (nothing is written, it is rolled back), when the server refuses
+    /// (likewise), or with [`Error::is_commit_unknown`] when the answer never came. Inside a scope (`begin`,
+    /// `begin_nested`, `#[retry]`) it is refused, since returning `Ok` is what commits there.
+    pub fn commit(&mut self) -> Result<()> {
+        self.refuse_inside_scope("commit")?;
+        self.commit_root()
+    }
+
+    /// Rolls the transaction back, with all its savepoints; without one, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// When called inside a scope, where returning an error is what rolls back. A connection that cannot be told to
+    /// roll back is closed, which rolls back as well, and is no error.
+    pub fn rollback(&mut self) -> Result<()> {
+        self.refuse_inside_scope("rollback")?;
+        self.rollback_root();
+        Ok(())
+    }
+
+    /// Rolls back what is open and returns the raw connection. It stays usable, and takes another one when needed.
+    ///
+    /// # Errors
+    ///
+    /// When called inside a scope.
+    pub fn close(&mut self) -> Result<()> {
+        self.rollback()?;
+        self.release();
+        Ok(())
+    }
+
+    pub(crate) fn refuse_inside_scope(&self, verb: &str) -> Result<()> {
+        if self.transaction.in_scope() {
+            return Err(Error::misuse(format!(
+                "{verb}() inside begin, begin_nested, transaction or #[retry] would end the transaction under its \
+                 owner; return Ok to commit, Err to roll back"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Whether nobody would miss what is open.
+    pub(crate) fn footing(&mut self) -> Footing {
+        self.settle();
+        self.transaction.footing()
+    }
+
+    /// What a drop does: the transaction is rolled back, and whoever is listening learns of lost writes.
+    pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
+        if std::thread::panicking() || self.transaction.is_streaming() {
+            // Nobody knows in which state the caller was interrupted.
+            if self.transaction.is_open() || self.transaction.is_streaming() {
+                self.transaction.doom_root(&own_fault("dropped in a panic"));
+                self.discard("dropped in the middle of a transaction by a panic");
+                self.rollback_root();
+            }
+        }
+        let lost = self.transaction.first_write().or(also_unflushed).map(str::to_owned);
+        if let (Some(first_write), false) = (lost, self.transaction.is_test()) {
+            self.engine.emit(&Event::DroppedUncommitted {
+                first_write: &first_write,
+            });
+        }
+        if self.transaction.is_open() {
+            self.rollback_root();
+        }
+        self.release();
+    }
+}
+
+/// See [`Connection::observe`]; free of the connection, so that a cursor can call it while the connection is lent out.
+pub(crate) fn observe<C: Dialect>(
+    engine: &Engine<C>,
+    number: u64,
+    transaction: &mut Transaction,
+    phase: Phase,
+    statement: Option<String>,
+    error: DieselError,
+) -> DieselError {
+    let (fault, error) = Fault::record(C::FLAVOUR, phase, statement, error);
+    let fault = engine.reconsider(fault);
+    engine.emit(&Event::Fault {
+        connection: number,
+        class: fault.verdict().class,
+        phase,
+        message: fault.message(),
+    });
+    transaction.note(fault);
+    error
+}
+
+pub(crate) fn no_text() -> Option<String> {
+    None
+}
+
+impl<C: Dialect> Drop for Connection<C> {
+    fn drop(&mut self) {
+        self.abandon(None);
+    }
+}
+
+impl<C: Dialect> fmt::Debug for Connection<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection")
+            .field("engine", &self.engine)
+            .field("connection", &self.number())
+            .field("in_transaction", &self.in_transaction())
+            .field("depth", &self.transaction.depth())
+            .finish_non_exhaustive()
+    }
+}

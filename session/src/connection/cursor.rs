@@ -1,0 +1,94 @@
+//! Rows that are read one by one: errors can come out of them, too.
+
+use std::fmt;
+
+use aludel_core::{Dialect, Engine, Phase};
+use diesel::connection::LoadConnection;
+use diesel::result::QueryResult;
+
+use super::observe;
+use crate::transaction::Transaction;
+
+/// The rows of a statement, as the driver hands them out, with each error classified on its way.
+///
+/// Users meet it as the iterator behind Diesel's `load_iter`.
+pub struct Cursor<'conn, 'query, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    rows: <C as LoadConnection<B>>::Cursor<'conn, 'query>,
+    engine: &'conn Engine<C>,
+    connection: u64,
+    transaction: &'conn mut Transaction,
+}
+
+impl<'conn, 'query, C, B> Cursor<'conn, 'query, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    pub(super) fn new(
+        rows: <C as LoadConnection<B>>::Cursor<'conn, 'query>,
+        engine: &'conn Engine<C>,
+        connection: u64,
+        transaction: &'conn mut Transaction,
+    ) -> Self {
+        transaction.set_streaming(true);
+        Self {
+            rows,
+            engine,
+            connection,
+            transaction,
+        }
+    }
+}
+
+impl<'conn, 'query, C, B> Iterator for Cursor<'conn, 'query, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    type Item = QueryResult<<C as LoadConnection<B>>::Row<'conn, 'query>>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        match self.rows.next()? {
+            Ok(row) => Some(Ok(row)),
+            Err(error) => {
+                let error = observe(
+                    self.engine,
+                    self.connection,
+                    self.transaction,
+                    Phase::Fetch,
+                    None,
+                    error,
+                );
+                Some(Err(error))
+            }
+        }
+    }
+
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        self.rows.size_hint()
+    }
+}
+
+impl<'conn, C, B> Drop for Cursor<'conn, '_, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    fn drop(&mut self) {
+        // In a panic the mark stays: rows may be left on the wire.
+        if !std::thread::panicking() {
+            self.transaction.set_streaming(false);
+        }
+    }
+}
+
+impl<'conn, C, B> fmt::Debug for Cursor<'conn, '_, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Cursor")
+            .field("connection", &self.connection)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,237 @@
+//! Diesel's traits for [`Connection`].
+
+use aludel_core::{Dialect, Engine, Error, Flavour, Phase, Refused};
+use diesel::connection::{
+    CacheSize, Connection as DieselConnection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
+};
+use diesel::expression::QueryMetadata;
+use diesel::migration::MigrationConnection;
+use diesel::query_builder::{Query, QueryFragment, QueryId};
+use diesel::query_dsl::UpdateAndFetchResults;
+use diesel::r2d2::R2D2Connection;
+use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
+
+use super::raw_sql::{Effect, effect, effect_of_type};
+use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
+use crate::transaction::{Manager, Transaction};
+
+impl<C: Dialect> SimpleConnection for Connection<C> {
+    fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
+        let effect = effect(C::FLAVOUR, query);
+        self.admit(effect)?;
+        self.show(|_| Ok(query.to_owned()));
+        self.note_write(effect, || query.to_owned());
+        self.call(
+            Phase::Statement,
+            || Some(query.to_owned()),
+            |raw| raw.batch_execute(query),
+        )?;
+        self.after(effect, query)
+    }
+}
+
+impl<C: Dialect> ConnectionSealed for Connection<C> {}
+
+impl<C: Dialect> DieselConnection for Connection<C> {
+    type Backend = C::Backend;
+    type TransactionManager = Manager;
+
+    /// An engine of its own for one connection, connected at once, as Diesel's callers expect.
+    fn establish(database_url: &str) -> ConnectionResult<Self> {
+        let engine = Engine::new(database_url).map_err(|error| bad_connection(&error))?;
+        let mut connection = Self::new(engine, false);
+        connection.connected().map_err(|error| bad_connection(&error))?;
+        Ok(connection)
+    }
+
+    fn begin_test_transaction(&mut self) -> QueryResult<()> {
+        self.begin_test().map_err(Refused::wrap)
+    }
+
+    fn execute_returning_count<T>(&mut self, source: &T) -> QueryResult<usize>
+    where
+        T: QueryFragment<Self::Backend> + QueryId,
+    {
+        let effect = self.effect_of(source)?;
+        self.admit(effect)?;
+        self.show(|hide| shown::<C, _>(source, hide));
+        self.note_write(effect, || C::sql(source).unwrap_or_default());
+        let count = self.call(
+            Phase::Statement,
+            || C::sql(source).ok(),
+            |raw| raw.execute_returning_count(source),
+        )?;
+        if effect == Effect::Definition {
+            self.after(effect, &C::sql(source)?)?;
+        }
+        Ok(count)
+    }
+
+    fn transaction_state(&mut self) -> &mut Transaction {
+        &mut self.transaction
+    }
+
+    fn instrumentation(&mut self) -> &mut dyn Instrumentation {
+        &mut self.instrumentation
+    }
+
+    fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
+        self.instrumentation = SharedInstrumentation::new(instrumentation);
+        if let Some(checkout) = self.checkout.as_mut() {
+            self.instrumentation.install(&mut **checkout);
+        }
+    }
+
+    fn set_prepared_statement_cache_size(&mut self, size: CacheSize) {
+        // It belongs to the raw connection; without one there is nothing to set, and an error cannot be answered.
+        if let Ok(checkout) = self.connected() {
+            checkout.set_prepared_statement_cache_size(size);
+        }
+    }
+}
+
+impl<B, C> LoadConnection<B> for Connection<C>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    type Cursor<'conn, 'query>
+        = Cursor<'conn, 'query, C, B>
+    where
+        C: 'conn;
+    type Row<'conn, 'query>
+        = <C as LoadConnection<B>>::Row<'conn, 'query>
+    where
+        C: 'conn;
+
+    fn load<'conn, 'query, T>(&'conn mut self, source: T) -> QueryResult<Self::Cursor<'conn, 'query>>
+    where
+        T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
+        Self::Backend: QueryMetadata<T::SqlType>,
+    {
+        let effect = self.effect_of(&source)?;
+        self.admit(effect)?;
+        self.show(|hide| shown::<C, _>(&source, hide));
+        let mut text = None;
+        if effect != Effect::Read {
+            text = C::sql(&source).ok();
+            self.note_write(effect, || text.clone().unwrap_or_default());
+        }
+        let number = self.number();
+        if let Some(faults) = self.engine.faults() {
+            if let Err(error) = faults.before(Phase::Statement) {
+                return Err(observe(
+                    &self.engine,
+                    number,
+                    &mut self.transaction,
+                    Phase::Statement,
+                    text,
+                    error,
+                ));
+            }
+        }
+        // The raw connection stays lent to the cursor, so an error's damage is judged when the next call comes.
+        let checkout = self.checkout.as_mut().expect("admit() has connected");
+        self.transaction.set_streaming(true);
+        match LoadConnection::<B>::load(&mut **checkout, source) {
+            Ok(rows) => {
+                self.transaction.succeeded();
+                Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction))
+            }
+            Err(error) => {
+                self.transaction.set_streaming(false);
+                Err(observe(
+                    &self.engine,
+                    number,
+                    &mut self.transaction,
+                    Phase::Statement,
+                    text,
+                    error,
+                ))
+            }
+        }
+    }
+}
+
+impl<C: Dialect> Connection<C> {
+    /// What a query may do to the transaction: told by its type, or else by its text.
+    fn effect_of<T: QueryFragment<C::Backend>>(&self, query: &T) -> QueryResult<Effect> {
+        match effect_of_type::<T>() {
+            Some(effect) => Ok(effect),
+            None => Ok(effect(C::FLAVOUR, &C::sql(query)?)),
+        }
+    }
+
+    /// Lets a statement pass, or refuses it before it is sent.
+    fn admit(&mut self, effect: Effect) -> QueryResult<()> {
+        if effect == Effect::Control {
+            let text = "aludel: transaction control in raw SQL would end or change the transaction behind the \
+                        session's back; use begin, commit, rollback or begin_nested of the session instead";
+            return Err(DieselError::DatabaseError(
+                DatabaseErrorKind::Unknown,
+                Box::new(text.to_owned()),
+            ));
+        }
+        self.ready()
+    }
+
+    fn note_write(&mut self, effect: Effect, what: impl FnOnce() -> String) {
+        if effect != Effect::Read {
+            self.transaction.wrote(what);
+        }
+    }
+
+    /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew.
+    fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
+        if effect == Effect::Definition && C::FLAVOUR == Flavour::MySql && self.transaction.is_live() {
+            self.begin_anew_after_definition(sql)?;
+        }
+        Ok(())
+    }
+}
+
+impl<C: Dialect> R2D2Connection for Connection<C> {
+    fn ping(&mut self) -> QueryResult<()> {
+        self.settle();
+        self.connected().map_err(Refused::wrap)?;
+        self.call(Phase::Ping, no_text, R2D2Connection::ping)
+    }
+
+    fn is_broken(&mut self) -> bool {
+        self.transaction.doom().is_some()
+    }
+}
+
+impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
+    fn setup(&mut self) -> QueryResult<usize> {
+        self.ready()?;
+        let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
+        self.transaction.wrote(text);
+        let count = self.call(Phase::Statement, || Some(text()), MigrationConnection::setup)?;
+        self.after(Effect::Definition, &text())?;
+        Ok(count)
+    }
+}
+
+impl<C, Changes, Output> UpdateAndFetchResults<Changes, Output> for Connection<C>
+where
+    C: Dialect + UpdateAndFetchResults<Changes, Output>,
+{
+    fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
+        self.ready()?;
+        self.transaction.wrote(|| "save_changes".to_owned());
+        self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset))
+    }
+}
+
+fn bad_connection(error: &Error) -> ConnectionError {
+    ConnectionError::BadConnection(error.to_string())
+}
+
+/// A query's text as the log may show it.
+fn shown<C: Dialect, T: QueryFragment<C::Backend>>(query: &T, hide_parameters: bool) -> QueryResult<String> {
+    if hide_parameters {
+        C::sql(query)
+    } else {
+        Ok(C::sql_with_values(query))
+    }
+}

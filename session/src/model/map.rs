@@ -1,0 +1,294 @@
+//! The identity map: every object of a session, one store a model.
+
+use std::any::{Any, TypeId};
+use std::collections::HashMap;
+use std::fmt;
+
+use aludel_core::{Dialect, Error, ErrorKind, Result};
+
+use super::store::{State, Store};
+use super::{Model, Persist, Written};
+use crate::connection::Connection;
+use crate::transaction::scope::Change;
+
+/// All objects of a session.
+///
+/// **Invariant:** one row, one object: a key stands in its store's index at most once, and `put_loaded` is the only way
+/// in for a row that was read.
+pub(crate) struct IdentityMap<C: Dialect> {
+    session: u64,
+    stores: Vec<Box<dyn AnyStore<C>>>,
+    index: HashMap<TypeId, usize>,
+    sequence: u64,
+    /// Something was added, edited or deleted since the last flush.
+    pending: bool,
+}
+
+/// A store whose model is forgotten.
+trait AnyStore<C: Dialect>: Send {
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+    fn name(&self) -> &'static str;
+    fn len(&self) -> usize;
+    fn follow(&mut self, change: Change);
+    fn clear(&mut self);
+    fn added(&self) -> Vec<(u64, u32)>;
+    fn removed(&self) -> Vec<(u64, u32)>;
+    fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()>;
+    fn update_all(&mut self, connection: &mut Connection<C>) -> Result<()>;
+    fn delete(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()>;
+}
+
+impl<C: Dialect> IdentityMap<C> {
+    pub(crate) fn new(session: u64) -> Self {
+        Self {
+            session,
+            stores: Vec::new(),
+            index: HashMap::new(),
+            sequence: 0,
+            pending: false,
+        }
+    }
+
+    /// The objects of one model, if there were ever any.
+    pub(crate) fn store<M: Model>(&self) -> Option<&Store<M>> {
+        let index = *self.index.get(&TypeId::of::<M>())?;
+        self.stores[index].as_any().downcast_ref()
+    }
+
+    /// The objects of one model.
+    pub(crate) fn store_mut<M: Persist<C::Backend>>(&mut self) -> &mut Store<M> {
+        let next = self.stores.len();
+        let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
+        if index == next {
+            self.stores.push(Box::new(Store::<M>::new(self.session)));
+        }
+        self.stores[index]
+            .as_any_mut()
+            .downcast_mut()
+            .expect("the index goes by type")
+    }
+
+    /// A place in the order of statements; there will be something to flush.
+    pub(crate) fn next_sequence(&mut self) -> u64 {
+        self.pending = true;
+        self.sequence += 1;
+        self.sequence
+    }
+
+    /// Something was edited.
+    pub(crate) fn mark_pending(&mut self) {
+        self.pending = true;
+    }
+
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending
+    }
+
+    /// What is pending, in words.
+    pub(crate) fn describe_pending(&self) -> Option<String> {
+        if !self.pending {
+            return None;
+        }
+        let names: Vec<&str> = self
+            .stores
+            .iter()
+            .filter(|store| store.len() > 0)
+            .map(|store| store.name())
+            .collect();
+        Some(format!("unflushed changes of {}", names.join(", ")))
+    }
+
+    /// Writes what is pending: inserts in the order of the adds, updates in the order of keys, deletes in the order of
+    /// the deletes.
+    pub(crate) fn flush(&mut self, connection: &mut Connection<C>) -> Result<()> {
+        if !self.pending {
+            return Ok(());
+        }
+        for (store, index) in self.in_sequence(|store| store.added()) {
+            self.stores[store].insert(connection, index)?;
+        }
+        for store in &mut self.stores {
+            store.update_all(connection)?;
+        }
+        for (store, index) in self.in_sequence(|store| store.removed()) {
+            self.stores[store].delete(connection, index)?;
+        }
+        self.pending = false;
+        Ok(())
+    }
+
+    fn in_sequence(&self, of: impl Fn(&dyn AnyStore<C>) -> Vec<(u64, u32)>) -> Vec<(usize, u32)> {
+        let stores = self.stores.iter().enumerate();
+        let mut all: Vec<(u64, usize, u32)> = stores
+            .flat_map(|(number, store)| {
+                of(store.as_ref())
+                    .into_iter()
+                    .map(move |(at, index)| (at, number, index))
+            })
+            .collect();
+        all.sort_unstable();
+        all.into_iter().map(|(_, store, index)| (store, index)).collect()
+    }
+
+    pub(crate) fn follow(&mut self, change: Change) {
+        if matches!(change, Change::RolledBack | Change::RolledBackTo(_)) {
+            // What was pending when a savepoint was set had been flushed before; what came later is undone.
+            self.pending = false;
+        }
+        for store in &mut self.stores {
+            store.follow(change);
+        }
+    }
+
+    pub(crate) fn clear(&mut self) {
+        self.pending = false;
+        for store in &mut self.stores {
+            store.clear();
+        }
+    }
+}
+
+impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+
+    fn name(&self) -> &'static str {
+        M::NAME
+    }
+
+    fn len(&self) -> usize {
+        Self::len(self)
+    }
+
+    fn follow(&mut self, change: Change) {
+        Self::follow(self, change);
+    }
+
+    fn clear(&mut self) {
+        Self::clear(self);
+    }
+
+    fn added(&self) -> Vec<(u64, u32)> {
+        self.in_state(State::Pending)
+    }
+
+    fn removed(&self) -> Vec<(u64, u32)> {
+        self.in_state(State::Doomed)
+    }
+
+    fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()> {
+        let value = self
+            .slot_at(index)
+            .value
+            .as_mut()
+            .expect("a pending object has its value");
+        value.insert(connection)?;
+        self.inserted(index);
+        Ok(())
+    }
+
+    fn update_all(&mut self, connection: &mut Connection<C>) -> Result<()> {
+        let edited = self.take_edited();
+        for (done, &index) in edited.iter().enumerate() {
+            let slot = self.slot_at(index);
+            let loaded = slot.loaded.as_ref().expect("take_edited() keeps only those");
+            let value = slot.value.as_mut().expect("what was edited has its value");
+            let result = if value.key() == slot.key {
+                value.update(connection, loaded).map_err(Error::from)
+            } else {
+                Err(Error::misuse(format!(
+                    "the key of {} was changed from {:?} to {:?}; delete the object and add another one",
+                    M::NAME,
+                    slot.key,
+                    value.key()
+                )))
+            };
+            let result = match result {
+                Ok(Written::Missing) => Err(conflict::<C, M>(connection, loaded)),
+                Ok(_) => Ok(()),
+                Err(error) => Err(error),
+            };
+            if let Err(error) = result {
+                self.give_back_edited(&edited[done..]);
+                return Err(error);
+            }
+            self.updated(index);
+        }
+        Ok(())
+    }
+
+    fn delete(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()> {
+        let slot = self.slot_at(index);
+        // An expired object has no version to compare; its row is read for it.
+        if slot.value.is_none() {
+            let key = slot.key.as_ref().expect("a persistent object has its key");
+            slot.value = M::find(connection, key)?;
+        }
+        let slot = self.slot_at(index);
+        if let Some(value) = slot.loaded.as_ref().or(slot.value.as_ref()) {
+            let written = value.delete(connection)?;
+            if written == Written::Missing && value.version().is_some() {
+                return Err(conflict::<C, M>(connection, value));
+            }
+        }
+        self.deleted(index);
+        Ok(())
+    }
+}
+
+/// A write has found no row: was it changed, or is it gone?
+fn conflict<C: Dialect, M: Persist<C::Backend>>(connection: &mut Connection<C>, expected: &M) -> Error {
+    let key = expected.key();
+    let found = key.as_ref().map(|key| M::find(connection, key));
+    let found = match found {
+        Some(Ok(found)) => found,
+        Some(Err(error)) => return Error::from(error),
+        None => None,
+    };
+    match (expected.version(), found.and_then(|row| row.version())) {
+        (Some(expected), Some(found)) => Error::object(
+            ErrorKind::VersionConflict,
+            format!(
+                "{} {} was changed by somebody else: expected version {expected}, found {found}; read it again",
+                M::NAME,
+                describe(key.as_ref()),
+            ),
+        ),
+        (Some(expected), None) => Error::object(
+            ErrorKind::VersionConflict,
+            format!(
+                "{} {} was deleted by somebody else: expected version {expected}, found none",
+                M::NAME,
+                describe(key.as_ref()),
+            ),
+        ),
+        (None, _) => Error::object(
+            ErrorKind::NotFound,
+            format!(
+                "{} {} is not there any more: an UPDATE matched no row",
+                M::NAME,
+                describe(key.as_ref())
+            ),
+        ),
+    }
+}
+
+fn describe<K: fmt::Debug>(key: Option<&K>) -> String {
+    key.map_or_else(|| "without key".to_owned(), |key| format!("{key:?}"))
+}
+
+impl<C: Dialect> fmt::Debug for IdentityMap<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut map = f.debug_map();
+        for store in &self.stores {
+            map.entry(&store.name(), &store.len());
+        }
+        map.finish()
+    }
+}

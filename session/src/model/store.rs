@@ -1,0 +1,464 @@
+//! The objects of one model in one session.
+//!
+//! | State | What it is | Exits |
+//! |---|---|---|
+//! | `Pending` | added, not yet written | flush → `Persistent`; delete, rollback → `Free` |
+//! | `Persistent` | stands for a row | delete → `Doomed`; its row found missing → `Free`; rollback of the transaction that inserted it → `Free` |
+//! | `Doomed` | marked for deletion, not yet written | flush → `Deleted`; rollback → `Persistent` |
+//! | `Deleted` | its row is deleted in this transaction | commit → `Free`; rollback → `Persistent` |
+//! | `Free` | no object; the next one in this place has another generation | add, load → `Pending`, `Persistent` |
+//!
+//! Beside its state an object has a freshness: its value is that of this transaction, or the one that the last commit
+//! left behind, or expired and to be read again.
+
+use std::collections::HashMap;
+
+use aludel_core::{Error, ErrorKind};
+
+use super::{Entity, Model};
+use crate::transaction::scope::Change;
+
+/// The objects of one model.
+pub(crate) struct Store<M: Model> {
+    session: u64,
+    slots: Vec<Slot<M>>,
+    keys: HashMap<M::Key, u32>,
+    free: Vec<u32>,
+    /// Objects that were edited since the last flush.
+    edited: Vec<u32>,
+}
+
+pub(super) struct Slot<M: Model> {
+    generation: u32,
+    pub(super) state: State,
+    pub(super) freshness: Freshness,
+    /// The key, once it is known; it stays when the value is gone, to be named in errors.
+    pub(super) key: Option<M::Key>,
+    pub(super) value: Option<M>,
+    /// The value as it was read, once it was edited.
+    pub(super) loaded: Option<M>,
+    /// Savepoint depth at which the row was inserted in this transaction.
+    inserted_at: Option<usize>,
+    /// Depth at which it was marked for deletion.
+    deleted_at: Option<usize>,
+    /// Deepest depth at which it was edited in this transaction.
+    edited_at: Option<usize>,
+    /// Order of the adds and deletes of all models, which is the order of their statements.
+    pub(super) sequence: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Free,
+    Pending,
+    Persistent,
+    Doomed,
+    Deleted,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Freshness {
+    /// Read or written in this transaction.
+    Current,
+    /// What the last commit left behind; good to look at until the next transaction begins.
+    Committed,
+    /// To be read again.
+    Expired,
+}
+
+/// Why a handle cannot be used as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Trouble {
+    /// The handle belongs to another session.
+    Foreign,
+    /// The object has left the session.
+    Stale,
+    /// The object is deleted, or about to be.
+    Deleted,
+    /// The value must be read again first.
+    Expired,
+}
+
+/// What the map knows of a key.
+pub(crate) enum Lookup<M> {
+    /// Nothing.
+    Unknown,
+    /// An object, to be read again if it is expired.
+    Known(Entity<M>),
+    /// An object that is deleted, or about to be.
+    Deleted,
+}
+
+impl<M: Model> Store<M> {
+    pub(super) fn new(session: u64) -> Self {
+        Self {
+            session,
+            slots: Vec::new(),
+            keys: HashMap::new(),
+            free: Vec::new(),
+            edited: Vec::new(),
+        }
+    }
+
+    // ---- handles ------------------------------------------------------------------------------------------------
+
+    fn occupy(&mut self, value: M, state: State, sequence: u64, depth: usize) -> Entity<M> {
+        let key = if state == State::Persistent { value.key() } else { None };
+        let pending = state == State::Pending;
+        let slot = Slot {
+            generation: 0,
+            state,
+            freshness: Freshness::Current,
+            key: key.clone(),
+            value: Some(value),
+            loaded: None,
+            inserted_at: pending.then_some(depth),
+            deleted_at: None,
+            edited_at: None,
+            sequence,
+        };
+        let index = match self.free.pop() {
+            Some(index) => {
+                let generation = self.slots[index as usize].generation;
+                self.slots[index as usize] = Slot { generation, ..slot };
+                index
+            }
+            None => {
+                self.slots.push(slot);
+                u32::try_from(self.slots.len() - 1).expect("a session holds fewer than four thousand million objects")
+            }
+        };
+        if let Some(key) = key {
+            self.keys.insert(key, index);
+        }
+        Entity::new(self.session, index, self.slots[index as usize].generation)
+    }
+
+    fn vacate(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        if let Some(key) = &slot.key {
+            if self.keys.get(key) == Some(&index) {
+                self.keys.remove(key);
+            }
+        }
+        slot.state = State::Free;
+        slot.value = None;
+        slot.loaded = None;
+        // A generation that has come full circle could be mistaken for an old one: such a place is never used again.
+        if let Some(next) = slot.generation.checked_add(1) {
+            slot.generation = next;
+            self.free.push(index);
+        }
+    }
+
+    fn slot(&self, entity: Entity<M>) -> Result<&Slot<M>, Trouble> {
+        if entity.session != self.session {
+            return Err(Trouble::Foreign);
+        }
+        match self.slots.get(entity.index as usize) {
+            Some(slot) if slot.generation == entity.generation && slot.state != State::Free => Ok(slot),
+            _ => Err(Trouble::Stale),
+        }
+    }
+
+    fn slot_mut(&mut self, entity: Entity<M>) -> Result<&mut Slot<M>, Trouble> {
+        self.slot(entity)?;
+        Ok(&mut self.slots[entity.index as usize])
+    }
+
+    fn usable(&self, entity: Entity<M>) -> Result<&Slot<M>, Trouble> {
+        let slot = self.slot(entity)?;
+        match slot.state {
+            State::Doomed | State::Deleted => Err(Trouble::Deleted),
+            _ => Ok(slot),
+        }
+    }
+
+    /// The error for a handle, with model and key.
+    pub(crate) fn explain(&self, entity: Entity<M>, trouble: Trouble) -> Error {
+        let key = match self.slots.get(entity.index as usize) {
+            Some(slot) if slot.generation == entity.generation && entity.session == self.session => slot
+                .key
+                .as_ref()
+                .map_or_else(|| "no key yet".to_owned(), |key| format!("key {key:?}")),
+            _ => "key no longer known".to_owned(),
+        };
+        let name = M::NAME;
+        let text = match trouble {
+            Trouble::Foreign => format!("this handle to {name} belongs to another session; each session has its own"),
+            Trouble::Stale => format!(
+                "this handle to {name} ({key}) names nothing any more: its object was rolled back, deleted or \
+                 forgotten with its session's close(); get it again by its key"
+            ),
+            Trouble::Deleted => format!("{name} ({key}) is deleted in this session"),
+            Trouble::Expired => format!(
+                "{name} ({key}) was read in an earlier transaction and may have changed since; \
+                 session.read(handle)? or session.edit(handle)? reads it again"
+            ),
+        };
+        Error::object(ErrorKind::StaleEntity, text)
+    }
+
+    // ---- values -------------------------------------------------------------------------------------------------
+
+    /// The value, if it may be looked at.
+    pub(crate) fn value(&self, entity: Entity<M>) -> Result<&M, Trouble> {
+        let slot = self.usable(entity)?;
+        match (&slot.value, slot.freshness) {
+            (Some(value), Freshness::Current | Freshness::Committed) => Ok(value),
+            _ => Err(Trouble::Expired),
+        }
+    }
+
+    /// The value, if it is that of this transaction.
+    pub(crate) fn current(&self, entity: Entity<M>) -> Result<&M, Trouble> {
+        let slot = self.usable(entity)?;
+        match (&slot.value, slot.freshness) {
+            (Some(value), Freshness::Current) => Ok(value),
+            _ => Err(Trouble::Expired),
+        }
+    }
+
+    /// The value, to be changed: the one that was read is kept beside it.
+    pub(crate) fn current_mut(&mut self, entity: Entity<M>, depth: usize) -> Result<&mut M, Trouble> {
+        self.current(entity)?;
+        self.mark_edited(entity, depth);
+        Ok(self.slots[entity.index as usize]
+            .value
+            .as_mut()
+            .expect("current() has seen it"))
+    }
+
+    /// Two values at once.
+    pub(crate) fn current_two(
+        &mut self,
+        first: Entity<M>,
+        second: Entity<M>,
+        depth: usize,
+    ) -> Result<(&mut M, &mut M), Trouble> {
+        self.current(first)?;
+        self.current(second)?;
+        self.mark_edited(first, depth);
+        self.mark_edited(second, depth);
+        let slots = self
+            .slots
+            .get_disjoint_mut([first.index as usize, second.index as usize])
+            .map_err(|_| Trouble::Stale)?;
+        let [first, second] = slots.map(|slot| slot.value.as_mut().expect("current() has seen it"));
+        Ok((first, second))
+    }
+
+    fn mark_edited(&mut self, entity: Entity<M>, depth: usize) {
+        let slot = &mut self.slots[entity.index as usize];
+        slot.edited_at = slot.edited_at.max(Some(depth));
+        if slot.state == State::Persistent && slot.loaded.is_none() {
+            slot.loaded.clone_from(&slot.value);
+            self.edited.push(entity.index);
+        }
+    }
+
+    pub(crate) fn lookup(&self, key: &M::Key) -> Lookup<M> {
+        let Some(&index) = self.keys.get(key) else {
+            return Lookup::Unknown;
+        };
+        let slot = &self.slots[index as usize];
+        match slot.state {
+            State::Doomed | State::Deleted => Lookup::Deleted,
+            _ => Lookup::Known(Entity::new(self.session, index, slot.generation)),
+        }
+    }
+
+    pub(crate) fn key(&self, entity: Entity<M>) -> Result<Option<M::Key>, Trouble> {
+        let slot = self.slot(entity)?;
+        Ok(slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key)))
+    }
+
+    // ---- verbs --------------------------------------------------------------------------------------------------
+
+    pub(crate) fn add(&mut self, value: M, sequence: u64, depth: usize) -> Entity<M> {
+        self.occupy(value, State::Pending, sequence, depth)
+    }
+
+    /// A row that was read: into its object if there is one, else into a new one.
+    pub(crate) fn put_loaded(&mut self, value: M) -> Entity<M> {
+        if let Some(&index) = value.key().and_then(|key| self.keys.get(&key)) {
+            let slot = &mut self.slots[index as usize];
+            if slot.freshness != Freshness::Current {
+                slot.value = Some(value);
+                slot.loaded = None;
+                slot.freshness = Freshness::Current;
+            }
+            return Entity::new(self.session, index, slot.generation);
+        }
+        self.occupy(value, State::Persistent, 0, 0)
+    }
+
+    /// The row of an object is gone; the object with it.
+    pub(crate) fn lost(&mut self, entity: Entity<M>) {
+        self.vacate(entity.index);
+    }
+
+    pub(crate) fn delete(&mut self, entity: Entity<M>, sequence: u64, depth: usize) -> Result<(), Trouble> {
+        self.usable(entity)?;
+        let slot = self.slot_mut(entity)?;
+        if slot.state == State::Pending {
+            self.vacate(entity.index);
+        } else {
+            slot.state = State::Doomed;
+            slot.deleted_at = Some(depth);
+            slot.sequence = sequence;
+        }
+        Ok(())
+    }
+
+    pub(super) fn slot_at(&mut self, index: u32) -> &mut Slot<M> {
+        &mut self.slots[index as usize]
+    }
+
+    /// An insert has succeeded: the key is known now.
+    pub(super) fn inserted(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.state = State::Persistent;
+        slot.freshness = Freshness::Current;
+        slot.key = slot.value.as_ref().and_then(Model::key);
+        if let Some(key) = slot.key.clone() {
+            self.keys.insert(key, index);
+        }
+    }
+
+    /// An update has succeeded, or was not needed.
+    pub(super) fn updated(&mut self, index: u32) {
+        self.slots[index as usize].loaded = None;
+    }
+
+    pub(super) fn deleted(&mut self, index: u32) {
+        self.slots[index as usize].state = State::Deleted;
+    }
+
+    // ---- what a flush has to do -------------------------------------------------------------------------------
+
+    pub(super) fn in_state(&self, state: State) -> Vec<(u64, u32)> {
+        let indexes = self.slots.iter().enumerate().filter(|(_, slot)| slot.state == state);
+        indexes
+            .map(|(index, slot)| (slot.sequence, u32::try_from(index).expect("slots are counted in u32")))
+            .collect()
+    }
+
+    /// The edited objects, in the order of their keys: two sessions that change the same rows then wait for each other
+    /// instead of deadlocking.
+    pub(super) fn take_edited(&mut self) -> Vec<u32> {
+        let mut edited = std::mem::take(&mut self.edited);
+        edited.retain(|&index| {
+            let slot = &self.slots[index as usize];
+            slot.state == State::Persistent && slot.loaded.is_some()
+        });
+        edited.sort_by(|&a, &b| self.slots[a as usize].key.cmp(&self.slots[b as usize].key));
+        edited.dedup();
+        edited
+    }
+
+    /// Edited objects whose flush did not come to its end are flushed by the next one.
+    pub(super) fn give_back_edited(&mut self, edited: &[u32]) {
+        self.edited.extend_from_slice(edited);
+    }
+
+    // ---- transactions -----------------------------------------------------------------------------------------
+
+    pub(super) fn follow(&mut self, change: Change) {
+        match change {
+            Change::Beginning => self.each(|slot| {
+                if slot.freshness == Freshness::Committed {
+                    slot.expire();
+                }
+                Keep::Yes
+            }),
+            Change::Committed => self.each(|slot| {
+                if slot.state == State::Deleted {
+                    return Keep::No;
+                }
+                if slot.freshness == Freshness::Current {
+                    slot.freshness = Freshness::Committed;
+                }
+                slot.forget_depths();
+                Keep::Yes
+            }),
+            Change::RolledBack => self.each(|slot| {
+                if slot.inserted_at.is_some() {
+                    return Keep::No;
+                }
+                slot.revive();
+                slot.expire();
+                slot.forget_depths();
+                Keep::Yes
+            }),
+            Change::RolledBackTo(depth) => self.each(|slot| {
+                if slot.inserted_at >= Some(depth) {
+                    return Keep::No;
+                }
+                if slot.deleted_at >= Some(depth) {
+                    slot.revive();
+                    slot.expire();
+                }
+                if slot.edited_at >= Some(depth) {
+                    slot.expire();
+                    slot.edited_at = None;
+                }
+                Keep::Yes
+            }),
+            Change::Released(depth) => self.each(|slot| {
+                for mark in [&mut slot.inserted_at, &mut slot.deleted_at, &mut slot.edited_at] {
+                    *mark = mark.map(|at| at.min(depth - 1));
+                }
+                Keep::Yes
+            }),
+        }
+    }
+
+    fn each(&mut self, mut visit: impl FnMut(&mut Slot<M>) -> Keep) {
+        let mut leaving = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            if slot.state != State::Free && visit(slot) == Keep::No {
+                leaving.push(u32::try_from(index).expect("slots are counted in u32"));
+            }
+        }
+        for index in leaving {
+            self.vacate(index);
+        }
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.each(|_| Keep::No);
+        self.edited.clear();
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.slots.iter().filter(|slot| slot.state != State::Free).count()
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Keep {
+    Yes,
+    No,
+}
+
+impl<M: Model> Slot<M> {
+    fn expire(&mut self) {
+        self.freshness = Freshness::Expired;
+        self.value = None;
+        self.loaded = None;
+    }
+
+    fn revive(&mut self) {
+        if matches!(self.state, State::Doomed | State::Deleted) {
+            self.state = State::Persistent;
+            self.deleted_at = None;
+        }
+    }
+
+    fn forget_depths(&mut self) {
+        self.inserted_at = None;
+        self.deleted_at = None;
+        self.edited_at = None;
+    }
+}

@@ -1,0 +1,10 @@
+//! What most files need: `use aludel::prelude::*;`, beside Diesel's own prelude.
+
+pub use aludel_core::dialect::IsolationLevel;
+pub use aludel_core::pool::{PrePing, Refuse, ResetOnReturn};
+pub use aludel_core::{Class, Dialect, Engine, ErrorContext, Event, Exit};
+pub use aludel_macros::{Model, retry};
+
+pub use crate::engine::EngineExt;
+pub use crate::model::{Entity, Model, Persist};
+pub use crate::session::Session;

@@ -1,0 +1,163 @@
+//! Running a whole transaction again: the policy, the pause, and the one runner behind `#[retry]`.
+
+use std::time::{Duration, Instant};
+
+use aludel_core::{Class, Dialect, Error, Event, Flavour};
+
+use crate::session::Session;
+use crate::transaction::scope::{self, Failure, Stand, Unit as _};
+
+mod backoff;
+
+/// When a transaction runs again, and for how long.
+///
+/// `#[retry]` writes it from its arguments; it can be built by hand for [`Session::retry`].
+///
+/// ```
+/// use std::time::Duration;
+///
+/// use aludel::RetryPolicy;
+///
+/// const PATIENT: RetryPolicy = RetryPolicy::new().attempts(10).deadline(Duration::from_secs(60));
+/// assert_eq!(PATIENT.max_attempts(), 10);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub struct RetryPolicy {
+    attempts: u32,
+    deadline: Duration,
+    commit: CommitPolicy,
+}
+
+/// What is done when COMMIT was sent and its answer never came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CommitPolicy {
+    /// The error goes to the caller; nothing runs again. The default, and the only safe one in general.
+    Fail,
+    /// The transaction runs again: its author promises that applying it twice is the same as applying it once.
+    Idempotent,
+}
+
+impl RetryPolicy {
+    /// Five attempts within 30 s; an unknown COMMIT fails.
+    pub const fn new() -> Self {
+        Self {
+            attempts: 5,
+            deadline: Duration::from_secs(30),
+            commit: CommitPolicy::Fail,
+        }
+    }
+
+    /// How often the transaction may be tried in all, the first time included; 0 counts as 1.
+    pub const fn attempts(mut self, attempts: u32) -> Self {
+        self.attempts = attempts;
+        self
+    }
+
+    /// How long it may be tried, counted from the call; no attempt starts after it. It wins over the attempts.
+    pub const fn deadline(mut self, deadline: Duration) -> Self {
+        self.deadline = deadline;
+        self
+    }
+
+    /// What is done when COMMIT was sent and its answer never came.
+    pub const fn commit(mut self, commit: CommitPolicy) -> Self {
+        self.commit = commit;
+        self
+    }
+
+    /// The attempts.
+    pub const fn max_attempts(&self) -> u32 {
+        self.attempts
+    }
+}
+
+impl Default for RetryPolicy {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+/// The runner: joins inside a transaction; on a session without one, runs the body as a whole transaction until it is
+/// committed, fails for good, or has used up its attempts or its time.
+pub(crate) fn retry<C, T, E>(
+    session: &mut Session<C>,
+    policy: &RetryPolicy,
+    function: &str,
+    mut body: impl FnMut(&mut Session<C>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    C: Dialect,
+    E: From<Error> + 'static,
+{
+    if scope::stand(session).map_err(E::from)? == Stand::Joined {
+        return scope::join(session, body);
+    }
+    let clock = session.engine().clock().clone();
+    let mut course = Course {
+        deadline: clock.now() + policy.deadline,
+        attempt: 1,
+        pauses: 0,
+        waits: 0,
+    };
+    let result = loop {
+        session.connection().transaction.forget_faults();
+        let failure = match scope::outermost(session, &mut body) {
+            Ok(value) => break Ok(value),
+            Err(failure) => failure,
+        };
+        let Some(delay) = course.next(policy, &failure, clock.now()) else {
+            break Err(failure.error);
+        };
+        clock.sleep(delay);
+        session.engine().emit(&Event::Rerun {
+            function,
+            attempt: course.attempt,
+            class: failure.class,
+            delay,
+            cause: &failure.cause,
+        });
+        // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
+        session.connection().begin_immediate = C::FLAVOUR == Flavour::Sqlite && failure.class == Class::Retry;
+    };
+    session.connection().begin_immediate = false;
+    result
+}
+
+/// How far a call has come.
+struct Course {
+    deadline: Instant,
+    attempt: u32,
+    /// Pauses that were made because of conflicts and lost connections.
+    pauses: u32,
+    /// Times that a host was found down.
+    waits: u32,
+}
+
+impl Course {
+    /// How long to pause before the next attempt; `None` when there is none.
+    fn next<E>(&mut self, policy: &RetryPolicy, failure: &Failure<E>, now: Instant) -> Option<Duration> {
+        let again = match failure.class {
+            _ if failure.commit_unknown => policy.commit == CommitPolicy::Idempotent,
+            Class::Permanent => false,
+            _ => true,
+        };
+        if !again {
+            return None;
+        }
+        let delay = if failure.not_begun && !failure.commit_unknown {
+            // Waiting for a host uses up no attempt, only time.
+            self.waits += 1;
+            backoff::wait_for_host(self.waits - 1)
+        } else {
+            if self.attempt >= policy.attempts {
+                return None;
+            }
+            self.attempt += 1;
+            self.pauses += 1;
+            backoff::pause(failure.class, self.pauses - 1)
+        };
+        (now + delay < self.deadline).then_some(delay)
+    }
+}

@@ -1,0 +1,362 @@
+//! The session: a connection, the objects that were read and added through it, and hooks that wait for its commit.
+
+use std::fmt;
+
+use aludel_core::{Dialect, Engine, Error, Result};
+
+use crate::connection::Connection;
+use crate::model::IdentityMap;
+use crate::retry::RetryPolicy;
+use crate::transaction::scope::{self, Change, Unit};
+
+mod diesel_impl;
+mod entities;
+mod hooks;
+
+use hooks::Hooks;
+
+/// SQLAlchemy's `Session`: a Diesel connection with transactions that tell the truth and an identity map.
+///
+/// It takes a raw connection with its first statement, begins a transaction with it, and returns the connection when
+/// the transaction ends. A session belongs to one call stack; it may be moved to another thread, not shared.
+///
+/// Three ways to use it:
+///
+/// - **as you go:** statements, then [`commit`](Self::commit); dropping it rolls back;
+/// - **scoped:** [`begin`](Self::begin), or `engine.begin`, commits on `Ok` and rolls back on `Err` or a panic;
+/// - **rerun:** a `#[retry]` function, which is a whole transaction that runs again when that is safe.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+///
+/// #[derive(Model, Queryable, Selectable, Clone, Debug)]
+/// #[diesel(table_name = notes)]
+/// struct Note { id: i32, text: String }
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut session = engine.session();
+/// diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+/// let note = session.add(Note { id: 0, text: "hello".to_owned() });
+/// session.commit()?;
+/// assert_eq!(session[note].id, 1); // the database has made the key
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
+pub struct Session<C: Dialect> {
+    connection: Connection<C>,
+    objects: IdentityMap<C>,
+    hooks: Hooks,
+}
+
+impl<C: Dialect> Session<C> {
+    pub(crate) fn new(engine: Engine<C>) -> Self {
+        let number = engine.next_session_number();
+        Self {
+            connection: Connection::new(engine, true),
+            objects: IdentityMap::new(number),
+            hooks: Hooks::default(),
+        }
+    }
+
+    /// The engine that it belongs to.
+    pub fn engine(&self) -> &Engine<C> {
+        self.connection.engine()
+    }
+
+    /// Whether a transaction is open, by autobegin or explicitly.
+    pub fn in_transaction(&self) -> bool {
+        self.connection.in_transaction()
+    }
+
+    /// Whether a savepoint is open.
+    pub fn in_nested_transaction(&self) -> bool {
+        self.connection.in_nested_transaction()
+    }
+
+    /// Whether the innermost transaction has failed and takes nothing but its rollback.
+    pub fn is_doomed(&mut self) -> bool {
+        self.connection.settle();
+        self.connection.transaction.doom().is_some()
+    }
+
+    /// Runs the closure in a transaction: committed on `Ok`, rolled back on `Err` and on a panic.
+    ///
+    /// Inside a transaction that was begun explicitly it joins that one. A transaction that began by itself and has only
+    /// read is ended first; one that has written is the caller's to end.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// let changed = session.begin(|session| {
+    ///     diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)?;
+    ///     Ok(diesel::sql_query("INSERT INTO t VALUES (1)").execute(session)?)
+    /// })?;
+    /// assert_eq!(changed, 1);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's; those of BEGIN and COMMIT; [`Error::is_transaction_already_open`].
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic, after the transaction was rolled back and its connection closed.
+    #[track_caller]
+    pub fn begin<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        scope::begin(self, f)
+    }
+
+    /// [`begin`](Self::begin) for closures with an error type of their own.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    #[track_caller]
+    pub fn begin_with<T, E>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<Error> + 'static,
+    {
+        scope::begin(self, f)
+    }
+
+    /// Runs the closure in a savepoint: released on `Ok`, rolled back to on `Err` and on a panic. What is pending is
+    /// written before it is set (`begin_nested` in SQLAlchemy).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.begin(|session| {
+    ///     diesel::sql_query("CREATE TABLE t (a INTEGER PRIMARY KEY)").execute(session)?;
+    ///     let twice = session.begin_nested(|nested| {
+    ///         diesel::sql_query("INSERT INTO t VALUES (1)").execute(nested)?;
+    ///         diesel::sql_query("INSERT INTO t VALUES (1)").execute(nested)?;
+    ///         Ok(())
+    ///     });
+    ///     assert!(twice.is_err()); // and the transaction goes on without either row
+    ///     Ok(())
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's. When RELEASE or ROLLBACK TO itself fails the whole transaction is doomed.
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic; the whole transaction is then doomed and its connection closed.
+    pub fn begin_nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        scope::begin_nested(self, f)
+    }
+
+    /// [`begin_nested`](Self::begin_nested) for closures with an error type of their own.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn begin_nested_with<T, E>(&mut self, f: impl FnOnce(&mut Self) -> Result<T, E>) -> Result<T, E>
+    where
+        E: From<Error> + 'static,
+    {
+        scope::begin_nested(self, f)
+    }
+
+    /// Runs the closure as `#[retry]` runs its function: a whole transaction, from the start again after a disconnect,
+    /// a deadlock or a serialization failure; inside a transaction it joins and passes a failure up.
+    ///
+    /// What the closure does to the rest of the world happens again; see [`on_commit`](Self::on_commit).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use aludel::RetryPolicy;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let one = engine.session().retry(&RetryPolicy::new(), |session| {
+    ///     Ok(diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1")).get_result::<i32>(session)?)
+    /// })?;
+    /// assert_eq!(one, 1);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
+    #[track_caller]
+    pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+        crate::retry::retry(self, policy, "closure", f)
+    }
+
+    /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
+    ///
+    /// # Errors
+    ///
+    /// As [`Connection::commit`]; when writing fails, everything is rolled back.
+    pub fn commit(&mut self) -> Result<()> {
+        self.connection.refuse_inside_scope("commit")?;
+        scope::commit(self)
+    }
+
+    /// Rolls back: the transaction with all its savepoints, objects that were added in it, changes that were not
+    /// written yet.
+    ///
+    /// # Errors
+    ///
+    /// When called inside a scope, where returning an error is what rolls back.
+    pub fn rollback(&mut self) -> Result<()> {
+        self.connection.refuse_inside_scope("rollback")?;
+        self.connection.rollback_root();
+        self.follow(Change::RolledBack);
+        Ok(())
+    }
+
+    /// Rolls back, forgets all objects, and returns the raw connection. The session stays usable.
+    ///
+    /// # Errors
+    ///
+    /// When called inside a scope.
+    pub fn close(&mut self) -> Result<()> {
+        self.rollback()?;
+        self.objects.clear();
+        self.connection.release();
+        Ok(())
+    }
+
+    /// Closes the raw connection at once instead of returning it; see [`Connection::invalidate`].
+    pub fn invalidate(&mut self, reason: &str) {
+        self.connection.invalidate(reason);
+    }
+
+    /// The number by which the server knows this connection; see [`Connection::backend_id`].
+    ///
+    /// # Errors
+    ///
+    /// When no connection could be made, or the server did not answer.
+    pub fn backend_id(&mut self) -> Result<Option<i64>> {
+        self.about_to_use()?;
+        self.connection.backend_id()
+    }
+
+    /// Lends the raw connection; see [`Connection::with_raw`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the closure, of connecting, and of writing what is pending.
+    pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
+        self.about_to_use()?;
+        self.connection.with_raw(f)
+    }
+
+    /// What every statement that goes through the session does first: objects follow the transaction that begins with
+    /// it, and what is pending is written (*autoflush*).
+    fn about_to_use(&mut self) -> Result<()> {
+        if !self.connection.in_transaction() {
+            self.follow(Change::Beginning);
+        }
+        if self.objects.is_pending() {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl<C: Dialect> Unit for Session<C> {
+    type Raw = C;
+
+    fn connection(&mut self) -> &mut Connection<C> {
+        &mut self.connection
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Self::flush(self)
+    }
+
+    fn pending(&self) -> Option<String> {
+        self.objects.describe_pending()
+    }
+
+    fn follow(&mut self, change: Change) {
+        self.objects.follow(change);
+        self.hooks.follow(change);
+    }
+}
+
+impl<C: Dialect> Unit for Connection<C> {
+    type Raw = C;
+
+    fn connection(&mut self) -> &mut Self {
+        self
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn pending(&self) -> Option<String> {
+        None
+    }
+
+    fn follow(&mut self, _: Change) {}
+}
+
+impl<C: Dialect> Connection<C> {
+    /// Runs the closure in a transaction; see [`Session::begin`].
+    ///
+    /// # Errors
+    ///
+    /// The closure's; those of BEGIN and COMMIT; [`Error::is_transaction_already_open`].
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    pub fn begin<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        scope::begin(self, f)
+    }
+
+    /// Runs the closure in a savepoint; see [`Session::begin_nested`].
+    ///
+    /// # Errors
+    ///
+    /// The closure's, and those of the savepoint.
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    pub fn begin_nested<T>(&mut self, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
+        scope::begin_nested(self, f)
+    }
+}
+
+impl<C: Dialect> Drop for Session<C> {
+    fn drop(&mut self) {
+        let pending = self.objects.describe_pending();
+        self.connection.abandon(pending.as_deref());
+    }
+}
+
+impl<C: Dialect> fmt::Debug for Session<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Session")
+            .field("connection", &self.connection)
+            .field("objects", &self.objects)
+            .finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,222 @@
+//! The verbs on objects: get, add, delete, read, edit, flush.
+
+use std::ops::{Index, IndexMut};
+
+use aludel_core::{Dialect, Error, ErrorKind, Result};
+
+use super::Session;
+use crate::model::{Entity, Lookup, Model, Persist, Trouble};
+use crate::transaction::{Footing, own_fault};
+
+impl<C: Dialect> Session<C> {
+    /// The object with this key, or `None` (`Session.get` in SQLAlchemy). Without a statement when the session has it;
+    /// read again when it is expired.
+    ///
+    /// # Errors
+    ///
+    /// Those of the query, and of writing what is pending before it.
+    pub fn get<M: Persist<C::Backend>>(&mut self, key: impl Into<M::Key>) -> Result<Option<Entity<M>>> {
+        let key = key.into();
+        match self.objects.store_mut::<M>().lookup(&key) {
+            Lookup::Deleted => return Ok(None),
+            Lookup::Known(entity) => {
+                return match self.refresh_if_expired(entity) {
+                    Ok(()) => Ok(Some(entity)),
+                    Err(error) if error.is_not_found() => Ok(None),
+                    Err(error) => Err(error),
+                };
+            }
+            Lookup::Unknown => {}
+        }
+        self.about_to_use()?;
+        // What was pending may have been the very object.
+        if let Lookup::Known(entity) = self.objects.store_mut::<M>().lookup(&key) {
+            return Ok(Some(entity));
+        }
+        let row = M::find(&mut self.connection, &key)?;
+        Ok(row.map(|row| self.objects.store_mut::<M>().put_loaded(row)))
+    }
+
+    /// The object with this key, which must be there (`Session.get_one` in SQLAlchemy).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_not_found`], and those of [`get`](Self::get).
+    pub fn get_one<M: Persist<C::Backend>>(&mut self, key: impl Into<M::Key>) -> Result<Entity<M>> {
+        let key = key.into();
+        self.get::<M>(key.clone())?.ok_or_else(|| not_found::<M>(&key))
+    }
+
+    /// Adds an object, which becomes a row with the next flush: at commit, before a savepoint, before the next query.
+    pub fn add<M: Persist<C::Backend>>(&mut self, object: M) -> Entity<M> {
+        let depth = self.connection.transaction.depth();
+        let sequence = self.objects.next_sequence();
+        self.objects.store_mut::<M>().add(object, sequence, depth)
+    }
+
+    /// Marks an object for deletion; its row goes with the next flush. An object that was only added is forgotten.
+    ///
+    /// # Errors
+    ///
+    /// When the handle names no object of this session.
+    pub fn delete<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+        let depth = self.connection.transaction.depth();
+        let sequence = self.objects.next_sequence();
+        let store = self.objects.store_mut::<M>();
+        store
+            .delete(entity, sequence, depth)
+            .map_err(|trouble| store.explain(entity, trouble))
+    }
+
+    /// The value of an object, read again if it is expired.
+    ///
+    /// # Errors
+    ///
+    /// When the handle names no object of this session, or its row is gone; and those of the query.
+    pub fn read<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<&M> {
+        self.refresh_if_expired(entity)?;
+        let store = self.objects.store_mut::<M>();
+        store.current(entity).map_err(|trouble| store.explain(entity, trouble))
+    }
+
+    /// The value of an object, to be changed; read again if it is expired. The columns that differ are written with the
+    /// next flush.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`read`](Self::read).
+    pub fn edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<&mut M> {
+        self.refresh_if_expired(entity)?;
+        let depth = self.connection.transaction.depth();
+        self.objects.mark_pending();
+        let store = self.objects.store_mut::<M>();
+        if let Err(trouble) = store.current(entity) {
+            return Err(store.explain(entity, trouble));
+        }
+        Ok(store.current_mut(entity, depth).expect("the line above has looked"))
+    }
+
+    /// Two values at once, to be changed.
+    ///
+    /// # Errors
+    ///
+    /// The same as [`read`](Self::read); and when both handles name the same object.
+    pub fn edit_two<M: Persist<C::Backend>>(
+        &mut self,
+        first: Entity<M>,
+        second: Entity<M>,
+    ) -> Result<(&mut M, &mut M)> {
+        if first == second {
+            return Err(Error::misuse(format!(
+                "edit_two needs two objects, and both handles name the same {}",
+                M::NAME
+            )));
+        }
+        self.refresh_if_expired(first)?;
+        self.refresh_if_expired(second)?;
+        let depth = self.connection.transaction.depth();
+        self.objects.mark_pending();
+        let store = self.objects.store_mut::<M>();
+        for entity in [first, second] {
+            if let Err(trouble) = store.current(entity) {
+                return Err(store.explain(entity, trouble));
+            }
+        }
+        Ok(store
+            .current_two(first, second, depth)
+            .expect("the loop above has looked at both"))
+    }
+
+    /// Writes what is pending. Queries, savepoints and commits do so by themselves.
+    ///
+    /// # Errors
+    ///
+    /// Those of the statements; a version conflict; a row that is gone. The innermost transaction then takes nothing
+    /// but its rollback, since a part of the changes may have been written.
+    pub fn flush(&mut self) -> Result<()> {
+        if !self.objects.is_pending() {
+            return Ok(());
+        }
+        if self.connection.footing() == Footing::None {
+            self.connection.ready()?;
+        }
+        let result = self.objects.flush(&mut self.connection);
+        if let Err(error) = &result {
+            self.connection.settle();
+            let cause = self.connection.transaction.decisive_fault().cloned();
+            let cause = cause.unwrap_or_else(|| own_fault(format!("writing the session's changes failed: {error}")));
+            self.connection.transaction.doom_innermost(&cause);
+        }
+        result
+    }
+
+    fn refresh_if_expired<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+        let store = self.objects.store_mut::<M>();
+        match store.current(entity).map(|_| ()) {
+            Ok(()) => return Ok(()),
+            Err(Trouble::Expired) => {}
+            Err(trouble) => return Err(store.explain(entity, trouble)),
+        }
+        let key = match store.key(entity) {
+            Ok(Some(key)) => key,
+            Ok(None) | Err(_) => return Err(store.explain(entity, Trouble::Stale)),
+        };
+        self.about_to_use()?;
+        match M::find(&mut self.connection, &key)? {
+            Some(row) => {
+                self.objects.store_mut::<M>().put_loaded(row);
+                Ok(())
+            }
+            None => {
+                self.objects.store_mut::<M>().lost(entity);
+                Err(not_found::<M>(&key))
+            }
+        }
+    }
+}
+
+fn not_found<M: Model>(key: &M::Key) -> Error {
+    Error::object(ErrorKind::NotFound, format!("there is no {} with key {key:?}", M::NAME))
+}
+
+/// `session[entity]` is sugar over what is loaded.
+///
+/// # Panics
+///
+/// When the handle names no object of this session, or its value is expired: [`Session::read`] answers an error then,
+/// and reads the row again.
+impl<C: Dialect, M: Persist<C::Backend>> Index<Entity<M>> for Session<C> {
+    type Output = M;
+
+    #[track_caller]
+    fn index(&self, entity: Entity<M>) -> &M {
+        let Some(store) = self.objects.store::<M>() else {
+            panic!(
+                "this handle to {} belongs to another session; each session has its own",
+                M::NAME
+            )
+        };
+        match store.value(entity) {
+            Ok(value) => value,
+            Err(trouble) => panic!("{}", store.explain(entity, trouble)),
+        }
+    }
+}
+
+/// `session[entity].field = ..` marks the object as edited.
+///
+/// # Panics
+///
+/// As `Index`, and for a value that an earlier transaction has left behind: [`Session::edit`] reads it again.
+impl<C: Dialect, M: Persist<C::Backend>> IndexMut<Entity<M>> for Session<C> {
+    #[track_caller]
+    fn index_mut(&mut self, entity: Entity<M>) -> &mut M {
+        let depth = self.connection.transaction.depth();
+        self.objects.mark_pending();
+        let store = self.objects.store_mut::<M>();
+        if let Err(trouble) = store.current(entity) {
+            panic!("{}", store.explain(entity, trouble));
+        }
+        store.current_mut(entity, depth).expect("the line above has looked")
+    }
+}

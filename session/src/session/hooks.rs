@@ -1,0 +1,62 @@
+//! Hooks that wait for the outermost commit.
+
+use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use aludel_core::Dialect;
+
+use super::Session;
+use crate::transaction::scope::Change;
+
+/// Hooks in the order of their registration, each with the savepoint that it depends on.
+#[derive(Default)]
+pub(super) struct Hooks(Vec<Hook>);
+
+struct Hook {
+    /// Depth at which it was registered; undoing that savepoint drops it.
+    depth: usize,
+    run: Box<dyn FnOnce() + Send>,
+}
+
+impl<C: Dialect> Session<C> {
+    /// Runs `hook` after the next commit of the root, outside the transaction. A rollback drops it, and so does rolling
+    /// back to a savepoint that was open when it was registered. After a COMMIT of unknown outcome it does not run.
+    ///
+    /// This is the place for whatever the rest of the world sees: messages, mails, files. A panic in it is logged and
+    /// changes nothing: the commit has happened.
+    pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        let depth = self.connection.transaction.depth();
+        self.hooks.0.push(Hook {
+            depth,
+            run: Box::new(hook),
+        });
+    }
+}
+
+impl Hooks {
+    pub(super) fn follow(&mut self, change: Change) {
+        match change {
+            Change::Beginning => {}
+            Change::RolledBack => self.0.clear(),
+            Change::RolledBackTo(depth) => self.0.retain(|hook| hook.depth < depth),
+            Change::Released(depth) => {
+                for hook in &mut self.0 {
+                    hook.depth = hook.depth.min(depth - 1);
+                }
+            }
+            Change::Committed => {
+                for hook in std::mem::take(&mut self.0) {
+                    if catch_unwind(AssertUnwindSafe(hook.run)).is_err() {
+                        tracing::error!(target: "aludel.session", "an on_commit hook panicked; the commit stands");
+                    }
+                }
+            }
+        }
+    }
+}
+
+impl fmt::Debug for Hooks {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Hooks({})", self.0.len())
+    }
+}

@@ -1,0 +1,329 @@
+//! What is known of a transaction: the state of its root and of its savepoints, and what has gone wrong in it.
+//!
+//! This file holds knowledge only; nothing here talks to a server. What is sent stands in [`root`] and [`savepoint`],
+//! what an error has done to the transaction is judged in [`judge`], and [`scope`] has the closures that users write.
+//!
+//! **Invariant:** only [`Transaction::set_root`] changes the state of the root, and only [`Transaction::push_frame`] and
+//! [`Transaction::pop_frame`] change the stack of savepoints.
+
+use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};
+use aludel_core::{Error, Fault, Phase, Refused};
+use diesel::connection::{
+    InTransactionStatus, TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus,
+};
+use diesel::result::Error as DieselError;
+
+mod judge;
+mod manager;
+mod root;
+mod savepoint;
+pub(crate) mod scope;
+
+pub use manager::Manager;
+
+/// Who began the root transaction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Origin {
+    /// The first statement did. Nobody has promised to end it, so nobody joins it.
+    Autobegun,
+    /// A scope or a call did, and will end it.
+    Explicit,
+    /// `begin_test_transaction` did: it is never committed, and ends without a word.
+    Test,
+}
+
+/// The root transaction.
+#[derive(Debug)]
+pub(crate) enum Root {
+    /// There is none. *Exits:* a first statement or an explicit begin → `Open`.
+    Idle,
+    /// The server has it open. *Exits:* COMMIT answered ok → `Idle`; COMMIT failed, however → `Idle`, after ROLLBACK or
+    /// without the connection; ROLLBACK → `Idle`; an error that the server or we do not forgive → `Doomed`.
+    Open {
+        /// Who began it.
+        origin: Origin,
+        /// What wrote first, if anything did.
+        first_write: Option<String>,
+    },
+    /// It can no longer be committed. *Exits:* ROLLBACK, of which the server may hear nothing any more → `Idle`.
+    Doomed {
+        /// Who began it.
+        origin: Origin,
+        /// What came first.
+        cause: Fault,
+    },
+}
+
+/// One open savepoint.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    /// Set when the work since this savepoint cannot be kept; rolling back to it frees the frames around it.
+    doomed: Option<Fault>,
+}
+
+/// What a session knows of its transaction; it is Diesel's `TransactionStateData`.
+#[derive(Debug)]
+pub struct Transaction {
+    root: Root,
+    frames: Vec<Frame>,
+    /// Scopes of ours that will end what is open; calls that would end it under them are refused.
+    scopes: usize,
+    /// How each level that was begun through Diesel's manager is to be ended.
+    manual: Vec<manager::Level>,
+    /// The first error that no later success has made irrelevant; the rerun is decided by it.
+    fault: Option<Fault>,
+    /// An error that was classified while the connection was lent out, and whose damage is still to be judged.
+    unsettled: Option<Fault>,
+    /// Rows of a statement are being read.
+    streaming: bool,
+    /// What Diesel's generic code may ask about us.
+    mirror: TransactionManagerStatus,
+}
+
+impl Default for Transaction {
+    fn default() -> Self {
+        Self {
+            root: Root::Idle,
+            frames: Vec::new(),
+            scopes: 0,
+            manual: Vec::new(),
+            fault: None,
+            unsettled: None,
+            streaming: false,
+            mirror: TransactionManagerStatus::default(),
+        }
+    }
+}
+
+/// Where a call that wants a transaction stands.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Footing {
+    /// No transaction.
+    None,
+    /// One that began by itself and has only read.
+    AutobegunRead,
+    /// One that began by itself and has written, or has failed: it is the caller's to end.
+    AutobegunWritten(String),
+    /// One that somebody began and will end.
+    Explicit,
+}
+
+impl Transaction {
+    /// The one place where the state of the root changes.
+    fn set_root(&mut self, root: Root) {
+        if matches!(root, Root::Idle) {
+            self.frames.clear();
+            self.manual.clear();
+            self.unsettled = None;
+        }
+        self.root = root;
+        self.reflect();
+    }
+
+    fn push_frame(&mut self) {
+        self.frames.push(Frame::default());
+        self.reflect();
+    }
+
+    fn pop_frame(&mut self) {
+        self.frames.pop();
+        self.reflect();
+    }
+
+    /// Keeps Diesel's status in step.
+    fn reflect(&mut self) {
+        let mut valid = ValidTransactionManagerStatus::default();
+        if self.is_open() {
+            for _ in 0..=self.frames.len() {
+                valid
+                    .change_transaction_depth(TransactionDepthChange::IncreaseDepth)
+                    .expect("increasing a depth cannot fail");
+            }
+        }
+        self.mirror = TransactionManagerStatus::Valid(valid);
+        if self.origin() == Some(Origin::Test) {
+            self.mirror.set_test_transaction_flag();
+        }
+        if matches!(self.root, Root::Doomed { .. }) {
+            self.mirror.set_requires_rollback_maybe_up_to_top_level(true);
+        }
+    }
+
+    /// Whether a root is open, doomed or not.
+    pub(crate) fn is_open(&self) -> bool {
+        !matches!(self.root, Root::Idle)
+    }
+
+    /// Whether the server should still have it open.
+    pub(crate) fn is_live(&self) -> bool {
+        matches!(self.root, Root::Open { .. })
+    }
+
+    pub(crate) fn origin(&self) -> Option<Origin> {
+        match self.root {
+            Root::Idle => None,
+            Root::Open { origin, .. } | Root::Doomed { origin, .. } => Some(origin),
+        }
+    }
+
+    /// Open savepoints.
+    pub(crate) fn depth(&self) -> usize {
+        self.frames.len()
+    }
+
+    pub(crate) fn footing(&self) -> Footing {
+        match &self.root {
+            Root::Idle => Footing::None,
+            Root::Open {
+                origin: Origin::Autobegun,
+                first_write: None,
+            } if self.frames.is_empty() => Footing::AutobegunRead,
+            Root::Open {
+                origin: Origin::Autobegun,
+                first_write,
+            } => Footing::AutobegunWritten(
+                first_write
+                    .clone()
+                    .unwrap_or_else(|| "none; a savepoint is open".to_owned()),
+            ),
+            Root::Doomed {
+                origin: Origin::Autobegun,
+                cause,
+            } => Footing::AutobegunWritten(format!("none that counts; the transaction has failed: {cause}")),
+            Root::Open { .. } | Root::Doomed { .. } => Footing::Explicit,
+        }
+    }
+
+    /// Whether a scope of ours will end what is open.
+    pub(crate) fn in_scope(&self) -> bool {
+        self.scopes > 0 || !self.manual.is_empty()
+    }
+
+    /// What wrote first.
+    pub(crate) fn first_write(&self) -> Option<&str> {
+        match &self.root {
+            Root::Open { first_write, .. } => first_write.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Remembers the first write; later ones cost nothing.
+    pub(crate) fn wrote(&mut self, what: impl FnOnce() -> String) {
+        if let Root::Open {
+            first_write: first_write @ None,
+            ..
+        } = &mut self.root
+        {
+            *first_write = Some(what());
+        }
+    }
+
+    /// A statement of the user's has succeeded: whatever failed before it was survived.
+    pub(crate) fn succeeded(&mut self) {
+        if self.fault.is_some() && self.doom().is_none() {
+            self.fault = None;
+        }
+    }
+
+    /// Why the innermost level cannot go on, if it cannot.
+    pub(crate) fn doom(&self) -> Option<&Fault> {
+        match &self.root {
+            Root::Doomed { cause, .. } => Some(cause),
+            _ => self.frames.last().and_then(|frame| frame.doomed.as_ref()),
+        }
+    }
+
+    /// Why the root cannot be committed, if it cannot.
+    pub(crate) fn root_doom(&self) -> Option<&Fault> {
+        match &self.root {
+            Root::Doomed { cause, .. } => Some(cause),
+            _ => None,
+        }
+    }
+
+    /// Whether the work since the innermost savepoint cannot be kept, though the root can.
+    fn frame_doom(&self) -> Option<&Fault> {
+        self.frames.last().and_then(|frame| frame.doomed.as_ref())
+    }
+
+    /// The innermost level cannot be kept any more. The first cause stays.
+    pub(crate) fn doom_innermost(&mut self, cause: &Fault) {
+        match self.frames.last_mut() {
+            Some(frame) => {
+                frame.doomed.get_or_insert_with(|| cause.clone());
+            }
+            None => self.doom_root(cause),
+        }
+    }
+
+    /// The whole transaction cannot be kept any more. The first cause stays.
+    pub(crate) fn doom_root(&mut self, cause: &Fault) {
+        if let Root::Open { origin, .. } = self.root {
+            let cause = self.fault.clone().unwrap_or_else(|| cause.clone());
+            self.set_root(Root::Doomed { origin, cause });
+        }
+    }
+
+    /// The error that decides whether the transaction may run again: what doomed it, or what failed last and was not
+    /// survived.
+    pub(crate) fn decisive_fault(&self) -> Option<&Fault> {
+        self.root_doom().or(self.fault.as_ref())
+    }
+
+    /// A new attempt begins; what went wrong in the last one is decided.
+    pub(crate) fn forget_faults(&mut self) {
+        self.fault = None;
+    }
+
+    /// Notes an error whose damage is judged as soon as the connection is back.
+    pub(crate) fn note(&mut self, fault: Fault) {
+        self.unsettled.get_or_insert(fault);
+    }
+
+    /// Diesel's error for a statement that is refused without being sent, if it is.
+    pub(crate) fn refusal(&self) -> Option<DieselError> {
+        self.doom().map(|cause| Refused::wrap(Error::doomed(cause.clone())))
+    }
+
+    pub(crate) fn mirror(&mut self) -> &mut TransactionManagerStatus {
+        &mut self.mirror
+    }
+
+    pub(crate) fn is_test(&self) -> bool {
+        self.origin() == Some(Origin::Test)
+    }
+
+    pub(crate) fn set_streaming(&mut self, streaming: bool) {
+        self.streaming = streaming;
+    }
+
+    /// Rows were being read when somebody left.
+    pub(crate) fn is_streaming(&self) -> bool {
+        self.streaming
+    }
+
+    /// Diesel's depth, for its instrumentation.
+    fn diesel_depth(&self) -> u32 {
+        match &self.mirror {
+            TransactionManagerStatus::Valid(ValidTransactionManagerStatus {
+                in_transaction: Some(InTransactionStatus { transaction_depth, .. }),
+                ..
+            }) => transaction_depth.get(),
+            _ => 0,
+        }
+    }
+}
+
+/// A fault of the caller's side: a panic, an exit, a joined function that failed. No server has a say in it, and
+/// running again would only repeat it.
+pub(crate) fn own_fault(message: impl Into<String>) -> Fault {
+    let verdict = Verdict {
+        class: Class::Permanent,
+        scope: None,
+        at_commit: CommitOutcome::RolledBack,
+        fate: Fate::Open,
+        by_text: false,
+        rule: "aludel",
+    };
+    Fault::from_message(Phase::Statement, verdict, message)
+}

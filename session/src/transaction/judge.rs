@@ -1,0 +1,153 @@
+//! What an error has done to the transaction: judged from the classifier's answer, and by asking the server where the
+//! text cannot tell.
+//!
+//! Exact per backend (`ARCHITECTURE.md`, "Doomed"): on PostgreSQL any error of the server dooms the innermost frame; on
+//! MariaDB and SQLite a failed statement leaves the transaction open, unless the server has thrown it away, which only
+//! it can say.
+
+use aludel_core::classify::{Fate, Scope, Verdict};
+use aludel_core::dialect::ServerTransaction;
+use aludel_core::{Class, Dialect, Event, Fault};
+
+use super::own_fault;
+use crate::connection::Connection;
+
+/// What is left of the transaction after an error.
+#[derive(Debug)]
+enum Damage {
+    /// It is open and usable; at most the statement was undone.
+    None,
+    /// The innermost frame takes nothing but its rollback.
+    Frame,
+    /// The server has no transaction of ours any more.
+    Root,
+    /// The connection is gone, and the transaction with it.
+    Connection,
+}
+
+impl<C: Dialect> Connection<C> {
+    /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
+    pub(crate) fn settle(&mut self) {
+        let Some(fault) = self.transaction.unsettled.take() else {
+            return;
+        };
+        let (fault, damage) = self.judge(fault);
+        self.transaction.fault.get_or_insert_with(|| fault.clone());
+        let failover = fault.verdict().class == Class::Failover && fault.verdict().scope == Some(Scope::Generation);
+        match damage {
+            // This host cannot serve writes, however well its connections are: none of them is of use.
+            _ if failover => {
+                self.lose_root(&fault);
+                self.retire_generation(fault.message());
+            }
+            Damage::None => {}
+            Damage::Frame => {
+                self.transaction.doom_innermost(&fault);
+                self.tell_doomed(&fault);
+            }
+            Damage::Root => {
+                self.lose_root(&fault);
+            }
+            Damage::Connection => {
+                self.lose_root(&fault);
+                match fault.verdict().scope {
+                    Some(Scope::Generation) => self.retire_generation(fault.message()),
+                    _ => self.discard(fault.message()),
+                }
+            }
+        }
+    }
+
+    /// The server has no transaction of ours any more: Diesel's own state of the raw connection must say so, too.
+    fn lose_root(&mut self, fault: &Fault) {
+        if let Some(raw) = self.raw() {
+            raw.mirror(false);
+        }
+        if self.transaction.is_live() {
+            self.transaction.doom_root(fault);
+            self.tell_doomed(fault);
+        }
+    }
+
+    fn tell_doomed(&self, fault: &Fault) {
+        self.engine().emit(&Event::Doomed {
+            connection: self.number(),
+            cause: fault.message(),
+        });
+    }
+
+    fn judge(&mut self, fault: Fault) -> (Fault, Damage) {
+        let verdict = fault.verdict();
+        match verdict.class {
+            Class::Disconnect if !verdict.by_text => (fault, Damage::Connection),
+            // Anybody can raise an error with these words; only the connection itself can confirm them.
+            Class::Disconnect => match self.ask() {
+                None => (fault, Damage::Connection),
+                Some(state) => {
+                    let alive = Verdict {
+                        class: Class::Permanent,
+                        scope: None,
+                        by_text: false,
+                        ..verdict
+                    };
+                    (fault.with_verdict(alive), damage_of(state))
+                }
+            },
+            _ => {
+                let damage = match verdict.fate {
+                    Fate::Open | Fate::StatementUndone => Damage::None,
+                    Fate::FrameAborted => Damage::Frame,
+                    _ => match self.ask() {
+                        Some(state) => damage_of(state),
+                        None => Damage::Connection,
+                    },
+                };
+                (fault, damage)
+            }
+        }
+    }
+
+    /// Asks the server; `None` says that it does not answer any more.
+    fn ask(&mut self) -> Option<ServerTransaction> {
+        if self.transaction.is_streaming() {
+            // Rows are still being read; the wire is not ours to ask on.
+            return Some(ServerTransaction::Open);
+        }
+        match self.raw() {
+            // A failure of ours, before anything was sent.
+            None => Some(ServerTransaction::Open),
+            Some(raw) => raw.server_transaction().ok(),
+        }
+    }
+
+    /// After the raw connection was lent: is everything as it was?
+    pub(crate) fn ask_after_raw_access(&mut self) {
+        let found = self.ask();
+        let text = match found {
+            Some(ServerTransaction::Open) => return,
+            Some(ServerTransaction::Aborted) => "a statement on the raw connection failed",
+            Some(_) => "the transaction was ended on the raw connection",
+            None => "the raw connection was lost",
+        };
+        let fault = own_fault(text);
+        match found {
+            Some(ServerTransaction::Aborted) => {
+                self.transaction.doom_innermost(&fault);
+                self.tell_doomed(&fault);
+            }
+            Some(_) => self.lose_root(&fault),
+            None => {
+                self.lose_root(&fault);
+                self.discard(text);
+            }
+        }
+    }
+}
+
+fn damage_of(state: ServerTransaction) -> Damage {
+    match state {
+        ServerTransaction::Open => Damage::None,
+        ServerTransaction::Aborted => Damage::Frame,
+        _ => Damage::Root,
+    }
+}

@@ -1,0 +1,143 @@
+//! Diesel's transaction manager, so that a plain `connection.transaction(..)` obeys our rules, too.
+
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use aludel_core::{Error, Refused};
+use diesel::connection::{Connection as DieselConnection, TransactionManager, TransactionManagerStatus};
+use diesel::result::{Error as DieselError, QueryResult};
+
+use super::scope::{self, Change, Unit};
+use super::{Footing, Origin, Root, Transaction};
+
+/// How a level that was begun through Diesel is to be ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Level {
+    /// It is the root.
+    Root,
+    /// It is a savepoint at the start of what it has adopted: a root that had begun by itself and had written. Ok
+    /// commits all of it, Err rolls back to the savepoint and leaves the rest as it was.
+    Adopted,
+    /// It is a savepoint.
+    Savepoint,
+}
+
+/// The transaction manager of sessions and connections.
+///
+/// Diesel asks for it by type; nobody needs to name it. Behaviour that differs from Diesel's own: a root that began by
+/// itself is not a transaction to nest into, RELEASE follows ROLLBACK TO, a transaction that has failed cannot be
+/// committed, the closure's error is never replaced by that of a ROLLBACK, and a panic rolls back.
+#[derive(Debug, Default)]
+pub struct Manager(PhantomData<()>);
+
+impl<U> TransactionManager<U> for Manager
+where
+    U: Unit + DieselConnection<TransactionManager = Self>,
+{
+    type TransactionStateData = Transaction;
+
+    fn begin_transaction(unit: &mut U) -> QueryResult<()> {
+        let level = begin(unit).map_err(Refused::wrap)?;
+        unit.connection().transaction.manual.push(level);
+        Ok(())
+    }
+
+    fn rollback_transaction(unit: &mut U) -> QueryResult<()> {
+        let Some(level) = unit.connection().transaction.manual.pop() else {
+            return Err(DieselError::NotInTransaction);
+        };
+        // What fails while rolling back has closed the connection, which rolls back as well: nothing is left to report
+        // that the caller could act upon, and its own error must not be replaced.
+        match level {
+            Level::Root => {
+                unit.connection().rollback_root();
+                unit.follow(Change::RolledBack);
+            }
+            Level::Adopted => {
+                let depth = unit.connection().transaction.depth();
+                scope::rollback_to(unit, depth);
+                unit.connection().transaction.set_origin(Origin::Autobegun);
+            }
+            Level::Savepoint => {
+                let depth = unit.connection().transaction.depth();
+                scope::rollback_to(unit, depth);
+            }
+        }
+        Ok(())
+    }
+
+    fn commit_transaction(unit: &mut U) -> QueryResult<()> {
+        let Some(level) = unit.connection().transaction.manual.pop() else {
+            return Err(DieselError::NotInTransaction);
+        };
+        let depth = unit.connection().transaction.depth();
+        let result = match level {
+            Level::Root => scope::commit(unit),
+            Level::Adopted => scope::release(unit, depth).and_then(|()| scope::commit(unit)),
+            Level::Savepoint => scope::release(unit, depth),
+        };
+        result.map_err(Refused::wrap)
+    }
+
+    fn transaction_manager_status_mut(unit: &mut U) -> &mut TransactionManagerStatus {
+        unit.connection().transaction.mirror()
+    }
+
+    fn transaction<F, R, E>(unit: &mut U, callback: F) -> Result<R, E>
+    where
+        F: FnOnce(&mut U) -> Result<R, E>,
+        E: From<DieselError>,
+    {
+        Self::begin_transaction(unit)?;
+        // Unwind safety: what a panic leaves behind is thrown away with the transaction and the connection.
+        match catch_unwind(AssertUnwindSafe(|| callback(unit))) {
+            Ok(Ok(value)) => {
+                Self::commit_transaction(unit)?;
+                Ok(value)
+            }
+            Ok(Err(error)) => {
+                Self::rollback_transaction(unit)?;
+                Err(error)
+            }
+            Err(payload) => {
+                scope::exit(unit, "a panic");
+                Self::rollback_transaction(unit)?;
+                resume_unwind(payload)
+            }
+        }
+    }
+}
+
+fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
+    let footing = unit.connection().footing();
+    let explicit = footing == Footing::Explicit;
+    // Objects that are only pending are work as well: they are flushed in front of the savepoint.
+    let adopts = !explicit && (matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some());
+    if explicit || adopts {
+        unit.flush()?;
+        unit.connection().set_savepoint()?;
+        if adopts {
+            unit.connection().transaction.set_origin(Origin::Explicit);
+            return Ok(Level::Adopted);
+        }
+        return Ok(Level::Savepoint);
+    }
+    if footing == Footing::AutobegunRead {
+        unit.connection().rollback_root();
+        unit.follow(Change::RolledBack);
+    }
+    unit.follow(Change::Beginning);
+    unit.connection().begin_root(Origin::Explicit)?;
+    Ok(Level::Root)
+}
+
+impl Transaction {
+    /// Adoption changes hands; the server sees nothing of it.
+    fn set_origin(&mut self, to: Origin) {
+        match &mut self.root {
+            Root::Open { origin, .. } | Root::Doomed { origin, .. } => *origin = to,
+            Root::Idle => {}
+        }
+        self.reflect();
+    }
+}

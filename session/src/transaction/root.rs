@@ -1,0 +1,239 @@
+//! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
+
+use aludel_core::classify::CommitOutcome;
+use aludel_core::dialect::ServerTransaction;
+use aludel_core::{Class, Control, Dialect, Error, Event, Fault, Phase, Result};
+use diesel::connection::InstrumentationEvent;
+use diesel::result::QueryResult;
+
+use super::{Origin, Root, own_fault};
+use crate::connection::Connection;
+
+impl<C: Dialect> Connection<C> {
+    /// Begins the root. BEGIN may be repeated on another connection without a thought: nothing has happened yet.
+    pub(crate) fn begin_root(&mut self, origin: Origin) -> Result<()> {
+        self.transaction.fault = None;
+        let first = match self.try_begin(origin) {
+            Ok(()) => return Ok(()),
+            Err(error) => error,
+        };
+        // A connection that died in the pool: its whole generation was retired, so the next one is fresh.
+        if first.is_disconnect() && !self.is_connected() {
+            return self.try_begin(origin);
+        }
+        Err(first)
+    }
+
+    fn try_begin(&mut self, origin: Origin) -> Result<()> {
+        self.connected()?;
+        let control = if self.begin_immediate {
+            Control::BeginImmediate
+        } else {
+            Control::Begin
+        };
+        if let Some(depth) = std::num::NonZeroU32::new(1) {
+            self.instrument(InstrumentationEvent::begin_transaction(depth));
+        }
+        if let Err(error) = self.control(Phase::Begin, control) {
+            let error = self.explain(error).with_outcome(aludel_core::Outcome::NotBegun);
+            self.release_between_transactions();
+            return Err(error);
+        }
+        if let Some(raw) = self.raw() {
+            raw.mirror(true);
+        }
+        self.transaction.set_root(Root::Open {
+            origin,
+            first_write: None,
+        });
+        self.engine().emit(&Event::Begin {
+            connection: self.number(),
+        });
+        Ok(())
+    }
+
+    /// The caller's error with what the session knows about it: the class that was confirmed, not the one guessed.
+    fn explain(&self, error: diesel::result::Error) -> Error {
+        let error = Error::from(error);
+        match &self.transaction.fault {
+            Some(fault) => error.with_verdict(fault.verdict()),
+            None => error,
+        }
+    }
+
+    /// `begin_test_transaction`: a root that is never committed.
+    pub(crate) fn begin_test(&mut self) -> Result<()> {
+        self.settle();
+        if self.transaction.is_open() {
+            return Err(Error::misuse(
+                "a test transaction must be the outermost one, and a transaction is open",
+            ));
+        }
+        self.begin_root(Origin::Test)
+    }
+
+    /// Commits the root: nothing when there is none.
+    pub(crate) fn commit_root(&mut self) -> Result<()> {
+        self.settle();
+        if !self.transaction.is_open() {
+            return Ok(());
+        }
+        if let Some(cause) = self.transaction.doom().cloned() {
+            let later = self.rollback_root();
+            return Err(doomed(cause, later));
+        }
+        if self.transaction.depth() > 0 {
+            let fault = own_fault("COMMIT while a savepoint is still open");
+            let later = self.rollback_root();
+            return Err(doomed(fault, later));
+        }
+        if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
+            self.instrument(InstrumentationEvent::commit_transaction(depth));
+        }
+        let number = self.number();
+        match self.send_commit() {
+            Ok(()) => {
+                self.end_root();
+                self.engine().emit(&Event::Commit { connection: number });
+                self.release_between_transactions();
+                Ok(())
+            }
+            Err(fault) => Err(self.after_failed_commit(fault)),
+        }
+    }
+
+    /// Sends COMMIT; its error is not judged in the usual way, since no server has to be asked: whatever it answered,
+    /// the transaction is ended.
+    fn send_commit(&mut self) -> std::result::Result<(), Fault> {
+        match self.call_without_judging(Phase::Commit, |raw| raw.control(Control::Commit)) {
+            Ok(()) => Ok(()),
+            Err(_) => Err(self
+                .transaction
+                .unsettled
+                .take()
+                .expect("a call that failed has left its fault")),
+        }
+    }
+
+    fn after_failed_commit(&mut self, fault: Fault) -> Error {
+        let number = self.number();
+        let verdict = fault.verdict();
+        self.transaction.fault.get_or_insert_with(|| fault.clone());
+        if verdict.at_commit == CommitOutcome::Unknown {
+            self.engine().emit(&Event::CommitUnknown {
+                connection: number,
+                cause: fault.message(),
+            });
+            // Only the connection itself can confirm that it is dead; alive or not, nobody may use it again.
+            let dead = !verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err());
+            if verdict.class == Class::Disconnect && dead {
+                self.retire_generation(fault.message());
+            } else {
+                self.discard(fault.message());
+            }
+            self.end_root();
+            return Error::commit_unknown(fault);
+        }
+        // The server refused, and may still have the transaction open (SQLite does).
+        let later = self.rollback_root();
+        let error = Error::commit(fault);
+        match later {
+            Some(later) => error.with_later(later),
+            None => error,
+        }
+    }
+
+    /// Rolls the root back and forgets it. Where ROLLBACK cannot be sent or fails the connection is closed, which has
+    /// the same effect; the error is given back for those who have room for it.
+    pub(crate) fn rollback_root(&mut self) -> Option<Error> {
+        self.settle();
+        if !self.transaction.is_open() {
+            return None;
+        }
+        let number = self.number();
+        let mut later = None;
+        if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
+            self.instrument(InstrumentationEvent::rollback_transaction(depth));
+        }
+        if self.is_connected() {
+            let result = self.call_without_judging(Phase::Rollback, |raw| raw.control(Control::Rollback));
+            // SQLite has nothing to roll back when it has thrown the transaction away by itself, and says so.
+            let nothing_left = result.is_err()
+                && self
+                    .raw()
+                    .is_some_and(|raw| matches!(raw.server_transaction(), Ok(ServerTransaction::None)));
+            if let (Err(error), false) = (result, nothing_left) {
+                self.discard("ROLLBACK failed");
+                later = Some(Error::from(error));
+            }
+        }
+        self.transaction.unsettled = None;
+        self.end_root();
+        self.engine().emit(&Event::Rollback { connection: number });
+        self.release_between_transactions();
+        later
+    }
+
+    fn end_root(&mut self) {
+        if let Some(raw) = self.raw() {
+            raw.mirror(false);
+        }
+        self.transaction.set_root(Root::Idle);
+    }
+
+    /// Sends something and leaves its error unjudged, noted as unsettled.
+    pub(crate) fn call_without_judging(
+        &mut self,
+        phase: Phase,
+        f: impl FnOnce(&mut C) -> QueryResult<()>,
+    ) -> QueryResult<()> {
+        match self.send(phase, f) {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                self.transaction.unsettled = None;
+                Err(self.observe(phase, None, error))
+            }
+        }
+    }
+
+    /// After DDL that has committed the transaction: what was written before is committed, and a new root goes on.
+    pub(crate) fn begin_anew_after_definition(&mut self, sql: &str) -> QueryResult<()> {
+        let state = match self.raw() {
+            Some(raw) => raw.server_transaction()?,
+            None => return Ok(()),
+        };
+        if state != ServerTransaction::None {
+            return Ok(());
+        }
+        if self.transaction.depth() > 0 {
+            let fault = own_fault(format!(
+                "the statement committed the transaction and dropped its savepoints: {sql}"
+            ));
+            self.transaction.doom_root(&fault);
+            return Ok(());
+        }
+        let origin = self.transaction.origin().unwrap_or(Origin::Autobegun);
+        self.control(Phase::Begin, Control::Begin)?;
+        self.transaction.set_root_anew(origin);
+        Ok(())
+    }
+}
+
+impl super::Transaction {
+    /// A root that has taken the place of one that DDL committed: nothing is written in it yet, its owners stay.
+    fn set_root_anew(&mut self, origin: Origin) {
+        self.set_root(Root::Open {
+            origin,
+            first_write: None,
+        });
+    }
+}
+
+/// What the caller of a COMMIT gets when the transaction had failed before.
+pub(super) fn doomed(cause: Fault, later: Option<Error>) -> Error {
+    let error = Error::doomed(cause).with_outcome(aludel_core::Outcome::RolledBack);
+    match later {
+        Some(later) => error.with_later(later),
+        None => error,
+    }
+}

@@ -1,0 +1,101 @@
+//! Savepoints: SAVEPOINT, RELEASE, ROLLBACK TO followed by RELEASE, and what is done when one of them fails.
+
+use aludel_core::classify::Fate;
+use aludel_core::{Class, Control, Dialect, Error, Event, Outcome, Phase, Result};
+
+use super::root::doomed;
+use crate::connection::Connection;
+
+impl<C: Dialect> Connection<C> {
+    /// Sets a savepoint, beginning a root where there is none.
+    pub(crate) fn set_savepoint(&mut self) -> Result<()> {
+        self.ready()?;
+        let depth = self.transaction.depth() + 1;
+        self.control(Phase::Savepoint, Control::Savepoint(depth))?;
+        self.transaction.push_frame();
+        self.engine().emit(&Event::Savepoint {
+            connection: self.number(),
+            depth,
+        });
+        Ok(())
+    }
+
+    /// Keeps the work since the innermost savepoint.
+    ///
+    /// A savepoint whose work cannot be kept is rolled back to instead. A RELEASE that fails dooms the whole transaction:
+    /// nobody knows what the server has kept of it.
+    pub(crate) fn release_savepoint(&mut self) -> Result<()> {
+        self.settle();
+        let depth = self.transaction.depth();
+        if let Some(cause) = self.transaction.root_doom().cloned() {
+            self.transaction.pop_frame();
+            return Err(Error::doomed(cause));
+        }
+        if let Some(cause) = self.transaction.frame_doom().cloned() {
+            let later = self.rollback_to_savepoint();
+            return Err(doomed(cause, later).with_outcome(Outcome::RolledBackToSavepoint));
+        }
+        match self.control(Phase::Release, Control::Release(depth)) {
+            Ok(()) => {
+                self.transaction.pop_frame();
+                self.engine().emit(&Event::ReleaseSavepoint {
+                    connection: self.number(),
+                    depth,
+                });
+                Ok(())
+            }
+            Err(error) => Err(self.savepoint_is_lost(error)),
+        }
+    }
+
+    /// Undoes the work since the innermost savepoint, and releases it: on PostgreSQL failing siblings would otherwise
+    /// nest ever deeper. Gives back what went wrong, for those who have room for it.
+    pub(crate) fn rollback_to_savepoint(&mut self) -> Option<Error> {
+        self.settle();
+        let depth = self.transaction.depth();
+        if self.transaction.root_doom().is_some() {
+            self.transaction.pop_frame();
+            return None;
+        }
+        let result = self
+            .control(Phase::RollbackTo, Control::RollbackTo(depth))
+            .and_then(|()| self.control(Phase::Release, Control::Release(depth)));
+        match result {
+            Ok(()) => {
+                self.transaction.pop_frame();
+                self.engine().emit(&Event::RollbackToSavepoint {
+                    connection: self.number(),
+                    depth,
+                });
+                None
+            }
+            Err(error) => Some(self.savepoint_is_lost(error)),
+        }
+    }
+
+    /// RELEASE or ROLLBACK TO has failed: the root is doomed by the first error there was, the server's transaction is
+    /// ended, and a connection that has lost a savepoint is not trusted with anything again.
+    fn savepoint_is_lost(&mut self, error: diesel::result::Error) -> Error {
+        let cause = self
+            .transaction
+            .fault
+            .clone()
+            .expect("an error that passed through was remembered");
+        let verdict = cause.verdict();
+        self.transaction.pop_frame();
+        self.transaction.doom_root(&cause);
+        let untrusted = verdict.class == Class::Disconnect || matches!(verdict.fate, Fate::Lost | Fate::RolledBack);
+        if untrusted
+            || self
+                .call_without_judging(Phase::Rollback, |raw| raw.control(Control::Rollback))
+                .is_err()
+        {
+            self.discard("a savepoint was lost");
+        } else if let Some(raw) = self.raw() {
+            raw.mirror(false);
+        }
+        self.transaction.unsettled = None;
+        let later = Error::from(error);
+        Error::doomed(cause).with_later(later)
+    }
+}

@@ -1,0 +1,396 @@
+//! The closures that users write: `begin`, `begin_nested`, and Diesel's `transaction`.
+//!
+//! Each ends what it began, whichever way its closure leaves: with `Ok`, with an error, with an [`Exit`](aludel_core::Exit), by a panic.
+//! The first error stays the error.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+
+use aludel_core::{Class, Dialect, Error, Event, Fault, Outcome, Result};
+
+use super::{Footing, Origin, own_fault};
+use crate::connection::Connection;
+
+/// What a transaction runs on: a bare connection, or a session with its objects.
+pub(crate) trait Unit: Sized {
+    /// Type of the raw connection.
+    type Raw: Dialect;
+
+    /// The connection.
+    fn connection(&mut self) -> &mut Connection<Self::Raw>;
+
+    /// Writes what is pending.
+    fn flush(&mut self) -> Result<()>;
+
+    /// What is pending and would be written by a flush, in words.
+    fn pending(&self) -> Option<String>;
+
+    /// Something has happened to the transaction; objects and hooks follow.
+    fn follow(&mut self, change: Change);
+}
+
+/// What has happened to a transaction.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Change {
+    /// A root is about to begin.
+    Beginning,
+    /// The root was committed.
+    Committed,
+    /// The root was rolled back, or is lost, or nobody knows.
+    RolledBack,
+    /// The savepoint at this depth, counted from 1, was released.
+    Released(usize),
+    /// The work since the savepoint at this depth was undone.
+    RolledBackTo(usize),
+}
+
+/// What a scope knows of its end.
+#[derive(Debug)]
+struct Ending {
+    outcome: Outcome,
+    /// What decides about a rerun, where it is not the error itself.
+    decisive: Option<Fault>,
+    /// What failed while the scope was being ended.
+    later: Option<Error>,
+}
+
+/// Why a root was not committed, for those who may run it again.
+#[derive(Debug)]
+pub(crate) struct Failure<E> {
+    /// What the caller gets.
+    pub(crate) error: E,
+    /// What the session saw, whatever the closure has made of it.
+    pub(crate) class: Class,
+    /// The first cause, in the driver's words.
+    pub(crate) cause: String,
+    /// COMMIT was sent, its answer never came.
+    pub(crate) commit_unknown: bool,
+    /// No transaction had begun: nothing was tried that could count as an attempt.
+    pub(crate) not_begun: bool,
+}
+
+impl<E: From<Error> + 'static> Failure<E> {
+    fn of_ours(error: Error) -> Self {
+        Self {
+            class: error.class(),
+            cause: error.to_string(),
+            commit_unknown: error.is_commit_unknown(),
+            not_begun: error.outcome() == Some(Outcome::NotBegun),
+            error: E::from(error),
+        }
+    }
+}
+
+/// Adds what the scope knows to an error of ours; one of the user's own type stays as it is.
+fn complete<E: 'static>(error: E, ending: Ending) -> E {
+    let mut slot = Some(error);
+    if let Some(ours) = (&mut slot as &mut dyn Any).downcast_mut::<Option<Error>>() {
+        *ours = ours.take().map(|error| complete_ours(error, ending));
+    }
+    slot.expect("it was filled above, and what is taken out is put back")
+}
+
+fn complete_ours(error: Error, ending: Ending) -> Error {
+    let mut error = match &ending.decisive {
+        // The refusal of a later statement is not news; what came first is.
+        Some(first) if error.is_doomed() => Error::from(first.to_diesel()).with_later(error),
+        _ => error,
+    };
+    if let Some(fault) = &ending.decisive {
+        error = error.with_verdict(fault.verdict());
+    }
+    if error.outcome().is_none() {
+        error = error.with_outcome(ending.outcome);
+    }
+    match ending.later {
+        Some(later) => error.with_later(later),
+        None => error,
+    }
+}
+
+/// Whether the caller asked to stop.
+fn is_exit<E: 'static>(error: &E) -> bool {
+    (error as &dyn Any).downcast_ref::<Error>().is_some_and(Error::is_exit)
+}
+
+/// A whole transaction, or a part of the one that somebody has begun explicitly.
+#[track_caller]
+pub(crate) fn begin<U: Unit, T, E: From<Error> + 'static>(
+    unit: &mut U,
+    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    match stand(unit)? {
+        Stand::Joined => join(unit, f),
+        Stand::Outermost => outermost(unit, f).map_err(|failure| failure.error),
+    }
+}
+
+/// Whether the caller of `begin` is the outermost one, once what began by itself is out of the way.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Stand {
+    /// There is no transaction; the caller begins one and ends it.
+    Outermost,
+    /// Somebody else will end it.
+    Joined,
+}
+
+/// See [`Stand`].
+///
+/// # Errors
+///
+/// When a transaction that began by itself has work in it that the call would have to end.
+#[track_caller]
+pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
+    let footing = unit.connection().footing();
+    if footing == Footing::Explicit {
+        return Ok(Stand::Joined);
+    }
+    if let Some(pending) = unit.pending() {
+        return Err(Error::transaction_already_open(&pending));
+    }
+    match footing {
+        Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
+        Footing::AutobegunRead => {
+            unit.connection().rollback_root();
+            unit.follow(Change::RolledBack);
+            Ok(Stand::Outermost)
+        }
+        _ => Ok(Stand::Outermost),
+    }
+}
+
+/// Begins a root, runs the closure, and ends the root.
+pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
+    unit: &mut U,
+    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
+) -> std::result::Result<T, Failure<E>> {
+    unit.follow(Change::Beginning);
+    unit.connection()
+        .begin_root(Origin::Explicit)
+        .map_err(Failure::of_ours)?;
+    match in_scope(unit, f) {
+        Left::Ok(value) => commit(unit).map(|()| value).map_err(Failure::of_ours),
+        Left::Err(error) => {
+            let exits = is_exit(&error);
+            if exits {
+                exit(unit, "the caller asked to stop");
+            }
+            unit.connection().settle();
+            let decisive = unit.connection().transaction.decisive_fault().cloned();
+            let later = unit.connection().rollback_root();
+            unit.follow(Change::RolledBack);
+            let class = decisive
+                .as_ref()
+                .map_or(Class::Permanent, |fault| fault.verdict().class);
+            let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
+            let ending = Ending {
+                outcome: Outcome::RolledBack,
+                decisive,
+                later,
+            };
+            let error = if exits { error } else { complete(error, ending) };
+            Err(Failure {
+                error,
+                class,
+                cause,
+                commit_unknown: false,
+                not_begun: false,
+            })
+        }
+        Left::Panic(payload) => {
+            exit(unit, "a panic");
+            unit.connection().rollback_root();
+            unit.follow(Change::RolledBack);
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// Flushes and commits the root.
+pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
+    if let Err(error) = flush_for_commit(unit) {
+        unit.connection().settle();
+        let decisive = unit.connection().transaction.decisive_fault().cloned();
+        let later = unit.connection().rollback_root();
+        unit.follow(Change::RolledBack);
+        return Err(complete(
+            error,
+            Ending {
+                outcome: Outcome::RolledBack,
+                decisive,
+                later,
+            },
+        ));
+    }
+    match unit.connection().commit_root() {
+        Ok(()) => {
+            unit.follow(Change::Committed);
+            Ok(())
+        }
+        Err(error) => {
+            unit.follow(Change::RolledBack);
+            Err(error)
+        }
+    }
+}
+
+/// A transaction that has failed is not flushed into; its COMMIT will say why.
+fn flush_for_commit<U: Unit>(unit: &mut U) -> Result<()> {
+    unit.connection().settle();
+    if unit.connection().transaction.doom().is_some() {
+        return Ok(());
+    }
+    unit.flush()
+}
+
+/// Runs the closure inside somebody else's transaction and passes its failure up.
+///
+/// A part that failed half-way must not be committed by an owner who does not look, so it dooms the innermost level;
+/// whoever wants to survive it calls it in a `begin_nested` of its own.
+pub(crate) fn join<U: Unit, T, E: From<Error> + 'static>(
+    unit: &mut U,
+    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    if let Some(cause) = unit.connection().transaction.doom().cloned() {
+        return Err(E::from(Error::doomed(cause)));
+    }
+    match in_scope(unit, f) {
+        Left::Ok(value) => Ok(value),
+        Left::Err(error) => {
+            if is_exit(&error) {
+                exit(unit, "the caller asked to stop");
+            } else {
+                unit.connection().settle();
+                let cause = unit
+                    .connection()
+                    .transaction
+                    .decisive_fault()
+                    .cloned()
+                    .unwrap_or_else(|| {
+                        own_fault(
+                            "a function that had joined the transaction returned an error, and its part is unfinished",
+                        )
+                    });
+                unit.connection().transaction.doom_innermost(&cause);
+            }
+            Err(error)
+        }
+        Left::Panic(payload) => {
+            exit(unit, "a panic");
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// A savepoint around the closure.
+pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
+    unit: &mut U,
+    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    unit.connection().settle();
+    if !unit.connection().in_transaction() {
+        unit.follow(Change::Beginning);
+    }
+    unit.flush()?;
+    unit.connection().set_savepoint()?;
+    let depth = unit.connection().transaction.depth();
+    match in_scope(unit, f) {
+        Left::Ok(value) => release(unit, depth).map(|()| value).map_err(E::from),
+        Left::Err(error) => {
+            if is_exit(&error) {
+                exit(unit, "the caller asked to stop");
+                rollback_to(unit, depth);
+                return Err(error);
+            }
+            unit.connection().settle();
+            let decisive = unit.connection().transaction.decisive_fault().cloned();
+            let later = rollback_to(unit, depth);
+            let outcome = match unit.connection().transaction.root_doom() {
+                Some(_) => Outcome::RolledBack,
+                None => Outcome::RolledBackToSavepoint,
+            };
+            Err(complete(
+                error,
+                Ending {
+                    outcome,
+                    decisive,
+                    later,
+                },
+            ))
+        }
+        Left::Panic(payload) => {
+            exit(unit, "a panic");
+            rollback_to(unit, depth);
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// Flushes into the savepoint and keeps it.
+pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
+    let flushed = flush_for_commit(unit);
+    if let Err(error) = flushed {
+        let decisive = unit.connection().transaction.decisive_fault().cloned();
+        let later = rollback_to(unit, depth);
+        return Err(complete_ours(
+            error,
+            Ending {
+                outcome: Outcome::RolledBackToSavepoint,
+                decisive,
+                later,
+            },
+        ));
+    }
+    match unit.connection().release_savepoint() {
+        Ok(()) => {
+            unit.follow(Change::Released(depth));
+            Ok(())
+        }
+        Err(error) => {
+            unit.follow(Change::RolledBackTo(depth));
+            Err(error)
+        }
+    }
+}
+
+/// Undoes what came after the savepoint.
+pub(crate) fn rollback_to<U: Unit>(unit: &mut U, depth: usize) -> Option<Error> {
+    let later = unit.connection().rollback_to_savepoint();
+    unit.follow(Change::RolledBackTo(depth));
+    later
+}
+
+/// The three ways out of a closure.
+enum Left<T, E> {
+    Ok(T),
+    Err(E),
+    Panic(Box<dyn Any + Send>),
+}
+
+fn in_scope<U: Unit, T, E>(unit: &mut U, f: impl FnOnce(&mut U) -> std::result::Result<T, E>) -> Left<T, E> {
+    unit.connection().transaction.scopes += 1;
+    // Unwind safety: whatever state a panic leaves behind is thrown away with the transaction and the connection.
+    let result = catch_unwind(AssertUnwindSafe(|| f(unit)));
+    unit.connection().transaction.scopes -= 1;
+    match result {
+        Ok(Ok(value)) => Left::Ok(value),
+        Ok(Err(error)) => Left::Err(error),
+        Err(payload) => Left::Panic(payload),
+    }
+}
+
+/// Somebody left in the middle: the one connection is closed, the transaction is lost, the pool stays.
+pub(crate) fn exit<U: Unit>(unit: &mut U, reason: &str) {
+    let connection = unit.connection();
+    let number = connection.number();
+    connection.transaction.unsettled = None;
+    connection
+        .transaction
+        .doom_root(&own_fault(format!("{reason} interrupted the transaction")));
+    connection.discard(reason);
+    connection.transaction.set_streaming(false);
+    connection.engine().emit(&Event::Doomed {
+        connection: number,
+        cause: reason,
+    });
+}

@@ -1,0 +1,1 @@
+//! The engine's parts by themselves: no server, no session.

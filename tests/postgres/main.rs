@@ -1,0 +1,3 @@
+//! Sessions on a real `PostgreSQL`, and everything that can happen to its connections.
+
+mod support;

@@ -1,0 +1,3 @@
+//! Sessions on `SQLite`, which needs no server.
+
+mod support;
