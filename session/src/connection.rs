@@ -57,6 +57,8 @@ pub struct Connection<C: Dialect> {
     /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
     /// succeed by waiting, so the rerun after a lock begins this way.
     pub(crate) begin_immediate: bool,
+    /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
+    worn: bool,
     one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -69,6 +71,7 @@ impl<C: Dialect> Connection<C> {
             instrumentation: SharedInstrumentation::default(),
             releases,
             begin_immediate: false,
+            worn: false,
             one_thread: PhantomData,
         }
     }
@@ -132,17 +135,26 @@ impl<C: Dialect> Connection<C> {
             let mut checkout = self.engine.raw_connection()?;
             self.instrumentation.install(&mut *checkout);
             self.checkout = Some(checkout);
+            self.worn = false;
         }
         Ok(self.checkout.as_mut().expect("it was just put there"))
     }
 
     /// Gives the raw connection back to the pool; a transaction that is still open makes the pool reset it.
     pub(crate) fn release(&mut self) {
+        if std::mem::take(&mut self.worn) {
+            self.discard("an error has left the connection in a state that the next one should not meet");
+        }
         if let Some(mut checkout) = self.checkout.take() {
             self.instrumentation.uninstall(&mut *checkout);
             checkout.set_dirty(self.transaction.is_live());
             drop(checkout);
         }
+    }
+
+    /// The raw connection is closed instead of returned, once the transaction has ended.
+    pub(crate) fn wear_out(&mut self) {
+        self.worn = true;
     }
 
     /// Closes the raw connection.

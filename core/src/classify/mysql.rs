@@ -153,8 +153,9 @@ pub(super) const RULES: &[Rule] = &[
         ],
     )
     .fate(Fate::RolledBack),
-    // Only the statement is undone, unless innodb_rollback_on_timeout: hence asked about.
-    Rule::new("mysql 1205 lock wait", Class::Retry, &["Lock wait timeout exceeded"]),
+    // Only the statement is undone, unless innodb_rollback_on_timeout: hence asked about. A COMMIT that waits in vain for
+    // FLUSH TABLES WITH READ LOCK is rolled back (seen on MariaDB 10.11, with @@in_transaction at 0).
+    conflict("mysql 1205 lock wait", &["Lock wait timeout exceeded"]),
     conflict(
         "mysql 1020 changed",
         &["Record has changed since last read in table '{}'"],

@@ -296,11 +296,11 @@ pub(super) fn find(phase: Phase, message: &str) -> Option<&'static Rule> {
     let Some(last) = attempts.next() else {
         return rule::find(RULES, phase, without_severity(line));
     };
-    let unreachable = |rule: &Option<&Rule>| rule.is_some_and(|rule| rule.class == Class::Failover);
-    if unreachable(&last) {
-        attempts.find(|rule| !unreachable(rule)).unwrap_or(last)
-    } else {
+    let answered = |rule: Option<&Rule>| rule.is_none_or(|rule| rule.class != Class::Failover);
+    if answered(last) {
         last
+    } else {
+        attempts.find(|rule| answered(*rule)).unwrap_or(last)
     }
 }
 

@@ -78,7 +78,7 @@ pub(super) const RULES: &[Rule] = &[
     .at_commit(CommitOutcome::StillOpen),
 ];
 
-/// BUSY (with BUSY_SNAPSHOT and BUSY_RECOVERY), LOCKED of a shared cache, and the lock race at a WAL's start (15).
+/// BUSY (with `BUSY_SNAPSHOT` and `BUSY_RECOVERY`), LOCKED of a shared cache, and the lock race at a WAL's start (15).
 const LOCKED: &[&str] = &[
     "database is locked$",
     "database table is locked",

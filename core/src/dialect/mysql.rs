@@ -34,6 +34,7 @@ impl Dialect for MysqlConnection {
 
     fn driver_url(url: &Url) -> Result<SecretString> {
         check_host(url)?;
+        check_database(url)?;
         let mut connect_timeout = None;
         for (key, value) in url.query() {
             match key.as_str() {
@@ -143,6 +144,19 @@ impl QueryFragment<Mysql> for Prepared {
         }
         out.push_sql(&self.0.sql());
         Ok(())
+    }
+}
+
+/// Diesel hands the database's name to the server as it stands in the URL.
+fn check_database(url: &Url) -> Result<()> {
+    let text = url.reveal();
+    let path = text.expose_secret().split_once("://").map_or("", |(_, rest)| rest);
+    let path = path.split('?').next().unwrap_or_default();
+    match path.split_once('/') {
+        Some((_, database)) if database.contains('%') => Err(Error::configuration(
+            "the database of a MySQL URL may not be percent-encoded: Diesel would take the encoded name for the name",
+        )),
+        _ => Ok(()),
     }
 }
 

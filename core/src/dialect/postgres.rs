@@ -56,8 +56,9 @@ impl Dialect for PgConnection {
     }
 
     fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {
-        // An empty statement changes nothing and makes Diesel read libpq's transaction status.
-        self.batch_execute("")?;
+        // Whatever it answers, Diesel reads libpq's transaction status after it: refused in an aborted transaction,
+        // which then says so, and failing on a dead connection, which then is in error.
+        let _ = self.batch_execute("SELECT 1");
         match &self.transaction_state_status() {
             TransactionManagerStatus::InError => Err(diesel::result::Error::BrokenTransactionManager),
             TransactionManagerStatus::Valid(ValidTransactionManagerStatus {

@@ -38,11 +38,8 @@ impl Dialect for SqliteConnection {
             }
             arguments.push(format!("{key}={}", percent_encode(value)));
         }
-        let path = if url.is_sqlite_memory() {
-            ":memory:"
-        } else {
-            url.sqlite_path().unwrap_or(":memory:")
-        };
+        // A named database in memory (`mode=memory`) has a path, too; an unnamed one has none.
+        let path = url.sqlite_path().unwrap_or(":memory:");
         if arguments.is_empty() && !path.starts_with("file:") {
             return Ok(path.to_owned().into());
         }
@@ -134,6 +131,10 @@ mod tests {
         assert_eq!(driver_url("sqlite://bank.db").unwrap(), "bank.db");
         assert_eq!(driver_url("sqlite:///var/bank.db").unwrap(), "/var/bank.db");
         assert_eq!(driver_url("sqlite://").unwrap(), ":memory:");
+        assert_eq!(
+            driver_url("sqlite://shop?mode=memory&cache=shared").unwrap(),
+            "file:shop?mode=memory&cache=shared"
+        );
         assert_eq!(driver_url("sqlite://bank.db?busy_timeout=10").unwrap(), "bank.db");
         assert_eq!(
             driver_url("sqlite://bank.db?mode=ro&busy_timeout=10").unwrap(),

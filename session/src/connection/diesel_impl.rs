@@ -202,12 +202,18 @@ impl<C: Dialect> R2D2Connection for Connection<C> {
 }
 
 impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
+    /// Creates Diesel's table of migrations, if it is missing. On a connection without a transaction it is committed at
+    /// once: a program that only asks for pending migrations has no work of its own to commit or to lose.
     fn setup(&mut self) -> QueryResult<usize> {
+        let alone = !self.transaction.is_open();
         self.ready()?;
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
         self.transaction.wrote(text);
         let count = self.call(Phase::Statement, || Some(text()), MigrationConnection::setup)?;
         self.after(Effect::Definition, &text())?;
+        if alone {
+            self.commit_root().map_err(Refused::wrap)?;
+        }
         Ok(count)
     }
 }

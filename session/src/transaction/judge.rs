@@ -33,6 +33,9 @@ impl<C: Dialect> Connection<C> {
         };
         let (fault, damage) = self.judge(fault);
         self.transaction.fault.get_or_insert_with(|| fault.clone());
+        if fault.verdict().scope.is_some() {
+            self.wear_out();
+        }
         let failover = fault.verdict().class == Class::Failover && fault.verdict().scope == Some(Scope::Generation);
         match damage {
             // This host cannot serve writes, however well its connections are: none of them is of use.

@@ -383,14 +383,17 @@ fn in_scope<U: Unit, T, E>(unit: &mut U, f: impl FnOnce(&mut U) -> std::result::
 pub(crate) fn exit<U: Unit>(unit: &mut U, reason: &str) {
     let connection = unit.connection();
     let number = connection.number();
+    let news = connection.transaction.is_live();
     connection.transaction.unsettled = None;
     connection
         .transaction
         .doom_root(&own_fault(format!("{reason} interrupted the transaction")));
     connection.discard(reason);
     connection.transaction.set_streaming(false);
-    connection.engine().emit(&Event::Doomed {
-        connection: number,
-        cause: reason,
-    });
+    if news {
+        connection.engine().emit(&Event::Doomed {
+            connection: number,
+            cause: reason,
+        });
+    }
 }

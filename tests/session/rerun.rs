@@ -1,0 +1,232 @@
+//! Whole transactions that run again.
+
+use std::sync::Mutex;
+use std::time::Duration;
+
+use aludel::clock::Clock;
+use aludel::prelude::*;
+use aludel::{Phase, RetryPolicy};
+use diesel::connection::SimpleConnection;
+use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
+
+use crate::stories::{Account, Bank, accounts, withdraw};
+
+#[retry(attempts = 3, deadline = "10s")]
+fn pay(session: &mut Session<SqliteConnection>, amount: i64) -> aludel::Result<i64> {
+    let account = session.get_one::<Account>(1)?;
+    session[account].balance -= amount;
+    session.flush()?;
+    Ok(session[account].balance)
+}
+
+#[test]
+fn a_locked_database_is_tried_again_and_the_rerun_takes_the_lock_first() -> aludel::Result<()> {
+    let bank = Bank::open_with("?busy_timeout=1");
+    let holder = Mutex::new(bank.outside());
+    holder.lock().unwrap().batch_execute("BEGIN IMMEDIATE")?;
+    let mut statements = 0;
+    let mut session = bank.engine.session();
+    session.retry(&RetryPolicy::new(), |session| {
+        statements += 1;
+        let result = withdraw(session, 1, 100);
+        if statements == 1 {
+            // Let go after the first attempt has failed.
+            holder.lock().unwrap().batch_execute("ROLLBACK")?;
+            assert!(result.as_ref().expect_err("it is locked").is_retryable());
+        }
+        result
+    })?;
+    assert_eq!((statements, bank.balances()), (2, vec![400, 0]));
+    bank.log
+        .expect(&["begin", "rollback", "rerun 2 after retry", "begin", "commit"]);
+    bank.assert_whole();
+    Ok(())
+}
+
+#[test]
+fn each_attempt_starts_from_a_rollback_and_attempts_are_counted() {
+    let bank = Bank::open();
+    for _ in 0..3 {
+        bank.script
+            .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    }
+    let error = pay(&mut bank.engine.session(), 100).expect_err("three attempts were given");
+    assert!(
+        error.is_retryable() && error.to_string().contains("database is locked"),
+        "{error}"
+    );
+    assert_eq!(bank.balances(), [500, 0]);
+    bank.log.expect(&[
+        "begin",
+        "rollback",
+        "rerun 2 after retry",
+        "begin",
+        "rollback",
+        "rerun 3 after retry",
+        "begin",
+        "rollback",
+    ]);
+    bank.script
+        .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    assert_eq!(
+        pay(&mut bank.engine.session(), 100).expect("the second attempt goes through"),
+        400
+    );
+    assert_eq!(bank.balances(), [400, 0]);
+    bank.assert_whole();
+}
+
+#[test]
+fn inside_a_transaction_it_joins_and_the_outermost_decides() {
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+    let mut runs = 0;
+    bank.engine
+        .session()
+        .retry(&RetryPolicy::new(), |session| {
+            runs += 1;
+            pay(session, 100)
+        })
+        .expect("the outer one runs again");
+    assert_eq!((runs, bank.balances()), (2, vec![400, 0]));
+    bank.log
+        .expect(&["begin", "rollback", "rerun 2 after retry", "begin", "commit"]);
+}
+
+#[test]
+fn the_session_decides_whatever_the_body_makes_of_the_error() {
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+    let mut runs = 0;
+    bank.engine
+        .session()
+        .retry(&RetryPolicy::new(), |session| {
+            runs += 1;
+            withdraw(session, 1, 100).map_err(|_| aludel::Error::other("something went wrong"))
+        })
+        .expect("the session saw what it was");
+    assert_eq!(runs, 2);
+
+    // An error of the caller's own is none of our business, even after a trouble that was survived.
+    bank.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+    let mut runs = 0;
+    let error = bank
+        .engine
+        .session()
+        .retry(&RetryPolicy::new(), |session| {
+            runs += 1;
+            if withdraw(session, 1, 100).is_err() {
+                withdraw(session, 1, 100)?;
+            }
+            Err::<(), _>(aludel::Error::other("not enough tea"))
+        })
+        .expect_err("it fails for good");
+    assert_eq!((runs, error.is_retryable()), (1, false));
+}
+
+#[test]
+fn the_deadline_wins_and_pauses_grow_on_the_test_clock() {
+    let (clock, time) = Clock::test();
+    let script = aludel::testing::FaultScript::new();
+    let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+        .clock(clock)
+        .faults(script.clone())
+        .build()
+        .unwrap();
+    for _ in 0..100 {
+        script.fail_before(Phase::Begin, DatabaseErrorKind::Unknown, "database is locked");
+    }
+    let policy = RetryPolicy::new().attempts(50).deadline(Duration::from_secs(1));
+    let error = engine
+        .session()
+        .retry(&policy, |_| Ok(()))
+        .expect_err("it stays locked");
+    assert!(error.is_retryable());
+    let slept: Duration = time.slept().iter().sum();
+    assert!(
+        slept < Duration::from_secs(1) && slept > Duration::from_millis(900),
+        "{slept:?}"
+    );
+}
+
+#[test]
+fn an_entity_from_outside_shows_fresh_values_in_every_attempt() -> aludel::Result<()> {
+    #[retry]
+    fn pay_from(session: &mut Session<SqliteConnection>, account: Entity<Account>) -> aludel::Result<i64> {
+        session.edit(account)?.balance -= 100;
+        Ok(session[account].balance)
+    }
+    let bank = Bank::open();
+    let mut session = bank.engine.session();
+    let account = session.get_one::<Account>(1)?;
+    assert_eq!(session[account].balance, 500);
+    session.commit()?;
+
+    // Between the attempts somebody else changes the row.
+    let mut outside = bank.outside();
+    bank.script.call_before(Phase::Rollback, move || {
+        diesel::update(accounts::table.find(1))
+            .set((accounts::balance.eq(1_000), accounts::version.eq(9)))
+            .execute(&mut outside)
+            .ok();
+    });
+    bank.script
+        .fail_before(Phase::Begin, DatabaseErrorKind::Unknown, "database is locked");
+    bank.script
+        .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    let left = pay_from(&mut session, account)?;
+    assert_eq!(bank.balances(), [left, 0]);
+    assert_eq!(session[account].balance, left);
+    Ok(())
+}
+
+#[test]
+fn a_mutable_argument_starts_anew_in_each_attempt() -> aludel::Result<()> {
+    #[retry(clone(note), rerun_sees(attempts))]
+    fn count(
+        session: &mut Session<SqliteConnection>,
+        mut amount: i64,
+        note: String,
+        attempts: &mut u32,
+    ) -> aludel::Result<(i64, String)> {
+        *attempts += 1;
+        amount += 1;
+        withdraw(session, 1, amount)?;
+        Ok((amount, note))
+    }
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    let mut attempts = 0;
+    let result = count(&mut bank.engine.session(), 1, "tea".to_owned(), &mut attempts)?;
+    assert_eq!((result, attempts), ((2, "tea".to_owned()), 2));
+    assert_eq!(bank.balances(), [498, 0]);
+    Ok(())
+}
+
+#[test]
+fn other_result_types_work_too() {
+    #[retry(attempts = 2)]
+    fn as_diesel(session: &mut Session<SqliteConnection>) -> QueryResult<usize> {
+        diesel::update(accounts::table.find(1))
+            .set(accounts::balance.eq(1))
+            .execute(session)
+    }
+    #[retry(attempts = 2)]
+    fn as_boxed(session: &mut Session<SqliteConnection>) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
+        withdraw(session, 1, 1)?;
+        Ok(())
+    }
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    assert_eq!(as_diesel(&mut bank.engine.session()).expect("it runs again"), 1);
+    bank.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+    as_boxed(&mut bank.engine.session()).expect("it runs again");
+    assert_eq!(bank.balances(), [0, 0]);
+}

@@ -1,0 +1,132 @@
+//! What the tests of this folder have in common: a bank in a file, and the log of its engine.
+
+use aludel::prelude::*;
+use aludel::testing::FaultScript;
+use aludel_tests::EventLog;
+use aludel_tests::sqlite::{self, TempDatabase};
+use diesel::prelude::*;
+
+diesel::table! {
+    accounts (id) {
+        id -> Integer,
+        owner -> Text,
+        balance -> BigInt,
+        version -> Integer,
+    }
+}
+
+#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+pub struct Account {
+    pub id: i32,
+    pub owner: String,
+    pub balance: i64,
+    #[model(version)]
+    pub version: i32,
+}
+
+impl Account {
+    pub fn new(owner: &str, balance: i64) -> Self {
+        Self {
+            id: 0,
+            owner: owner.to_owned(),
+            balance,
+            version: 0,
+        }
+    }
+}
+
+pub const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, \
+                          balance BIGINT NOT NULL CHECK (balance >= 0), version INTEGER NOT NULL)";
+
+/// A bank with Ann (1, balance 500) and Bob (2, balance 0).
+pub struct Bank {
+    pub engine: Engine<SqliteConnection>,
+    pub script: FaultScript,
+    pub log: EventLog,
+    file: TempDatabase,
+}
+
+impl Bank {
+    pub fn open() -> Self {
+        Self::open_with("")
+    }
+
+    /// A bank whose URL has arguments.
+    pub fn open_with(arguments: &str) -> Self {
+        let file = sqlite::file();
+        let (script, log) = (FaultScript::new(), EventLog::new());
+        let listener = log.clone();
+        let engine = Engine::builder(&format!("{}{arguments}", file.url()))
+            .faults(script.clone())
+            .listen(move |event| {
+                if let Some(line) = line(event) {
+                    listener.push(line);
+                }
+            })
+            .build()
+            .expect("the URL of a test is sound");
+        let bank = Self {
+            engine,
+            script,
+            log,
+            file,
+        };
+        bank.engine
+            .begin(|session| {
+                diesel::sql_query(SCHEMA).execute(session)?;
+                session.add(Account::new("Ann", 500));
+                session.add(Account::new("Bob", 0));
+                Ok(())
+            })
+            .expect("an empty file takes a schema");
+        bank.log.take();
+        bank
+    }
+
+    /// A connection that is none of the engine's.
+    pub fn outside(&self) -> SqliteConnection {
+        SqliteConnection::establish(&self.file.path().display().to_string()).expect("the file is there")
+    }
+
+    /// What everybody else sees.
+    pub fn balances(&self) -> Vec<i64> {
+        accounts::table
+            .order(accounts::id)
+            .select(accounts::balance)
+            .load(&mut self.outside())
+            .expect("the table is there")
+    }
+
+    /// Nothing is left behind: no connection is out, and the pool's books are right.
+    pub fn assert_whole(&self) {
+        assert_eq!(self.engine.pool().checkedout(), 0);
+        self.engine.pool().assert_invariants();
+    }
+}
+
+/// The events that tell a story, without their numbers.
+pub fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Begin { .. } => "begin".to_owned(),
+        Event::Commit { .. } => "commit".to_owned(),
+        Event::Rollback { .. } => "rollback".to_owned(),
+        Event::Savepoint { depth, .. } => format!("savepoint {depth}"),
+        Event::ReleaseSavepoint { depth, .. } => format!("release {depth}"),
+        Event::RollbackToSavepoint { depth, .. } => format!("rollback to {depth}"),
+        Event::Doomed { .. } => "doomed".to_owned(),
+        Event::Invalidate { .. } => "invalidate".to_owned(),
+        Event::Retire { .. } => "retire".to_owned(),
+        Event::CommitUnknown { .. } => "commit unknown".to_owned(),
+        Event::Rerun { attempt, class, .. } => format!("rerun {attempt} after {class}"),
+        Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
+        _ => return None,
+    })
+}
+
+pub fn withdraw(session: &mut Session<SqliteConnection>, id: i32, amount: i64) -> aludel::Result<()> {
+    diesel::update(accounts::table.find(id))
+        .set(accounts::balance.eq(accounts::balance - amount))
+        .execute(session)?;
+    Ok(())
+}
