@@ -154,6 +154,9 @@ pub enum Fate {
     Lost,
     /// PostgreSQL refuses everything up to a ROLLBACK TO the innermost savepoint, which frees the frames around it.
     FrameAborted,
+    /// It was committed, by a statement that commits implicitly (DDL on MariaDB and MySQL). What was written before is
+    /// there; the savepoints are gone.
+    Committed,
     /// The text cannot tell. Ask the server, as `@@in_transaction` or a second BEGIN do.
     Ask,
 }

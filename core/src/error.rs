@@ -273,6 +273,16 @@ impl Error {
         self
     }
 
+    /// The error that came first, in the place of this one, which only refused to go on because of it. What failed
+    /// after the first cause stays attached.
+    #[must_use]
+    pub fn replaced_by(self, first: &Fault) -> Self {
+        let mut error = Self::from(first.to_diesel()).with_verdict(first.verdict());
+        error.0.outcome = self.0.outcome;
+        error.0.later = self.0.later;
+        error
+    }
+
     /// What kind of trouble this is.
     pub fn kind(&self) -> ErrorKind {
         match &self.0.cause {
@@ -428,7 +438,7 @@ impl fmt::Display for Error {
             Some(Outcome::RolledBackToSavepoint) => f.write_str(" [rolled back to the savepoint]")?,
             Some(Outcome::NotBegun) => f.write_str(" [no transaction had begun]")?,
             Some(Outcome::StillOpen) => f.write_str(" [the transaction is still open]")?,
-            Some(Outcome::Committed) => f.write_str(" [the transaction was committed before]")?,
+            Some(Outcome::Committed) => f.write_str(" [what came before was committed]")?,
             Some(Outcome::Unknown) | None => {}
         }
         for later in &self.0.later {
@@ -451,12 +461,11 @@ impl StdError for Error {
     fn source(&self) -> Option<&(dyn StdError + 'static)> {
         match &self.0.cause {
             Cause::Url(error) => Some(error),
-            Cause::Connect(error) => Some(error.as_ref()),
             Cause::Pool(error) => Some(error),
             Cause::Statement(error) => Some(error),
             Cause::Commit(fault) | Cause::CommitUnknown(fault) | Cause::Doomed(fault) => Some(fault),
             Cause::Exit(exit) => Some(exit),
-            Cause::Other(error) => Some(error.as_ref()),
+            Cause::Connect(error) | Cause::Other(error) => Some(error.as_ref()),
             Cause::Configuration(_)
             | Cause::TransactionAlreadyOpen { .. }
             | Cause::Misuse(_)

@@ -160,7 +160,8 @@ pub enum Event<'a> {
     },
 }
 
-type Listener = dyn Fn(&Event<'_>) + Send + Sync;
+/// A function that is told of events.
+pub type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 
 /// The listeners of one engine, in registration order.
 ///

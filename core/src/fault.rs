@@ -10,7 +10,8 @@ use std::sync::Arc;
 
 use diesel::result::{DatabaseErrorInformation, DatabaseErrorKind, Error as DieselError};
 
-use crate::classify::{Flavour, Phase, Verdict, classify};
+use crate::classify::{Fate, Flavour, Phase, Verdict, classify};
+use crate::error::Outcome;
 
 type Information = dyn DatabaseErrorInformation + Send + Sync;
 
@@ -87,6 +88,19 @@ impl Fault {
     /// What the classifier says.
     pub fn verdict(&self) -> Verdict {
         self.0.verdict
+    }
+
+    /// Whether a driver reported it, and not this library.
+    pub fn is_from_driver(&self) -> bool {
+        self.0.information.is_some()
+    }
+
+    /// What has become of the transaction that it ended.
+    pub fn outcome(&self) -> Outcome {
+        match self.0.verdict.fate {
+            Fate::Committed => Outcome::Committed,
+            _ => Outcome::RolledBack,
+        }
     }
 
     /// What was being done.

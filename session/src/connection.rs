@@ -119,7 +119,7 @@ impl<C: Dialect> Connection<C> {
     pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
         self.ready()?;
         self.transaction.wrote(|| "raw access".to_owned());
-        let checkout = self.checkout.as_mut().expect("ready() has connected");
+        let checkout = self.connected()?;
         checkout.set_busy(true);
         let result = f(&mut *checkout);
         checkout.set_busy(false);
@@ -270,10 +270,10 @@ impl<C: Dialect> Connection<C> {
     /// Shows a statement to whoever watches.
     pub(crate) fn show(&self, text: impl FnOnce(bool) -> QueryResult<String>) {
         let log = self.engine.log();
-        if log.wants_statements() {
-            if let Ok(text) = text(log.hide_parameters) {
-                log.statement(self.number(), &text);
-            }
+        if log.wants_statements()
+            && let Ok(text) = text(log.hide_parameters)
+        {
+            log.statement(self.number(), &text);
         }
     }
 

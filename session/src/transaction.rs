@@ -317,11 +317,16 @@ impl Transaction {
 /// A fault of the caller's side: a panic, an exit, a joined function that failed. No server has a say in it, and
 /// running again would only repeat it.
 pub(crate) fn own_fault(message: impl Into<String>) -> Fault {
+    own_fault_of(Fate::Open, message)
+}
+
+/// The same, with what it did to the server's transaction.
+fn own_fault_of(fate: Fate, message: impl Into<String>) -> Fault {
     let verdict = Verdict {
         class: Class::Permanent,
         scope: None,
         at_commit: CommitOutcome::RolledBack,
-        fate: Fate::Open,
+        fate,
         by_text: false,
         rule: "aludel",
     };

@@ -1,3 +1,12 @@
 //! Sessions on a real `MariaDB`, and everything that can happen to its connections.
+#![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod conflicts;
+mod connecting;
+mod design;
+mod killed;
+mod lost;
+mod round_trips;
+mod schema;
+mod stories;
 mod support;

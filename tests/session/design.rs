@@ -108,7 +108,7 @@ fn every_option_of_the_builder() -> aludel::Result<()> {
         .pool_size(5)
         .max_overflow(10)
         .pool_timeout(Duration::from_secs(30))
-        .pool_recycle(Duration::from_secs(3600))
+        .pool_recycle(Duration::from_hours(1))
         .pool_pre_ping(PrePing::IdleFor(Duration::from_millis(500)))
         .pool_use_lifo(true)
         .pool_reset_on_return(ResetOnReturn::Rollback)

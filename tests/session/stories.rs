@@ -17,16 +17,16 @@ diesel::table! {
 
 #[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
 #[diesel(table_name = accounts)]
-pub struct Account {
-    pub id: i32,
-    pub owner: String,
-    pub balance: i64,
+pub(crate) struct Account {
+    pub(crate) id: i32,
+    pub(crate) owner: String,
+    pub(crate) balance: i64,
     #[model(version)]
-    pub version: i32,
+    pub(crate) version: i32,
 }
 
 impl Account {
-    pub fn new(owner: &str, balance: i64) -> Self {
+    pub(crate) fn new(owner: &str, balance: i64) -> Self {
         Self {
             id: 0,
             owner: owner.to_owned(),
@@ -36,24 +36,24 @@ impl Account {
     }
 }
 
-pub const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, \
+pub(crate) const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, \
                           balance BIGINT NOT NULL CHECK (balance >= 0), version INTEGER NOT NULL)";
 
 /// A bank with Ann (1, balance 500) and Bob (2, balance 0).
-pub struct Bank {
-    pub engine: Engine<SqliteConnection>,
-    pub script: FaultScript,
-    pub log: EventLog,
+pub(crate) struct Bank {
+    pub(crate) engine: Engine<SqliteConnection>,
+    pub(crate) script: FaultScript,
+    pub(crate) log: EventLog,
     file: TempDatabase,
 }
 
 impl Bank {
-    pub fn open() -> Self {
+    pub(crate) fn open() -> Self {
         Self::open_with("")
     }
 
     /// A bank whose URL has arguments.
-    pub fn open_with(arguments: &str) -> Self {
+    pub(crate) fn open_with(arguments: &str) -> Self {
         let file = sqlite::file();
         let (script, log) = (FaultScript::new(), EventLog::new());
         let listener = log.clone();
@@ -85,12 +85,12 @@ impl Bank {
     }
 
     /// A connection that is none of the engine's.
-    pub fn outside(&self) -> SqliteConnection {
+    pub(crate) fn outside(&self) -> SqliteConnection {
         SqliteConnection::establish(&self.file.path().display().to_string()).expect("the file is there")
     }
 
     /// What everybody else sees.
-    pub fn balances(&self) -> Vec<i64> {
+    pub(crate) fn balances(&self) -> Vec<i64> {
         accounts::table
             .order(accounts::id)
             .select(accounts::balance)
@@ -99,14 +99,14 @@ impl Bank {
     }
 
     /// Nothing is left behind: no connection is out, and the pool's books are right.
-    pub fn assert_whole(&self) {
+    pub(crate) fn assert_whole(&self) {
         assert_eq!(self.engine.pool().checkedout(), 0);
         self.engine.pool().assert_invariants();
     }
 }
 
 /// The events that tell a story, without their numbers.
-pub fn line(event: &Event<'_>) -> Option<String> {
+pub(crate) fn line(event: &Event<'_>) -> Option<String> {
     Some(match event {
         Event::Begin { .. } => "begin".to_owned(),
         Event::Commit { .. } => "commit".to_owned(),
@@ -124,7 +124,7 @@ pub fn line(event: &Event<'_>) -> Option<String> {
     })
 }
 
-pub fn withdraw(session: &mut Session<SqliteConnection>, id: i32, amount: i64) -> aludel::Result<()> {
+pub(crate) fn withdraw(session: &mut Session<SqliteConnection>, id: i32, amount: i64) -> aludel::Result<()> {
     diesel::update(accounts::table.find(id))
         .set(accounts::balance.eq(accounts::balance - amount))
         .execute(session)?;

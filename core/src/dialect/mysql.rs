@@ -55,7 +55,7 @@ impl Dialect for MysqlConnection {
                 }
             }
         }
-        let text = render_for_diesel(url)?;
+        let text = render_for_diesel(url);
         match connect_timeout {
             None => Ok(text),
             Some(seconds) => with_connect_timeout(url, &text, seconds),
@@ -194,7 +194,7 @@ fn seconds(value: &str) -> Result<u32> {
 }
 
 /// Diesel knows only the scheme `mysql`, and must not see arguments that it would ignore.
-fn render_for_diesel(url: &Url) -> Result<SecretString> {
+fn render_for_diesel(url: &Url) -> SecretString {
     let text = url.reveal();
     let text = text.expose_secret();
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
@@ -204,9 +204,9 @@ fn render_for_diesel(url: &Url) -> Result<SecretString> {
         .filter(|pair| !pair.is_empty() && !pair.starts_with("connect_timeout="))
         .collect();
     if kept.is_empty() {
-        Ok(format!("mysql://{rest}").into())
+        format!("mysql://{rest}").into()
     } else {
-        Ok(format!("mysql://{rest}?{}", kept.join("&")).into())
+        format!("mysql://{rest}?{}", kept.join("&")).into()
     }
 }
 

@@ -10,7 +10,7 @@ use super::{Engine, ErrorContext, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
 use crate::error::{Error, Result};
-use crate::event::{Event, Listeners};
+use crate::event::{Event, Listener, Listeners};
 use crate::log::Log;
 use crate::pool::{CheckoutInfo, Pool, PoolOptions, PrePing, Refuse, ResetOnReturn};
 use crate::testing::FaultScript;
@@ -44,7 +44,7 @@ pub struct EngineBuilder<C: Dialect> {
     isolation_level: Option<IsolationLevel>,
     log: Log,
     clock: Clock,
-    listeners: Vec<Box<dyn Fn(&Event<'_>) + Send + Sync>>,
+    listeners: Vec<Box<Listener>>,
     on_connect: Vec<Box<ConnectHook<C>>>,
     on_checkout: Vec<Box<CheckoutHook<C>>>,
     handle_error: Vec<Box<ErrorHook>>,
@@ -211,7 +211,7 @@ impl<C: Dialect> EngineBuilder<C> {
             (pool.pool_size, pool.max_overflow) = (1, Some(0));
         }
         let log = self.log;
-        let mut listeners: Vec<Box<dyn Fn(&Event<'_>) + Send + Sync>> = Vec::new();
+        let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
         listeners.push(Box::new(move |event| pool_log.event(event)));
         let user: Listeners = Listeners::new(self.listeners);

@@ -70,7 +70,7 @@ where
     }
 }
 
-impl<'conn, C, B> Drop for Cursor<'conn, '_, C, B>
+impl<C, B> Drop for Cursor<'_, '_, C, B>
 where
     C: Dialect + LoadConnection<B>,
 {
@@ -82,7 +82,7 @@ where
     }
 }
 
-impl<'conn, C, B> fmt::Debug for Cursor<'conn, '_, C, B>
+impl<C, B> fmt::Debug for Cursor<'_, '_, C, B>
 where
     C: Dialect + LoadConnection<B>,
 {

@@ -52,7 +52,7 @@ impl<C: Dialect> DieselConnection for Connection<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
-        let effect = self.effect_of(source)?;
+        let effect = Self::effect_of(source)?;
         self.admit(effect)?;
         self.show(|hide| shown::<C, _>(source, hide));
         self.note_write(effect, || C::sql(source).unwrap_or_default());
@@ -108,7 +108,7 @@ where
         T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
         Self::Backend: QueryMetadata<T::SqlType>,
     {
-        let effect = self.effect_of(&source)?;
+        let effect = Self::effect_of(&source)?;
         self.admit(effect)?;
         self.show(|hide| shown::<C, _>(&source, hide));
         let mut text = None;
@@ -117,17 +117,17 @@ where
             self.note_write(effect, || text.clone().unwrap_or_default());
         }
         let number = self.number();
-        if let Some(faults) = self.engine.faults() {
-            if let Err(error) = faults.before(Phase::Statement) {
-                return Err(observe(
-                    &self.engine,
-                    number,
-                    &mut self.transaction,
-                    Phase::Statement,
-                    text,
-                    error,
-                ));
-            }
+        if let Some(faults) = self.engine.faults()
+            && let Err(error) = faults.before(Phase::Statement)
+        {
+            return Err(observe(
+                &self.engine,
+                number,
+                &mut self.transaction,
+                Phase::Statement,
+                text,
+                error,
+            ));
         }
         // The raw connection stays lent to the cursor, so an error's damage is judged when the next call comes.
         let checkout = self.checkout.as_mut().expect("admit() has connected");
@@ -154,7 +154,7 @@ where
 
 impl<C: Dialect> Connection<C> {
     /// What a query may do to the transaction: told by its type, or else by its text.
-    fn effect_of<T: QueryFragment<C::Backend>>(&self, query: &T) -> QueryResult<Effect> {
+    fn effect_of<T: QueryFragment<C::Backend>>(query: &T) -> QueryResult<Effect> {
         match effect_of_type::<T>() {
             Some(effect) => Ok(effect),
             None => Ok(effect(C::FLAVOUR, &C::sql(query)?)),

@@ -44,10 +44,8 @@ pub(super) fn effect(flavour: Flavour, sql: &str) -> Effect {
 fn effect_of(words: &[String]) -> Effect {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     match word(0) {
-        "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "ABORT" | "XA" => Effect::Control,
-        "START" if word(1) == "TRANSACTION" => Effect::Control,
-        "PREPARE" if word(1) == "TRANSACTION" => Effect::Control,
-        "END" => Effect::Control,
+        "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "ABORT" | "END" | "XA" => Effect::Control,
+        "START" | "PREPARE" if word(1) == "TRANSACTION" => Effect::Control,
         "SET" if words.iter().any(|word| word == "AUTOCOMMIT" || word == "TRANSACTION") => Effect::Control,
         "" | "SELECT" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "SET" | "PRAGMA" => {
             Effect::Read

@@ -117,16 +117,13 @@ impl<M: Model> Store<M> {
             edited_at: None,
             sequence,
         };
-        let index = match self.free.pop() {
-            Some(index) => {
-                let generation = self.slots[index as usize].generation;
-                self.slots[index as usize] = Slot { generation, ..slot };
-                index
-            }
-            None => {
-                self.slots.push(slot);
-                u32::try_from(self.slots.len() - 1).expect("a session holds fewer than four thousand million objects")
-            }
+        let index = if let Some(index) = self.free.pop() {
+            let generation = self.slots[index as usize].generation;
+            self.slots[index as usize] = Slot { generation, ..slot };
+            index
+        } else {
+            self.slots.push(slot);
+            u32::try_from(self.slots.len() - 1).expect("a session holds fewer than four thousand million objects")
         };
         if let Some(key) = key {
             self.keys.insert(key, index);
@@ -136,10 +133,10 @@ impl<M: Model> Store<M> {
 
     fn vacate(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
-        if let Some(key) = &slot.key {
-            if self.keys.get(key) == Some(&index) {
-                self.keys.remove(key);
-            }
+        if let Some(key) = &slot.key
+            && self.keys.get(key) == Some(&index)
+        {
+            self.keys.remove(key);
         }
         slot.state = State::Free;
         slot.value = None;
@@ -220,8 +217,14 @@ impl<M: Model> Store<M> {
     }
 
     /// The value, to be changed: the one that was read is kept beside it.
-    pub(crate) fn current_mut(&mut self, entity: Entity<M>, depth: usize) -> Result<&mut M, Trouble> {
-        self.current(entity)?;
+    ///
+    /// # Errors
+    ///
+    /// With model and key, when it cannot be.
+    pub(crate) fn edit(&mut self, entity: Entity<M>, depth: usize) -> Result<&mut M, Error> {
+        if let Err(trouble) = self.current(entity) {
+            return Err(self.explain(entity, trouble));
+        }
         self.mark_edited(entity, depth);
         Ok(self.slots[entity.index as usize]
             .value
@@ -229,23 +232,25 @@ impl<M: Model> Store<M> {
             .expect("current() has seen it"))
     }
 
-    /// Two values at once.
-    pub(crate) fn current_two(
+    /// Two values at once, of two objects.
+    ///
+    /// # Errors
+    ///
+    /// With model and key, when one of them cannot be changed.
+    pub(crate) fn edit_two(
         &mut self,
         first: Entity<M>,
         second: Entity<M>,
         depth: usize,
-    ) -> Result<(&mut M, &mut M), Trouble> {
-        self.current(first)?;
-        self.current(second)?;
-        self.mark_edited(first, depth);
-        self.mark_edited(second, depth);
+    ) -> Result<(&mut M, &mut M), Error> {
+        self.edit(first, depth)?;
+        self.edit(second, depth)?;
         let slots = self
             .slots
-            .get_disjoint_mut([first.index as usize, second.index as usize])
-            .map_err(|_| Trouble::Stale)?;
-        let [first, second] = slots.map(|slot| slot.value.as_mut().expect("current() has seen it"));
-        Ok((first, second))
+            .get_disjoint_mut([first.index as usize, second.index as usize]);
+        let [first, second] = slots.expect("the caller has compared the handles, and edit() has found both");
+        let seen = "edit() has seen it";
+        Ok((first.value.as_mut().expect(seen), second.value.as_mut().expect(seen)))
     }
 
     fn mark_edited(&mut self, entity: Entity<M>, depth: usize) {

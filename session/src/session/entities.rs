@@ -89,11 +89,7 @@ impl<C: Dialect> Session<C> {
         self.refresh_if_expired(entity)?;
         let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        let store = self.objects.store_mut::<M>();
-        if let Err(trouble) = store.current(entity) {
-            return Err(store.explain(entity, trouble));
-        }
-        Ok(store.current_mut(entity, depth).expect("the line above has looked"))
+        self.objects.store_mut::<M>().edit(entity, depth)
     }
 
     /// Two values at once, to be changed.
@@ -116,15 +112,7 @@ impl<C: Dialect> Session<C> {
         self.refresh_if_expired(second)?;
         let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        let store = self.objects.store_mut::<M>();
-        for entity in [first, second] {
-            if let Err(trouble) = store.current(entity) {
-                return Err(store.explain(entity, trouble));
-            }
-        }
-        Ok(store
-            .current_two(first, second, depth)
-            .expect("the loop above has looked at both"))
+        self.objects.store_mut::<M>().edit_two(first, second, depth)
     }
 
     /// Writes what is pending. Queries, savepoints and commits do so by themselves.
@@ -157,21 +145,16 @@ impl<C: Dialect> Session<C> {
             Err(Trouble::Expired) => {}
             Err(trouble) => return Err(store.explain(entity, trouble)),
         }
-        let key = match store.key(entity) {
-            Ok(Some(key)) => key,
-            Ok(None) | Err(_) => return Err(store.explain(entity, Trouble::Stale)),
+        let Ok(Some(key)) = store.key(entity) else {
+            return Err(store.explain(entity, Trouble::Stale));
         };
         self.about_to_use()?;
-        match M::find(&mut self.connection, &key)? {
-            Some(row) => {
-                self.objects.store_mut::<M>().put_loaded(row);
-                Ok(())
-            }
-            None => {
-                self.objects.store_mut::<M>().lost(entity);
-                Err(not_found::<M>(&key))
-            }
-        }
+        let Some(row) = M::find(&mut self.connection, &key)? else {
+            self.objects.store_mut::<M>().lost(entity);
+            return Err(not_found::<M>(&key));
+        };
+        self.objects.store_mut::<M>().put_loaded(row);
+        Ok(())
     }
 }
 
@@ -213,10 +196,9 @@ impl<C: Dialect, M: Persist<C::Backend>> IndexMut<Entity<M>> for Session<C> {
     fn index_mut(&mut self, entity: Entity<M>) -> &mut M {
         let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        let store = self.objects.store_mut::<M>();
-        if let Err(trouble) = store.current(entity) {
-            panic!("{}", store.explain(entity, trouble));
+        match self.objects.store_mut::<M>().edit(entity, depth) {
+            Ok(value) => value,
+            Err(error) => panic!("{error}"),
         }
-        store.current_mut(entity, depth).expect("the line above has looked")
     }
 }

@@ -1,12 +1,12 @@
 //! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
 
-use aludel_core::classify::CommitOutcome;
+use aludel_core::classify::{CommitOutcome, Fate};
 use aludel_core::dialect::ServerTransaction;
 use aludel_core::{Class, Control, Dialect, Error, Event, Fault, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
 
-use super::{Origin, Root, own_fault};
+use super::{Origin, Root, own_fault, own_fault_of};
 use crate::connection::Connection;
 
 impl<C: Dialect> Connection<C> {
@@ -206,9 +206,10 @@ impl<C: Dialect> Connection<C> {
             return Ok(());
         }
         if self.transaction.depth() > 0 {
-            let fault = own_fault(format!(
-                "the statement committed the transaction and dropped its savepoints: {sql}"
-            ));
+            let fault = own_fault_of(
+                Fate::Committed,
+                format!("the statement committed the transaction and dropped its savepoints: {sql}"),
+            );
             self.transaction.doom_root(&fault);
             return Ok(());
         }
@@ -231,7 +232,8 @@ impl super::Transaction {
 
 /// What the caller of a COMMIT gets when the transaction had failed before.
 pub(super) fn doomed(cause: Fault, later: Option<Error>) -> Error {
-    let error = Error::doomed(cause).with_outcome(aludel_core::Outcome::RolledBack);
+    let outcome = cause.outcome();
+    let error = Error::doomed(cause).with_outcome(outcome);
     match later {
         Some(later) => error.with_later(later),
         None => error,

@@ -93,7 +93,7 @@ fn complete<E: 'static>(error: E, ending: Ending) -> E {
 fn complete_ours(error: Error, ending: Ending) -> Error {
     let mut error = match &ending.decisive {
         // The refusal of a later statement is not news; what came first is.
-        Some(first) if error.is_doomed() => Error::from(first.to_diesel()).with_later(error),
+        Some(first) if error.is_doomed() && first.is_from_driver() => error.replaced_by(first),
         _ => error,
     };
     if let Some(fault) = &ending.decisive {
@@ -184,7 +184,7 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
                 .map_or(Class::Permanent, |fault| fault.verdict().class);
             let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
             let ending = Ending {
-                outcome: Outcome::RolledBack,
+                outcome: decisive.as_ref().map_or(Outcome::RolledBack, Fault::outcome),
                 decisive,
                 later,
             };
@@ -306,7 +306,7 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
             let decisive = unit.connection().transaction.decisive_fault().cloned();
             let later = rollback_to(unit, depth);
             let outcome = match unit.connection().transaction.root_doom() {
-                Some(_) => Outcome::RolledBack,
+                Some(cause) => cause.outcome(),
                 None => Outcome::RolledBackToSavepoint,
             };
             Err(complete(

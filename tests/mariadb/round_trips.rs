@@ -1,0 +1,105 @@
+//! How much is said to the server (fact D9): counted by the server itself.
+
+use aludel::prelude::*;
+use aludel_tests::mariadb;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+/// What the server counts for this connection alone.
+#[derive(QueryableByName)]
+struct Status {
+    #[diesel(sql_type = diesel::sql_types::Text, column_name = "Value")]
+    value: String,
+}
+
+fn status<C>(connection: &mut C, name: &str) -> u64
+where
+    C: diesel::connection::LoadConnection<Backend = diesel::mysql::Mysql>,
+{
+    let rows: Vec<Status> = diesel::sql_query(format!("SHOW SESSION STATUS LIKE '{name}'"))
+        .load(connection)
+        .expect("anybody may look");
+    rows[0].value.parse().expect("it is a number")
+}
+
+#[test]
+fn control_statements_are_prepared_once_and_executed_in_one_round_trip_each() -> aludel::Result<()> {
+    let server = mariadb::server();
+    let database = server.database("round_trips");
+    let engine = Engine::<MysqlConnection>::builder(database.url())
+        .pool_size(1)
+        .max_overflow(0)
+        .build()?;
+    let one = |session: &mut Session<MysqlConnection>| {
+        Ok(diesel::select(1_i64.into_sql::<BigInt>()).get_result::<i64>(session)?)
+    };
+    engine.begin(one)?; // everything is prepared now
+    let questions = |engine: &Engine<MysqlConnection>| {
+        let mut raw = engine.raw_connection().unwrap();
+        (
+            status(&mut *raw, "Com_stmt_execute"),
+            status(&mut *raw, "Com_stmt_prepare"),
+            status(&mut *raw, "Questions"),
+        )
+    };
+    let before = questions(&engine);
+    engine.begin(one)?;
+    let after = questions(&engine);
+    // The status queries themselves are prepared and executed: three of them lie between the
+    // same figure of one look and the next.
+    assert_eq!(after.0 - before.0 - 3, 3, "BEGIN, SELECT and COMMIT, one execute each");
+    assert_eq!(after.1 - before.1 - 3, 0, "nothing is prepared again");
+    Ok(())
+}
+
+#[test]
+fn a_hundred_thousand_nested_transactions_prepare_nothing_new() -> aludel::Result<()> {
+    let server = mariadb::private();
+    let database = server.database("prepared");
+    let engine = Engine::<MysqlConnection>::new(database.url())?;
+    let rounds = if std::env::var_os("ALUDEL_TEST_LONG").is_some() {
+        100_000
+    } else {
+        2_000
+    };
+    engine.begin(|session| {
+        session.begin_nested(|_| Ok(()))?;
+        let before = server.status("Prepared_stmt_count");
+        for round in 0..rounds {
+            let failed: aludel::Result<()> = session.begin_nested(|nested| {
+                nested.begin_nested(|_| Ok(()))?;
+                if round % 2 == 0 {
+                    Ok(())
+                } else {
+                    Err(aludel::Error::other("no"))
+                }
+            });
+            assert_eq!(failed.is_ok(), round % 2 == 0);
+        }
+        let after = server.status("Prepared_stmt_count");
+        assert!(after <= before + 4, "{before} prepared statements became {after}");
+        Ok(())
+    })
+}
+
+#[test]
+fn a_clean_return_sends_nothing() -> aludel::Result<()> {
+    let server = mariadb::server();
+    let database = server.database("clean_return");
+    let engine = Engine::<MysqlConnection>::new(database.url())?;
+    let mut raw = engine.raw_connection()?;
+    let before = status(&mut *raw, "Questions");
+    drop(raw);
+    let mut raw = engine.raw_connection()?;
+    let after = status(&mut *raw, "Questions");
+    let own = after - before;
+    drop(raw);
+    let mut raw = engine.raw_connection()?;
+    assert_eq!(status(&mut *raw, "Questions") - after, own);
+    drop(raw);
+    let mut raw = engine.raw_connection()?;
+    // The same question again on one checkout costs as much as with a return in between.
+    let first = status(&mut *raw, "Questions");
+    assert_eq!(status(&mut *raw, "Questions") - first, own);
+    Ok(())
+}

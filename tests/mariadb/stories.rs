@@ -1,0 +1,130 @@
+//! What the tests of this folder have in common: a bank on the server, and the log of its engine.
+
+use aludel::prelude::*;
+use aludel::testing::FaultScript;
+use aludel_tests::mariadb::{self, MariaDb};
+use aludel_tests::{EventLog, TestDatabase};
+use diesel::prelude::*;
+
+diesel::table! {
+    accounts (id) {
+        id -> Integer,
+        owner -> Text,
+        balance -> BigInt,
+        version -> Integer,
+    }
+}
+
+#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+pub(crate) struct Account {
+    pub(crate) id: i32,
+    pub(crate) owner: String,
+    pub(crate) balance: i64,
+    #[model(version)]
+    pub(crate) version: i32,
+}
+
+const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER AUTO_INCREMENT PRIMARY KEY, owner VARCHAR(40) NOT NULL UNIQUE, \
+                      balance BIGINT NOT NULL, version INTEGER NOT NULL) ENGINE=InnoDB; \
+                      INSERT INTO accounts (owner, balance, version) VALUES ('Ann', 500, 1), ('Bob', 0, 1)";
+
+/// A bank with Ann (1, balance 500) and Bob (2, balance 0).
+pub(crate) struct Bank {
+    pub(crate) server: &'static MariaDb,
+    pub(crate) engine: Engine<MysqlConnection>,
+    pub(crate) script: FaultScript,
+    pub(crate) log: EventLog,
+    pub(crate) database: TestDatabase,
+}
+
+impl Bank {
+    pub(crate) fn open(name: &str) -> Self {
+        let server = mariadb::server();
+        let database = server.database(name);
+        server.execute_in(database.name(), SCHEMA);
+        let (script, log) = (FaultScript::new(), EventLog::new());
+        let listener = log.clone();
+        let engine = Engine::builder(database.url())
+            .faults(script.clone())
+            .listen(move |event| {
+                if let Some(line) = line(event) {
+                    listener.push(line);
+                }
+            })
+            .build()
+            .expect("the URL of a test is sound");
+        Self {
+            server,
+            engine,
+            script,
+            log,
+            database,
+        }
+    }
+
+    /// A connection that is none of the engine's.
+    pub(crate) fn outside(&self) -> MysqlConnection {
+        MysqlConnection::establish(self.database.url()).expect("the server runs")
+    }
+
+    /// What everybody else sees.
+    pub(crate) fn balances(&self) -> Vec<i64> {
+        accounts::table
+            .order(accounts::id)
+            .select(accounts::balance)
+            .load(&mut self.outside())
+            .expect("the table is there")
+    }
+
+    /// Kills the session's connection at the next call of this phase, right before it is sent.
+    pub(crate) fn kill_before(
+        &self,
+        session: &mut Session<MysqlConnection>,
+        phase: aludel::Phase,
+    ) -> aludel::Result<()> {
+        let (server, id) = (self.server, backend(session)?);
+        self.script.call_before(phase, move || server.kill(id));
+        Ok(())
+    }
+
+    /// Nothing is left behind: no connection is out, and the pool's books are right.
+    pub(crate) fn assert_whole(&self) {
+        assert_eq!(self.engine.pool().checkedout(), 0);
+        self.engine.pool().assert_invariants();
+    }
+}
+
+pub(crate) fn backend(session: &mut Session<MysqlConnection>) -> aludel::Result<u64> {
+    let id = session.backend_id()?.expect("a MariaDB connection has a number");
+    Ok(u64::try_from(id).expect("it is not negative"))
+}
+
+/// The events that tell a story, without their numbers.
+pub(crate) fn line(event: &Event<'_>) -> Option<String> {
+    Some(match event {
+        Event::Begin { .. } => "begin".to_owned(),
+        Event::Commit { .. } => "commit".to_owned(),
+        Event::Rollback { .. } => "rollback".to_owned(),
+        Event::Savepoint { depth, .. } => format!("savepoint {depth}"),
+        Event::ReleaseSavepoint { depth, .. } => format!("release {depth}"),
+        Event::RollbackToSavepoint { depth, .. } => format!("rollback to {depth}"),
+        Event::Doomed { .. } => "doomed".to_owned(),
+        Event::Invalidate { .. } => "invalidate".to_owned(),
+        Event::Retire { .. } => "retire".to_owned(),
+        Event::CommitUnknown { .. } => "commit unknown".to_owned(),
+        Event::Rerun { attempt, class, .. } => format!("rerun {attempt} after {class}"),
+        Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
+        _ => return None,
+    })
+}
+
+pub(crate) fn withdraw<C>(session: &mut C, id: i32, amount: i64) -> aludel::Result<()>
+where
+    C: diesel::connection::LoadConnection<Backend = diesel::mysql::Mysql>,
+{
+    diesel::update(accounts::table.find(id))
+        .set(accounts::balance.eq(accounts::balance - amount))
+        .execute(session)?;
+    Ok(())
+}
