@@ -121,6 +121,19 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whatever the server answers.
     fn control(&mut self, control: Control) -> QueryResult<()>;
 
+    /// Ends whatever transaction is open, and does not mind if there is none (SQLite would).
+    ///
+    /// # Errors
+    ///
+    /// When the transaction could not be ended: the connection must be closed then.
+    fn end_transaction(&mut self, with: Control) -> QueryResult<()> {
+        match self.control(with) {
+            Ok(()) => Ok(()),
+            Err(_) if matches!(self.server_transaction(), Ok(ServerTransaction::None)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Asks whether the server still has our transaction open. Called on the error path only.
     ///
     /// # Errors

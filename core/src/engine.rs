@@ -3,7 +3,6 @@
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::clock::Clock;
 use crate::dialect::Dialect;
@@ -84,7 +83,22 @@ impl<C: Dialect> Engine<C> {
     }
 
     /// Takes a raw connection from the pool (`raw_connection` in SQLAlchemy): no transaction, no classification.
-    /// Dropping it returns it.
+    /// Dropping it returns it, and since nobody has watched what was done with it, it is reset on return.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    /// use diesel::connection::SimpleConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut raw = engine.raw_connection()?;
+    /// raw.batch_execute("BEGIN; CREATE TABLE t (a INTEGER)")?;
+    /// drop(raw); // rolled back
+    /// assert!(engine.raw_connection()?.batch_execute("SELECT * FROM t").is_err());
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -92,17 +106,20 @@ impl<C: Dialect> Engine<C> {
     /// `pool_timeout`.
     #[track_caller]
     pub fn raw_connection(&self) -> Result<Checkout<C>> {
-        self.0.pool.checkout().map_err(from_pool)
+        let mut checkout = self.checkout()?;
+        checkout.set_dirty(true);
+        Ok(checkout)
     }
 
-    /// As [`raw_connection`](Self::raw_connection), but waiting no longer than `timeout`.
+    /// A raw connection for a layer above, which knows what is done with it and says when it is dirty.
     ///
     /// # Errors
     ///
-    /// The same.
+    /// As [`raw_connection`](Self::raw_connection).
+    #[doc(hidden)]
     #[track_caller]
-    pub fn raw_connection_within(&self, timeout: Duration) -> Result<Checkout<C>> {
-        self.0.pool.checkout_within(timeout).map_err(from_pool)
+    pub fn checkout(&self) -> Result<Checkout<C>> {
+        self.0.pool.checkout().map_err(from_pool)
     }
 
     /// Closes every idle connection and lets those in use be closed on return (`dispose` in SQLAlchemy). The engine

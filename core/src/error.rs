@@ -3,6 +3,7 @@
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
+use std::time::Duration;
 
 use diesel::result::Error as DieselError;
 
@@ -35,6 +36,8 @@ struct Repr {
     outcome: Option<Outcome>,
     /// Reruns are decided by what the session saw; this remembers it for those who read the error later.
     verdict: Option<Verdict>,
+    /// How often and for how long a retry has tried.
+    tried: Option<(u32, Duration)>,
     /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
     later: Vec<Error>,
 }
@@ -182,6 +185,7 @@ impl Error {
             cause,
             outcome: None,
             verdict: None,
+            tried: None,
             later: Vec::new(),
         }))
     }
@@ -264,6 +268,18 @@ impl Error {
     pub fn with_verdict(mut self, verdict: Verdict) -> Self {
         self.0.verdict = Some(verdict);
         self
+    }
+
+    /// Says how often and for how long the transaction was tried.
+    #[must_use]
+    pub fn with_attempts(mut self, attempts: u32, elapsed: Duration) -> Self {
+        self.0.tried = Some((attempts, elapsed));
+        self
+    }
+
+    /// How often the transaction was tried, where a retry has given up: 1 when it was not worth a second time.
+    pub fn attempts(&self) -> Option<u32> {
+        self.0.tried.map(|(attempts, _)| attempts)
     }
 
     /// Adds what failed after the first cause.
@@ -443,6 +459,12 @@ impl fmt::Display for Error {
         }
         for later in &self.0.later {
             write!(f, "; then: {later}")?;
+        }
+        if let Some((attempts, elapsed)) = self.0.tried
+            && self.is_retryable()
+        {
+            let times = if attempts == 1 { "time" } else { "times" };
+            return write!(f, "; tried {attempts} {times} in {elapsed:.1?}, and given up");
         }
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),

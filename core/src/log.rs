@@ -51,16 +51,13 @@ impl Log {
     pub fn event(&self, event: &Event<'_>) {
         let name = self.name();
         match event {
-            Event::Begin { connection } => self.transaction(*connection, "BEGIN"),
-            Event::Commit { connection } => self.transaction(*connection, "COMMIT"),
-            Event::Rollback { connection } => self.transaction(*connection, "ROLLBACK"),
-            Event::Savepoint { connection, .. }
-            | Event::ReleaseSavepoint { connection, .. }
-            | Event::RollbackToSavepoint { connection, .. } => {
-                if self.wants_statements() {
-                    self.statement(*connection, &format!("{event:?}"));
-                }
-            }
+            // Their statements were shown when they were sent.
+            Event::Begin { .. }
+            | Event::Commit { .. }
+            | Event::Rollback { .. }
+            | Event::Savepoint { .. }
+            | Event::ReleaseSavepoint { .. }
+            | Event::RollbackToSavepoint { .. } => {}
             Event::DroppedUncommitted { first_write } => tracing::warn!(
                 target: "aludel.session",
                 engine = name,
@@ -87,12 +84,6 @@ impl Log {
                     tracing::debug!(target: "aludel.pool", engine = name, "{event:?}");
                 }
             }
-        }
-    }
-
-    fn transaction(&self, connection: u64, text: &str) {
-        if self.wants_statements() {
-            self.statement(connection, text);
         }
     }
 

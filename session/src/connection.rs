@@ -132,7 +132,7 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
-            let mut checkout = self.engine.raw_connection()?;
+            let mut checkout = self.engine.checkout()?;
             self.instrumentation.install(&mut *checkout);
             self.checkout = Some(checkout);
             self.worn = false;
@@ -248,10 +248,7 @@ impl<C: Dialect> Connection<C> {
 
     /// Sends a control statement.
     pub(crate) fn control(&mut self, phase: Phase, control: Control) -> QueryResult<()> {
-        let log = self.engine.log();
-        if log.wants_statements() {
-            log.statement(self.number(), &control.sql());
-        }
+        self.show(|_| Ok(control.sql().into_owned()));
         self.call(phase, || Some(control.sql().into_owned()), |raw| raw.control(control))
     }
 
@@ -289,11 +286,16 @@ impl<C: Dialect> Connection<C> {
     /// # Errors
     ///
     /// When the transaction has failed before (nothing is written, it is rolled back), when the server refuses
-    /// (likewise), or with [`Error::is_commit_unknown`] when the answer never came. Inside a scope (`begin`,
+    /// (likewise), or with [`Error::is_commit_unknown`] when the answer never came. In a test transaction
+    /// (`begin_test_transaction`) nothing is sent. Inside a scope (`begin`,
     /// `begin_nested`, `#[retry]`) it is refused, since returning `Ok` is what commits there.
     pub fn commit(&mut self) -> Result<()> {
         self.refuse_inside_scope("commit")?;
-        self.commit_root()
+        if self.transaction.is_test() {
+            Ok(())
+        } else {
+            self.commit_root()
+        }
     }
 
     /// Rolls the transaction back, with all its savepoints; without one, does nothing.
@@ -304,8 +306,9 @@ impl<C: Dialect> Connection<C> {
     /// roll back is closed, which rolls back as well, and is no error.
     pub fn rollback(&mut self) -> Result<()> {
         self.refuse_inside_scope("rollback")?;
+        let test = self.transaction.is_test();
         self.rollback_root();
-        Ok(())
+        if test { self.begin_test() } else { Ok(()) }
     }
 
     /// Rolls back what is open and returns the raw connection. It stays usable, and takes another one when needed.

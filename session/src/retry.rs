@@ -95,8 +95,9 @@ where
         return scope::join(session, body);
     }
     let clock = session.engine().clock().clone();
+    let started = clock.now();
     let mut course = Course {
-        deadline: clock.now() + policy.deadline,
+        deadline: started + policy.deadline,
         attempt: 1,
         pauses: 0,
         waits: 0,
@@ -108,7 +109,10 @@ where
             Err(failure) => failure,
         };
         let Some(delay) = course.next(policy, &failure, clock.now()) else {
-            break Err(failure.error);
+            let (attempts, elapsed) = (course.attempt, clock.now() - started);
+            break Err(scope::map_ours(failure.error, |error| {
+                error.with_attempts(attempts, elapsed)
+            }));
         };
         clock.sleep(delay);
         session.engine().emit(&Event::Rerun {
@@ -135,6 +139,13 @@ struct Course {
     waits: u32,
 }
 
+impl<E> Failure<E> {
+    /// There was nobody to begin a transaction with.
+    fn waits_for_host(&self) -> bool {
+        self.not_begun && self.class != Class::Retry
+    }
+}
+
 impl Course {
     /// How long to pause before the next attempt; `None` when there is none.
     fn next<E>(&mut self, policy: &RetryPolicy, failure: &Failure<E>, now: Instant) -> Option<Duration> {
@@ -146,7 +157,7 @@ impl Course {
         if !again {
             return None;
         }
-        let delay = if failure.not_begun && !failure.commit_unknown {
+        let delay = if failure.waits_for_host() {
             // Waiting for a host uses up no attempt, only time.
             self.waits += 1;
             backoff::wait_for_host(self.waits - 1)
@@ -154,10 +165,13 @@ impl Course {
             if self.attempt >= policy.attempts {
                 return None;
             }
-            self.attempt += 1;
             self.pauses += 1;
             backoff::pause(failure.class, self.pauses - 1)
         };
-        (now + delay < self.deadline).then_some(delay)
+        if now + delay >= self.deadline {
+            return None;
+        }
+        self.attempt += u32::from(!failure.waits_for_host());
+        Some(delay)
     }
 }

@@ -210,6 +210,9 @@ impl<C: Dialect> Session<C> {
     /// As [`Connection::commit`]; when writing fails, everything is rolled back.
     pub fn commit(&mut self) -> Result<()> {
         self.connection.refuse_inside_scope("commit")?;
+        if self.connection.transaction.is_test() {
+            return self.flush();
+        }
         scope::commit(self)
     }
 
@@ -220,10 +223,11 @@ impl<C: Dialect> Session<C> {
     ///
     /// When called inside a scope, where returning an error is what rolls back.
     pub fn rollback(&mut self) -> Result<()> {
-        self.connection.refuse_inside_scope("rollback")?;
-        self.connection.rollback_root();
-        self.follow(Change::RolledBack);
-        Ok(())
+        let result = self.connection.rollback();
+        if !self.connection.transaction.in_scope() {
+            self.follow(Change::RolledBack);
+        }
+        result
     }
 
     /// Rolls back, forgets all objects, and returns the raw connection. The session stays usable.

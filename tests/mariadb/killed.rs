@@ -114,7 +114,9 @@ fn one_failed_statement_retires_all_that_is_as_old() -> aludel::Result<()> {
         withdraw(session, 1, 0).ok();
         session.rollback()?;
     }
-    let mut raw: Vec<_> = (0..5).map(|_| bank.engine.raw_connection()).collect::<Result<_, _>>()?;
+    let mut raw: Vec<_> = (0..5)
+        .map(|_| bank.engine.pool().checkout())
+        .collect::<Result<_, _>>()?;
     for connection in &mut raw {
         bank.server
             .kill(aludel_tests::mariadb::connection_id(&mut **connection));

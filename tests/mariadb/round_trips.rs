@@ -35,7 +35,7 @@ fn control_statements_are_prepared_once_and_executed_in_one_round_trip_each() ->
     };
     engine.begin(one)?; // everything is prepared now
     let questions = |engine: &Engine<MysqlConnection>| {
-        let mut raw = engine.raw_connection().unwrap();
+        let mut raw = engine.pool().checkout().expect("one is free");
         (
             status(&mut *raw, "Com_stmt_execute"),
             status(&mut *raw, "Com_stmt_prepare"),
@@ -83,23 +83,27 @@ fn a_hundred_thousand_nested_transactions_prepare_nothing_new() -> aludel::Resul
 }
 
 #[test]
-fn a_clean_return_sends_nothing() -> aludel::Result<()> {
+fn a_clean_return_sends_nothing_and_a_dirty_one_its_rollback() -> aludel::Result<()> {
     let server = mariadb::server();
     let database = server.database("clean_return");
     let engine = Engine::<MysqlConnection>::new(database.url())?;
-    let mut raw = engine.raw_connection()?;
-    let before = status(&mut *raw, "Questions");
-    drop(raw);
-    let mut raw = engine.raw_connection()?;
-    let after = status(&mut *raw, "Questions");
-    let own = after - before;
-    drop(raw);
-    let mut raw = engine.raw_connection()?;
-    assert_eq!(status(&mut *raw, "Questions") - after, own);
-    drop(raw);
-    let mut raw = engine.raw_connection()?;
-    // The same question again on one checkout costs as much as with a return in between.
+    let mut raw = engine.pool().checkout()?;
     let first = status(&mut *raw, "Questions");
-    assert_eq!(status(&mut *raw, "Questions") - first, own);
+    let own = status(&mut *raw, "Questions") - first;
+    drop(raw);
+    let mut raw = engine.pool().checkout()?;
+    assert_eq!(
+        status(&mut *raw, "Questions") - first,
+        2 * own,
+        "nothing came in between"
+    );
+    drop(raw);
+    drop(engine.raw_connection()?); // lent to somebody whom nobody watches
+    let mut raw = engine.pool().checkout()?;
+    assert_eq!(
+        status(&mut *raw, "Questions") - first,
+        3 * own + 1,
+        "a ROLLBACK came in between"
+    );
     Ok(())
 }

@@ -138,18 +138,28 @@ fn the_deadline_wins_and_pauses_grow_on_the_test_clock() {
         .build()
         .unwrap();
     for _ in 0..100 {
-        script.fail_before(Phase::Begin, DatabaseErrorKind::Unknown, "database is locked");
+        script.fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
     }
     let policy = RetryPolicy::new().attempts(50).deadline(Duration::from_secs(1));
     let error = engine
         .session()
-        .retry(&policy, |_| Ok(()))
+        .retry(&policy, |session| Ok(session.batch_execute("SELECT 1")?))
         .expect_err("it stays locked");
     assert!(error.is_retryable());
-    let slept: Duration = time.slept().iter().sum();
+    let slept = time.slept();
+    let attempts = error.attempts().expect("it was tried");
+    assert_eq!(
+        (slept[0], slept.len()),
+        (Duration::ZERO, attempts as usize - 1),
+        "the first rerun comes at once"
+    );
     assert!(
-        slept < Duration::from_secs(1) && slept > Duration::from_millis(900),
+        slept.iter().sum::<Duration>() < Duration::from_secs(1) && attempts < 50,
         "{slept:?}"
+    );
+    assert!(
+        error.to_string().contains(&format!("tried {attempts} times in")),
+        "{error}"
     );
 }
 

@@ -256,11 +256,15 @@ impl MariaDb {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
-        let data = format!("--datadir={}/data", watchdog.folder().display());
+        let folder = watchdog.folder().display();
+        let data = format!("--datadir={folder}/data");
+        // A server that starts deletes the temporary tables that it finds; in a shared folder those of its neighbours.
+        let temporary = format!("--tmpdir={folder}");
         watchdog.run(&[
             &install,
             "--no-defaults",
             &data,
+            &temporary,
             "--auth-root-authentication-method=normal",
             "--skip-test-db",
             "--skip-log-error",
@@ -293,6 +297,7 @@ impl MariaDb {
             find("mariadbd"),
             "--no-defaults".to_owned(),
             format!("--datadir={folder}/data"),
+            format!("--tmpdir={folder}"),
             format!("--socket={folder}/s"),
             format!("--pid-file={folder}/pid"),
             format!("--init-file={folder}/init.sql"),

@@ -55,8 +55,8 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
 
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> std::result::Result<(), BoxError> {
         match how {
-            ResetOnReturn::Rollback => connection.control(Control::Rollback)?,
-            ResetOnReturn::Commit => connection.control(Control::Commit)?,
+            ResetOnReturn::Rollback => connection.end_transaction(Control::Rollback)?,
+            ResetOnReturn::Commit => connection.end_transaction(Control::Commit)?,
             ResetOnReturn::None => return Ok(()),
         }
         connection.mirror(false);

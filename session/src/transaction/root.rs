@@ -105,7 +105,7 @@ impl<C: Dialect> Connection<C> {
     /// Sends COMMIT; its error is not judged in the usual way, since no server has to be asked: whatever it answered,
     /// the transaction is ended.
     fn send_commit(&mut self) -> std::result::Result<(), Fault> {
-        match self.call_without_judging(Phase::Commit, |raw| raw.control(Control::Commit)) {
+        match self.control_without_judging(Phase::Commit, Control::Commit) {
             Ok(()) => Ok(()),
             Err(_) => Err(self
                 .transaction
@@ -155,17 +155,11 @@ impl<C: Dialect> Connection<C> {
         if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
             self.instrument(InstrumentationEvent::rollback_transaction(depth));
         }
-        if self.is_connected() {
-            let result = self.call_without_judging(Phase::Rollback, |raw| raw.control(Control::Rollback));
-            // SQLite has nothing to roll back when it has thrown the transaction away by itself, and says so.
-            let nothing_left = result.is_err()
-                && self
-                    .raw()
-                    .is_some_and(|raw| matches!(raw.server_transaction(), Ok(ServerTransaction::None)));
-            if let (Err(error), false) = (result, nothing_left) {
-                self.discard("ROLLBACK failed");
-                later = Some(Error::from(error));
-            }
+        if self.is_connected()
+            && let Err(error) = self.control_without_judging(Phase::Rollback, Control::Rollback)
+        {
+            self.discard("ROLLBACK failed");
+            later = Some(Error::from(error));
         }
         self.transaction.unsettled = None;
         self.end_root();
@@ -181,19 +175,18 @@ impl<C: Dialect> Connection<C> {
         self.transaction.set_root(Root::Idle);
     }
 
-    /// Sends something and leaves its error unjudged, noted as unsettled.
-    pub(crate) fn call_without_judging(
-        &mut self,
-        phase: Phase,
-        f: impl FnOnce(&mut C) -> QueryResult<()>,
-    ) -> QueryResult<()> {
-        match self.send(phase, f) {
-            Ok(()) => Ok(()),
-            Err(error) => {
-                self.transaction.unsettled = None;
-                Err(self.observe(phase, None, error))
-            }
-        }
+    /// Sends a statement that ends a transaction, and leaves its error unjudged, noted as unsettled: whatever the server
+    /// answered, the transaction is at its end.
+    pub(crate) fn control_without_judging(&mut self, phase: Phase, control: Control) -> QueryResult<()> {
+        self.show(|_| Ok(control.sql().into_owned()));
+        let result = self.send(phase, |raw| match control {
+            Control::Rollback => raw.end_transaction(control),
+            control => raw.control(control),
+        });
+        result.map_err(|error| {
+            self.transaction.unsettled = None;
+            self.observe(phase, Some(control.sql().into_owned()), error)
+        })
     }
 
     /// After DDL that has committed the transaction: what was written before is committed, and a new root goes on.

@@ -87,7 +87,7 @@ impl<C: Dialect> Connection<C> {
         let untrusted = verdict.class == Class::Disconnect || matches!(verdict.fate, Fate::Lost | Fate::RolledBack);
         if untrusted
             || self
-                .call_without_judging(Phase::Rollback, |raw| raw.control(Control::Rollback))
+                .control_without_judging(Phase::Rollback, Control::Rollback)
                 .is_err()
         {
             self.discard("a savepoint was lost");

@@ -81,11 +81,11 @@ impl<E: From<Error> + 'static> Failure<E> {
     }
 }
 
-/// Adds what the scope knows to an error of ours; one of the user's own type stays as it is.
-fn complete<E: 'static>(error: E, ending: Ending) -> E {
+/// Changes an error of ours; one of the user's own type stays as it is.
+pub(crate) fn map_ours<E: 'static>(error: E, change: impl FnOnce(Error) -> Error) -> E {
     let mut slot = Some(error);
     if let Some(ours) = (&mut slot as &mut dyn Any).downcast_mut::<Option<Error>>() {
-        *ours = ours.take().map(|error| complete_ours(error, ending));
+        *ours = ours.take().map(change);
     }
     slot.expect("it was filled above, and what is taken out is put back")
 }
@@ -188,7 +188,11 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
                 decisive,
                 later,
             };
-            let error = if exits { error } else { complete(error, ending) };
+            let error = if exits {
+                error
+            } else {
+                map_ours(error, |error| complete_ours(error, ending))
+            };
             Err(Failure {
                 error,
                 class,
@@ -213,14 +217,16 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
         let decisive = unit.connection().transaction.decisive_fault().cloned();
         let later = unit.connection().rollback_root();
         unit.follow(Change::RolledBack);
-        return Err(complete(
-            error,
-            Ending {
-                outcome: Outcome::RolledBack,
-                decisive,
-                later,
-            },
-        ));
+        return Err(map_ours(error, |error| {
+            complete_ours(
+                error,
+                Ending {
+                    outcome: Outcome::RolledBack,
+                    decisive,
+                    later,
+                },
+            )
+        }));
     }
     match unit.connection().commit_root() {
         Ok(()) => {
@@ -309,14 +315,16 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
                 Some(cause) => cause.outcome(),
                 None => Outcome::RolledBackToSavepoint,
             };
-            Err(complete(
-                error,
-                Ending {
-                    outcome,
-                    decisive,
-                    later,
-                },
-            ))
+            Err(map_ours(error, |error| {
+                complete_ours(
+                    error,
+                    Ending {
+                        outcome,
+                        decisive,
+                        later,
+                    },
+                )
+            }))
         }
         Left::Panic(payload) => {
             exit(unit, "a panic");
