@@ -19,6 +19,8 @@ impl<C: Dialect> Connection<C> {
         };
         // A connection that died in the pool: its whole generation was retired, so the next one is fresh.
         if first.is_disconnect() && !self.is_connected() {
+            // What was wrong with the dead one is no news about the transaction that begins now.
+            self.transaction.fault = None;
             return self.try_begin(origin);
         }
         Err(first)
