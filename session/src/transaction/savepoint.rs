@@ -1,7 +1,8 @@
 //! Savepoints: SAVEPOINT, RELEASE, ROLLBACK TO followed by RELEASE, and what is done when one of them fails.
 
-use aludel_core::classify::Fate;
-use aludel_core::{Class, Control, Dialect, Error, Event, Outcome, Phase, Result};
+use aludel_core::classify::{Fate, classify};
+use aludel_core::{Class, Control, Dialect, Error, Event, Fault, Outcome, Phase, Result};
+use diesel::result::Error as DieselError;
 
 use super::root::doomed;
 use crate::connection::Connection;
@@ -44,7 +45,20 @@ impl<C: Dialect> Connection<C> {
                 });
                 Ok(())
             }
-            Err(error) => Err(self.savepoint_is_lost(error)),
+            Err(error) => {
+                let is_first = self
+                    .transaction
+                    .fault
+                    .as_ref()
+                    .is_some_and(|fault| fault.phase() == Phase::Release);
+                let cause = self.savepoint_is_lost(Phase::Release, &error);
+                let doomed = Error::doomed(cause);
+                Err(if is_first {
+                    doomed
+                } else {
+                    doomed.with_later(Error::from(error))
+                })
+            }
         }
     }
 
@@ -69,33 +83,39 @@ impl<C: Dialect> Connection<C> {
                 });
                 None
             }
-            Err(error) => Some(self.savepoint_is_lost(error)),
+            Err(error) => {
+                self.savepoint_is_lost(Phase::RollbackTo, &error);
+                Some(Error::from(error))
+            }
         }
     }
 
     /// RELEASE or ROLLBACK TO has failed: the root is doomed by the first error there was, the server's transaction is
     /// ended, and a connection that has lost a savepoint is not trusted with anything again.
-    fn savepoint_is_lost(&mut self, error: diesel::result::Error) -> Error {
+    fn savepoint_is_lost(&mut self, phase: Phase, error: &DieselError) -> Fault {
         let cause = self
             .transaction
             .fault
             .clone()
             .expect("an error that passed through was remembered");
-        let verdict = cause.verdict();
         self.transaction.pop_frame();
         self.transaction.doom_root(&cause);
+        // Whether the connection can be trusted is told by this error, not by the one that came first.
+        let verdict = classify(C::FLAVOUR, phase, error);
         let untrusted = verdict.class == Class::Disconnect || matches!(verdict.fate, Fate::Lost | Fate::RolledBack);
-        if untrusted
-            || self
-                .control_without_judging(Phase::Rollback, Control::Rollback)
-                .is_err()
-        {
-            self.discard("a savepoint was lost");
-        } else if let Some(raw) = self.raw() {
-            raw.mirror(false);
+        // One that has died was closed when the error was judged.
+        if self.is_connected() {
+            if untrusted
+                || self
+                    .control_without_judging(Phase::Rollback, Control::Rollback)
+                    .is_err()
+            {
+                self.discard("a savepoint was lost");
+            } else if let Some(raw) = self.raw() {
+                raw.mirror(false);
+            }
         }
         self.transaction.unsettled = None;
-        let later = Error::from(error);
-        Error::doomed(cause).with_later(later)
+        cause
     }
 }
