@@ -179,9 +179,11 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             let decisive = unit.connection().transaction.decisive_fault().cloned();
             let later = unit.connection().rollback_root();
             unit.follow(Change::RolledBack);
-            let class = decisive
-                .as_ref()
-                .map_or(Class::Permanent, |fault| fault.verdict().class);
+            // Who asked to stop is not run again, whatever had gone wrong before.
+            let class = match &decisive {
+                Some(fault) if !exits => fault.verdict().class,
+                _ => Class::Permanent,
+            };
             let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
             let ending = Ending {
                 outcome: decisive.as_ref().map_or(Outcome::RolledBack, Fault::outcome),
