@@ -28,6 +28,7 @@ enum Damage {
 impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
     pub(crate) fn settle(&mut self) {
+        self.notice_rows_left_by_a_panic();
         let Some(fault) = self.transaction.unsettled.take() else {
             return;
         };
@@ -58,6 +59,27 @@ impl<C: Dialect> Connection<C> {
                     _ => self.discard(fault.message()),
                 }
             }
+        }
+    }
+
+    /// A cursor borrows the connection, so nobody gets here while one lives; one that a panic has dropped leaves its mark.
+    /// Rows may still be on the wire, and whoever caught the panic goes on as if nothing had happened.
+    fn notice_rows_left_by_a_panic(&mut self) {
+        if !self.transaction.is_streaming() {
+            return;
+        }
+        self.transaction.set_streaming(false);
+        self.transaction.unsettled = None;
+        let reason = "a panic interrupted the reading of rows";
+        let number = self.number();
+        let was_live = self.transaction.is_live();
+        self.transaction.doom_root(&own_fault(reason));
+        self.discard(reason);
+        if was_live {
+            self.engine().emit(&Event::Doomed {
+                connection: number,
+                cause: reason,
+            });
         }
     }
 
@@ -112,10 +134,6 @@ impl<C: Dialect> Connection<C> {
 
     /// Asks the server; `None` says that it does not answer any more.
     fn ask(&mut self) -> Option<ServerTransaction> {
-        if self.transaction.is_streaming() {
-            // Rows are still being read; the wire is not ours to ask on.
-            return Some(ServerTransaction::Open);
-        }
         match self.raw() {
             // A failure of ours, before anything was sent.
             None => Some(ServerTransaction::Open),
