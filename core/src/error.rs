@@ -419,8 +419,9 @@ impl Error {
     }
 }
 
-impl fmt::Display for Error {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Error {
+    /// Everything but the advice: that of what came first is the one to follow.
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.0.cause {
             Cause::Configuration(text) | Cause::Misuse(text) | Cause::Object { text, .. } => f.write_str(text)?,
             Cause::Url(error) => write!(f, "{error}")?,
@@ -458,8 +459,16 @@ impl fmt::Display for Error {
             Some(Outcome::Unknown) | None => {}
         }
         for later in &self.0.later {
-            write!(f, "; then: {later}")?;
+            f.write_str("; then: ")?;
+            later.describe(f)?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.describe(f)?;
         if let Some((attempts, elapsed)) = self.0.tried
             && self.is_retryable()
         {
