@@ -11,8 +11,9 @@ use crate::classify::{Class, Phase};
 
 /// One thing that happened.
 ///
-/// Every variant carries what a reader of a log needs and nothing that could be a secret: no bind value, no password,
-/// and SQL text only as it was written, with its placeholders.
+/// Every variant carries what a reader of a log needs and nothing that could be a secret: no password, no bind value of
+/// ours, and SQL text only as it was written, with its placeholders. A server's own words are passed on as they are, and
+/// a server may quote a value in them (`Duplicate entry '…' for key …`).
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {

@@ -270,13 +270,20 @@ impl<C: Dialect> Session<C> {
     /// What every statement that goes through the session does first: objects follow the transaction that begins with
     /// it, and what is pending is written (*autoflush*).
     fn about_to_use(&mut self) -> Result<()> {
-        if !self.connection.in_transaction() {
-            self.follow(Change::Beginning);
-        }
+        self.follow_a_beginning();
         if self.objects.is_pending() {
             self.flush()
         } else {
             Ok(())
+        }
+    }
+}
+
+impl<C: Dialect> Session<C> {
+    /// Objects follow the transaction that the next statement begins, if there is none.
+    fn follow_a_beginning(&mut self) {
+        if !self.connection.in_transaction() {
+            self.follow(Change::Beginning);
         }
     }
 }

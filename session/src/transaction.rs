@@ -259,8 +259,10 @@ impl Transaction {
     /// The whole transaction cannot be kept any more. The first cause stays.
     pub(crate) fn doom_root(&mut self, cause: &Fault) {
         if let Root::Open { origin, .. } = self.root {
-            let cause = self.fault.clone().unwrap_or_else(|| cause.clone());
-            self.set_root(Root::Doomed { origin, cause });
+            self.set_root(Root::Doomed {
+                origin,
+                cause: cause.clone(),
+            });
         }
     }
 
@@ -273,6 +275,16 @@ impl Transaction {
     /// A new attempt begins; what went wrong in the last one is decided.
     pub(crate) fn forget_faults(&mut self) {
         self.fault = None;
+    }
+
+    /// Keeps the error that later ones are explained by. What a failing statement has not broken is survived by trying
+    /// another one, so the last of those counts; once something is doomed, and for statements that steer the
+    /// transaction, it is the first.
+    pub(crate) fn remember(&mut self, fault: &Fault) {
+        let of_the_user = matches!(fault.phase(), Phase::Statement | Phase::Fetch);
+        if self.fault.is_none() || (of_the_user && self.doom().is_none()) {
+            self.fault = Some(fault.clone());
+        }
     }
 
     /// Notes an error whose damage is judged as soon as the connection is back.

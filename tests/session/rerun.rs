@@ -129,6 +129,24 @@ fn the_session_decides_whatever_the_body_makes_of_the_error() {
 }
 
 #[test]
+fn an_error_that_was_survived_does_not_hide_the_one_that_was_not() -> aludel::Result<()> {
+    let bank = Bank::open();
+    let mut runs = 0;
+    bank.engine.session().retry(&RetryPolicy::new(), |session| {
+        runs += 1;
+        let taken = diesel::sql_query("INSERT INTO accounts VALUES (3, 'Ann', 0, 1)").execute(session);
+        assert!(taken.is_err());
+        if runs == 1 {
+            bank.script
+                .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+        }
+        withdraw(session, 1, 1)
+    })?;
+    assert_eq!((runs, bank.balances()), (2, vec![499, 0]));
+    Ok(())
+}
+
+#[test]
 fn the_deadline_wins_and_pauses_grow_on_the_test_clock() {
     let (clock, time) = Clock::test();
     let script = aludel::testing::FaultScript::new();

@@ -6,7 +6,7 @@ use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
 use crate::model::{Entity, Lookup, Model, Persist, Trouble};
-use crate::transaction::{Footing, own_fault};
+use crate::transaction::own_fault;
 
 impl<C: Dialect> Session<C> {
     /// The object with this key, or `None` (`Session.get` in SQLAlchemy). Without a statement when the session has it;
@@ -125,9 +125,8 @@ impl<C: Dialect> Session<C> {
         if !self.objects.is_pending() {
             return Ok(());
         }
-        if self.connection.footing() == Footing::None {
-            self.connection.ready()?;
-        }
+        self.follow_a_beginning();
+        self.connection.ready()?;
         let result = self.objects.flush(&mut self.connection);
         if let Err(error) = &result {
             self.connection.settle();

@@ -33,7 +33,7 @@ impl<C: Dialect> Connection<C> {
             return;
         };
         let (fault, damage) = self.judge(fault);
-        self.transaction.fault.get_or_insert_with(|| fault.clone());
+        self.transaction.remember(&fault);
         if fault.verdict().scope.is_some() {
             self.wear_out();
         }
