@@ -123,10 +123,11 @@ where
         thread::sleep(Duration::from_millis(fastrand::u64(PAUSE_MS)));
         if C::FLAVOUR == Flavour::Sqlite {
             // Nobody can be killed inside this process; but anybody can be in the way.
-            connection.batch_execute("BEGIN IMMEDIATE")?;
-            thread::sleep(Duration::from_millis(fastrand::u64(HOLD_MS)));
-            connection.batch_execute("ROLLBACK")?;
-            branch.locks_held.fetch_add(1, Ordering::Relaxed);
+            if connection.batch_execute("BEGIN IMMEDIATE").is_ok() {
+                thread::sleep(Duration::from_millis(fastrand::u64(HOLD_MS)));
+                connection.batch_execute("ROLLBACK")?;
+                branch.locks_held.fetch_add(1, Ordering::Relaxed);
+            }
         } else if fastrand::bool() && (0..LOOKS).any(|_| kill_in_commit(branch, &mut *connection)) {
             branch.killed_in_commit.fetch_add(1, Ordering::Relaxed);
         } else if kill_anyone(branch, &mut *connection) {

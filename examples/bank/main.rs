@@ -98,22 +98,24 @@ fn choose(options: &Options) -> aludel::Result<bool> {
         "mysql" | "mariadb" => run::<diesel::MysqlConnection>(options),
         #[cfg(feature = "postgres")]
         "postgres" | "postgresql" => run::<diesel::PgConnection>(options),
-        #[cfg(not(feature = "sqlite"))]
-        "sqlite" => Err(missing("sqlite", "a C compiler")),
-        #[cfg(not(feature = "mysql"))]
-        "mysql" | "mariadb" => Err(missing("mysql", "libmariadb-dev")),
-        #[cfg(not(feature = "postgres"))]
-        "postgres" | "postgresql" => Err(missing("postgres", "libpq-dev")),
-        other => Err(Error::configuration(format!(
-            "no database goes by `{other}://`; there are sqlite://, mysql://, mariadb:// and postgres://"
-        ))),
+        other => Err(not_compiled_in(other)),
     }
 }
 
-fn missing(feature: &str, needs: &str) -> Error {
+fn not_compiled_in(scheme: &str) -> Error {
+    let (feature, library) = match scheme {
+        "sqlite" => ("sqlite", "a C compiler"),
+        "mysql" | "mariadb" => ("mysql", "a client library; Debian: libmariadb-dev"),
+        "postgres" | "postgresql" => ("postgres", "a client library; Debian: libpq-dev"),
+        other => {
+            return Error::configuration(format!(
+                "no database goes by `{other}://`; there are sqlite://, mysql://, mariadb:// and postgres://"
+            ));
+        }
+    };
     Error::configuration(format!(
-        "this URL needs the feature `{feature}`, with which this program was not compiled:\n\n    \
-         cargo run --release --example bank --features {feature} -- <URL>\n\n(it needs {needs})"
+        "a URL with {scheme}:// needs the feature `{feature}`, without which this program was compiled. Try\n\n    \
+         cargo run --release --example bank --features {feature} -- <URL>\n\n(it needs {library})"
     ))
 }
 
@@ -128,7 +130,7 @@ where
     let branch = Arc::new(Branch::new());
     let tally = Arc::new(Tally::default());
     // Keeps the books, in either case, and has connections of its own, which nobody kills.
-    let office = Engine::<C>::builder(&url).logging_name("office").build()?;
+    let office = Engine::<C>::builder(&options.url).logging_name("office").build()?;
     ledger::open(&office, options.accounts)?;
     println!(
         "{} threads, {} accounts, {} s on {}",
@@ -138,9 +140,12 @@ where
         office.url()
     );
 
-    let trouble = |stop: &AtomicBool| match options.chaos {
-        true => chaos::rage(&branch, &office, stop),
-        false => Ok(()),
+    let trouble = |stop: &AtomicBool| {
+        if options.chaos {
+            chaos::rage(&branch, &office, stop)
+        } else {
+            Ok(())
+        }
     };
     let news = || {
         let reruns = tally.reruns.load(Ordering::Relaxed);

@@ -23,7 +23,7 @@ pub(crate) fn day(options: &Options, day: &Day) {
         row("transfers done", done),
         ["  a second".to_owned(), format!("{:.0}", per_second(done, day))],
         row("refused, too little money", day.overdrawn),
-        row("**failed**", day.failures()),
+        row("failed", day.failures()),
         [
             "the longest wait".to_owned(),
             format!("{:.2} s", day.slowest.as_secs_f64()),
@@ -84,27 +84,27 @@ pub(crate) fn books(audit: &Audit, day: &Day) {
         row("accounts that differ from the records", audit.wrong_accounts),
         row("accounts below zero", audit.below_zero),
     ];
-    println!("{}", table(&["", ""], rows));
+    println!("{}", table(&["the audit", "found"], rows));
     println!("{}", verdict(audit, day));
 }
 
 fn verdict(audit: &Audit, day: &Day) -> String {
-    let mut text = String::from(if audit.balances() {
-        "The books balance."
+    let mut sentences = vec![if audit.balances() {
+        "The books balance.".to_owned()
     } else {
-        "THE BOOKS DO NOT BALANCE."
-    });
-    text.push_str(&match day.failures() {
-        0 => " No call failed.".to_owned(),
-        failures => format!(" {failures} calls failed, and their callers are left to find out what to do."),
+        "THE BOOKS DO NOT BALANCE.".to_owned()
+    }];
+    sentences.push(match day.failures() {
+        0 => "No call failed.".to_owned(),
+        failures => format!("{failures} calls failed, and their callers are left to find out what to do."),
     });
     if audit.unacknowledged > 0 {
-        text.push_str(&format!(
-            " {} of them had moved the money nevertheless: whoever tries again pays twice.",
+        sentences.push(format!(
+            "{} of them had moved the money nevertheless: whoever tries again pays twice.",
             audit.unacknowledged
         ));
     }
-    text
+    sentences.join(" ")
 }
 
 fn row(what: impl Into<String>, count: impl TryInto<i64>) -> [String; 2] {
