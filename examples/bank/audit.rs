@@ -18,7 +18,7 @@ pub(crate) struct Audit {
     pub(crate) recorded: usize,
     /// Transfers that were acknowledged and are not on record, or differently, or more than once.
     pub(crate) lost: usize,
-    /// Transfers on record whose callers were told that they had failed.
+    /// Transfers on record whose callers were told that they had failed or were refused.
     pub(crate) unacknowledged: usize,
     /// Accounts whose balance does not follow from the records.
     pub(crate) wrong_accounts: usize,
@@ -27,7 +27,7 @@ pub(crate) struct Audit {
 }
 
 impl Audit {
-    /// Whether the money is all there and nobody was told a lie about a transfer that was done.
+    /// Whether the money is all there, and everything that was acknowledged was done, once.
     pub(crate) fn balances(&self) -> bool {
         self.found == self.expected && self.lost == 0 && self.wrong_accounts == 0 && self.below_zero == 0
     }

@@ -163,7 +163,7 @@ where
     report::day(options, &day);
     report::below(options, &branch, &tally);
     report::books(&audit, &day);
-    Ok(audit.balances() && day.failures() == 0)
+    Ok(audit.balances() && audit.unacknowledged == 0 && day.failures() == 0)
 }
 
 /// A few more connections than threads, so that some are always idle.

@@ -80,7 +80,7 @@ pub(crate) fn books(audit: &Audit, day: &Day) {
         ["money at the end".to_owned(), thousands(audit.found)],
         row("transfers on record", audit.recorded),
         row("acknowledged, but not once on record", audit.lost),
-        row("on record, but reported as failed", audit.unacknowledged),
+        row("on record, but the caller was told no", audit.unacknowledged),
         row("accounts that differ from the records", audit.wrong_accounts),
         row("accounts below zero", audit.below_zero),
     ];
@@ -100,7 +100,7 @@ fn verdict(audit: &Audit, day: &Day) -> String {
     });
     if audit.unacknowledged > 0 {
         sentences.push(format!(
-            "{} of them had moved the money nevertheless: whoever tries again pays twice.",
+            "{} transfers were done although their callers were told otherwise: whoever tries again pays twice.",
             audit.unacknowledged
         ));
     }
