@@ -101,7 +101,7 @@ fn main() -> aludel::Result<()> {
     // Faults for which nobody should need a dying disk; empty until the last section.
     let faults = FaultScript::new();
 
-    let engine = Engine::<SqliteConnection>::builder(&format!("sqlite://{path}?busy_timeout=20"))
+    let engine = Engine::<SqliteConnection>::builder(format!("sqlite://{path}?busy_timeout=20"))
         .faults(faults.clone())
         .listen(move |event| {
             if let Event::Rerun { attempt, cause, .. } = event {

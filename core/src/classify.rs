@@ -111,6 +111,23 @@ impl fmt::Display for Class {
     }
 }
 
+impl fmt::Display for Phase {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(match self {
+            Self::Connect => "connect",
+            Self::Ping => "ping",
+            Self::Begin => "BEGIN",
+            Self::Statement => "statement",
+            Self::Fetch => "fetch",
+            Self::Savepoint => "SAVEPOINT",
+            Self::Release => "RELEASE",
+            Self::RollbackTo => "ROLLBACK TO",
+            Self::Commit => "COMMIT",
+            Self::Rollback => "ROLLBACK",
+        })
+    }
+}
+
 /// What an error retires.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]

@@ -2,11 +2,10 @@
 //!
 //! A [`Dialect`] is implemented for a Diesel connection type. Everything above is generic over that type.
 
-use diesel::backend::Backend;
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::QueryResult;
 use secrecy::SecretString;
 
 use crate::classify::Flavour;
@@ -18,6 +17,8 @@ use crate::url::Url;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -173,17 +174,4 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         }
         *status = TransactionManagerStatus::Valid(valid);
     }
-}
-
-/// Renders a query with the backend's own builder.
-fn render<DB, T>(query: &T, backend: &DB) -> Result<String, DieselError>
-where
-    DB: Backend,
-    DB::QueryBuilder: Default,
-    T: QueryFragment<DB>,
-{
-    use diesel::query_builder::QueryBuilder as _;
-    let mut builder = DB::QueryBuilder::default();
-    query.to_sql(&mut builder, backend)?;
-    Ok(builder.finish())
 }

@@ -58,13 +58,22 @@ impl<C: Dialect> Engine<C> {
     /// # Errors
     ///
     /// When the URL cannot be parsed, or has a part that this dialect cannot use. Nothing is connected to.
-    pub fn new(url: &str) -> Result<Self> {
+    pub fn new<U>(url: U) -> Result<Self>
+    where
+        U: TryInto<Url>,
+        Error: From<U::Error>,
+    {
         Self::builder(url).build()
     }
 
-    /// An engine with options of your own.
-    pub fn builder(url: &str) -> EngineBuilder<C> {
-        EngineBuilder::new(url)
+    /// An engine with options of your own. The URL is a text or a [`Url`]; whatever is wrong with it is told by
+    /// [`build`](EngineBuilder::build).
+    pub fn builder<U>(url: U) -> EngineBuilder<C>
+    where
+        U: TryInto<Url>,
+        Error: From<U::Error>,
+    {
+        EngineBuilder::new(url.try_into().map_err(Error::from))
     }
 
     /// The URL; it renders with its password hidden.

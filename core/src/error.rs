@@ -1,5 +1,6 @@
 //! The one error of the engine and of everything above it.
 
+use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
@@ -11,6 +12,14 @@ use crate::classify::{Class, Verdict, classify_unknown_flavour};
 use crate::fault::Fault;
 use crate::pool::PoolError;
 use crate::url::UrlError;
+
+mod cause;
+mod exit;
+mod refused;
+
+use cause::Cause;
+pub use exit::Exit;
+pub use refused::Refused;
 
 /// A result whose error is [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -36,6 +45,8 @@ struct Repr {
     outcome: Option<Outcome>,
     /// Reruns are decided by what the session saw; this remembers it for those who read the error later.
     verdict: Option<Verdict>,
+    /// Something went on after the first cause and was refused.
+    refused: bool,
     /// How often and for how long a retry has tried.
     tried: Option<(u32, Duration)>,
     /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
@@ -94,97 +105,13 @@ pub enum Outcome {
     Committed,
 }
 
-enum Cause {
-    Configuration(String),
-    Url(UrlError),
-    Connect(Box<dyn StdError + Send + Sync>),
-    Pool(PoolError),
-    Statement(DieselError),
-    Commit(Fault),
-    CommitUnknown(Fault),
-    Doomed(Fault),
-    TransactionAlreadyOpen { first_write: String },
-    Misuse(String),
-    Object { kind: ErrorKind, text: String },
-    Exit(Exit),
-    Other(Box<dyn StdError + Send + Sync>),
-}
-
-/// An error that any closure may return to leave at once: a shutdown, a cancellation, the caller's own timeout.
-///
-/// It passes through every transaction unwrapped, is never rerun, and closes the one connection that was in use, since
-/// nobody knows in which state the caller left it (SQLAlchemy treats `KeyboardInterrupt` and the like in this way).
-///
-/// ```
-/// use aludel_core::{Error, Exit};
-///
-/// let error = Error::from(Exit::new("shutting down"));
-/// assert!(error.is_exit());
-/// ```
-#[derive(Clone, Debug)]
-pub struct Exit(String);
-
-impl Exit {
-    /// An exit for a reason that its readers will understand.
-    pub fn new(reason: impl Into<String>) -> Self {
-        Self(reason.into())
-    }
-
-    /// The reason.
-    pub fn reason(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Display for Exit {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl StdError for Exit {}
-
-/// Why a statement was refused without being sent.
-///
-/// It travels inside [`diesel::result::Error::QueryBuilderError`], since Diesel has no other variant that can carry an
-/// error without losing it; converted to [`Error`] it becomes what it was.
-#[derive(Debug)]
-pub struct Refused(Error);
-
-impl Refused {
-    /// Diesel's error with ours inside.
-    pub fn wrap(error: Error) -> DieselError {
-        // An error that is nothing but Diesel's own needs no coat.
-        match *error.0 {
-            Repr {
-                cause: Cause::Statement(inner),
-                outcome: None,
-                later,
-                ..
-            } if later.is_empty() => inner,
-            repr => DieselError::QueryBuilderError(Box::new(Self(Error(Box::new(repr))))),
-        }
-    }
-}
-
-impl fmt::Display for Refused {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl StdError for Refused {
-    fn source(&self) -> Option<&(dyn StdError + 'static)> {
-        Some(&self.0)
-    }
-}
-
 impl Error {
     fn new(cause: Cause) -> Self {
         Self(Box::new(Repr {
             cause,
             outcome: None,
             verdict: None,
+            refused: false,
             tried: None,
             later: Vec::new(),
         }))
@@ -294,6 +221,7 @@ impl Error {
     #[must_use]
     pub fn replaced_by(self, first: &Fault) -> Self {
         let mut error = Self::from(first.to_diesel()).with_verdict(first.verdict());
+        error.0.refused = true;
         error.0.outcome = self.0.outcome;
         error.0.later = self.0.later;
         error
@@ -331,6 +259,15 @@ impl Error {
     /// What has become of the transaction, where the error ended one.
     pub fn outcome(&self) -> Option<Outcome> {
         self.0.outcome
+    }
+
+    /// What came first, in the words of whoever said it: the driver where there was one.
+    pub fn first_cause(&self) -> String {
+        match &self.0.cause {
+            Cause::Commit(fault) | Cause::CommitUnknown(fault) | Cause::Doomed(fault) => fault.message().to_owned(),
+            Cause::Connect(error) => error.to_string(),
+            cause => cause.to_string(),
+        }
     }
 
     /// What failed after the first cause, oldest first.
@@ -422,33 +359,9 @@ impl Error {
 impl Error {
     /// Everything but the advice: that of what came first is the one to follow.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.0.cause {
-            Cause::Configuration(text) | Cause::Misuse(text) | Cause::Object { text, .. } => f.write_str(text)?,
-            Cause::Url(error) => write!(f, "{error}")?,
-            Cause::Connect(error) => write!(f, "no connection could be made: {error}")?,
-            Cause::Pool(error) => write!(f, "{error}")?,
-            Cause::Statement(error) => write!(f, "{error}")?,
-            Cause::Commit(fault) => write!(f, "COMMIT failed: {fault}")?,
-            Cause::CommitUnknown(fault) => {
-                write!(
-                    f,
-                    "COMMIT was sent and its answer never came, it may or may not have happened: {fault}"
-                )?;
-            }
-            Cause::Doomed(fault) => {
-                write!(
-                    f,
-                    "this transaction has failed and takes no further statement; first cause: {fault}"
-                )?;
-            }
-            Cause::TransactionAlreadyOpen { first_write } => write!(
-                f,
-                "a transaction is already open on this session and has unfinished work, first write: {first_write}; \
-                 end it with commit() or rollback(), nest with begin_nested, or use a session of its own \
-                 (engine.begin)"
-            )?,
-            Cause::Exit(exit) => write!(f, "exit: {exit}")?,
-            Cause::Other(error) => write!(f, "{error}")?,
+        write!(f, "{}", self.0.cause)?;
+        if self.0.refused {
+            f.write_str(" (what came after it was refused)")?;
         }
         match self.0.outcome {
             Some(Outcome::RolledBack) => f.write_str(" [rolled back, nothing was written]")?,
@@ -528,6 +441,12 @@ impl From<Error> for DieselError {
 impl From<UrlError> for Error {
     fn from(error: UrlError) -> Self {
         Self::new(Cause::Url(error))
+    }
+}
+
+impl From<Infallible> for Error {
+    fn from(never: Infallible) -> Self {
+        match never {}
     }
 }
 

@@ -51,6 +51,8 @@ pub(crate) enum Root {
         origin: Origin,
         /// What came first.
         cause: Fault,
+        /// The server has nothing left of it, so that no ROLLBACK need be sent.
+        gone: bool,
     },
 }
 
@@ -189,6 +191,7 @@ impl Transaction {
             Root::Doomed {
                 origin: Origin::Autobegun,
                 cause,
+                ..
             } => Footing::AutobegunWritten(format!("none that counts; the transaction has failed: {cause}")),
             Root::Open { .. } | Root::Doomed { .. } => Footing::Explicit,
         }
@@ -262,8 +265,21 @@ impl Transaction {
             self.set_root(Root::Doomed {
                 origin,
                 cause: cause.clone(),
+                gone: false,
             });
         }
+    }
+
+    /// The server has nothing left of the transaction.
+    pub(crate) fn root_is_gone(&mut self) {
+        if let Root::Doomed { gone, .. } = &mut self.root {
+            *gone = true;
+        }
+    }
+
+    /// Whether a ROLLBACK would find something to roll back.
+    pub(crate) fn needs_rollback(&self) -> bool {
+        matches!(self.root, Root::Open { .. } | Root::Doomed { gone: false, .. })
     }
 
     /// The error that decides whether the transaction may run again: what doomed it, or what failed last and was not

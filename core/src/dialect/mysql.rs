@@ -11,7 +11,8 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{BigInt, Text, Unsigned};
 use secrecy::{ExposeSecret as _, SecretString};
 
-use super::{Dialect, ServerTransaction, Setup, render};
+use super::render::render;
+use super::{Dialect, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::{Error, Result};

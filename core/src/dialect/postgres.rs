@@ -11,7 +11,8 @@ use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
 use secrecy::SecretString;
 
-use super::{Dialect, ServerTransaction, Setup, render};
+use super::render::render;
+use super::{Dialect, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;

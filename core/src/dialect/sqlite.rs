@@ -6,7 +6,8 @@ use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sqlite::{Sqlite, SqliteConnection};
 use secrecy::SecretString;
 
-use super::{Dialect, IsolationLevel, ServerTransaction, Setup, render};
+use super::render::render;
+use super::{Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::{Error, Result};

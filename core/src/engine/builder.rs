@@ -52,9 +52,9 @@ pub struct EngineBuilder<C: Dialect> {
 }
 
 impl<C: Dialect> EngineBuilder<C> {
-    pub(super) fn new(url: &str) -> Self {
+    pub(super) fn new(url: Result<Url>) -> Self {
         Self {
-            url: Url::parse(url).map_err(Error::from),
+            url,
             pool: PoolOptions::default(),
             sized: false,
             isolation_level: None,

@@ -92,6 +92,7 @@ impl<C: Dialect> Connection<C> {
             self.transaction.doom_root(fault);
             self.tell_doomed(fault);
         }
+        self.transaction.root_is_gone();
     }
 
     fn tell_doomed(&self, fault: &Fault) {

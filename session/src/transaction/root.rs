@@ -158,6 +158,7 @@ impl<C: Dialect> Connection<C> {
             self.instrument(InstrumentationEvent::rollback_transaction(depth));
         }
         if self.is_connected()
+            && self.transaction.needs_rollback()
             && let Err(error) = self.control_without_judging(Phase::Rollback, Control::Rollback)
         {
             self.discard("ROLLBACK failed");

@@ -73,7 +73,7 @@ impl<E: From<Error> + 'static> Failure<E> {
     fn of_ours(error: Error) -> Self {
         Self {
             class: error.class(),
-            cause: error.to_string(),
+            cause: error.first_cause(),
             commit_unknown: error.is_commit_unknown(),
             not_begun: error.outcome() == Some(Outcome::NotBegun),
             error: E::from(error),

@@ -1,0 +1,57 @@
+//! What can be at the head of an error.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+use diesel::result::Error as DieselError;
+
+use super::{ErrorKind, Exit};
+use crate::fault::Fault;
+use crate::pool::PoolError;
+use crate::url::UrlError;
+
+/// See [`ErrorKind`].
+pub(super) enum Cause {
+    Configuration(String),
+    Url(UrlError),
+    Connect(Box<dyn StdError + Send + Sync>),
+    Pool(PoolError),
+    Statement(DieselError),
+    Commit(Fault),
+    CommitUnknown(Fault),
+    Doomed(Fault),
+    TransactionAlreadyOpen { first_write: String },
+    Misuse(String),
+    Object { kind: ErrorKind, text: String },
+    Exit(Exit),
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Configuration(text) | Self::Misuse(text) | Self::Object { text, .. } => f.write_str(text),
+            Self::Url(error) => error.fmt(f),
+            Self::Connect(error) => write!(f, "no connection could be made: {error}"),
+            Self::Pool(error) => error.fmt(f),
+            Self::Statement(error) => error.fmt(f),
+            Self::Commit(fault) => write!(f, "COMMIT failed: {fault}"),
+            Self::CommitUnknown(fault) => write!(
+                f,
+                "COMMIT was sent and its answer never came, it may or may not have happened: {fault}"
+            ),
+            Self::Doomed(fault) => write!(
+                f,
+                "this transaction has failed and takes no further statement; first cause: {fault}"
+            ),
+            Self::TransactionAlreadyOpen { first_write } => write!(
+                f,
+                "a transaction is already open on this session and has unfinished work, first write: {first_write}; \
+                 end it with commit() or rollback(), nest with begin_nested, or use a session of its own \
+                 (engine.begin)"
+            ),
+            Self::Exit(exit) => write!(f, "exit: {exit}"),
+            Self::Other(error) => error.fmt(f),
+        }
+    }
+}

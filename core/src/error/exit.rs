@@ -1,0 +1,38 @@
+//! Leaving on purpose.
+
+use std::error::Error as StdError;
+use std::fmt;
+
+/// An error that any closure may return to leave at once: a shutdown, a cancellation, the caller's own timeout.
+///
+/// It passes through every transaction unwrapped, is never rerun, and closes the one connection that was in use, since
+/// nobody knows in which state the caller left it (SQLAlchemy treats `KeyboardInterrupt` and the like in this way).
+///
+/// ```
+/// use aludel_core::{Error, Exit};
+///
+/// let error = Error::from(Exit::new("shutting down"));
+/// assert!(error.is_exit());
+/// ```
+#[derive(Clone, Debug)]
+pub struct Exit(String);
+
+impl Exit {
+    /// An exit for a reason that its readers will understand.
+    pub fn new(reason: impl Into<String>) -> Self {
+        Self(reason.into())
+    }
+
+    /// The reason.
+    pub fn reason(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for Exit {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl StdError for Exit {}
