@@ -63,10 +63,10 @@ fn a_wrong_password_is_final_and_not_shown() -> aludel::Result<()> {
 fn tls_that_was_asked_for_is_proved_or_refused() -> aludel::Result<()> {
     // libmariadb takes ssl_mode=required and connects in the clear; the test's server has no certificate.
     let bank = Bank::open("tls");
-    let engine = Engine::<MysqlConnection>::new(&bank.database.url_with("ssl_mode", "required"))?;
+    let engine = Engine::<MysqlConnection>::new(bank.database.url_with("ssl_mode", "required"))?;
     let error = engine.raw_connection().expect_err("it is not encrypted").to_string();
     assert!(error.contains("not encrypted"), "{error}");
-    let engine = Engine::<MysqlConnection>::new(&bank.database.url_with("ssl_mode", "preferred"))?;
+    let engine = Engine::<MysqlConnection>::new(bank.database.url_with("ssl_mode", "preferred"))?;
     drop(engine.raw_connection()?);
     Ok(())
 }
@@ -74,9 +74,9 @@ fn tls_that_was_asked_for_is_proved_or_refused() -> aludel::Result<()> {
 #[test]
 fn the_connect_timeout_reaches_the_client_library() -> aludel::Result<()> {
     let bank = Bank::open("connect_timeout");
-    let engine = Engine::<MysqlConnection>::new(&bank.database.url_with("connect_timeout", "5"))?;
+    let engine = Engine::<MysqlConnection>::new(bank.database.url_with("connect_timeout", "5"))?;
     engine.begin(|session| Ok(session.batch_execute("SELECT 1")?))?;
-    let error = Engine::<MysqlConnection>::new(&bank.database.url_with("conect_timeout", "5")).expect_err("a typo");
+    let error = Engine::<MysqlConnection>::new(bank.database.url_with("conect_timeout", "5")).expect_err("a typo");
     assert!(error.to_string().contains("`conect_timeout`") && error.to_string().contains("connect_timeout (seconds)"));
     Ok(())
 }

@@ -80,7 +80,7 @@ fn the_quick_tour() -> aludel::Result<()> {
 #[test]
 fn every_option_of_the_builder() -> aludel::Result<()> {
     let bank = Bank::open("options");
-    let engine = Engine::<MysqlConnection>::builder(&bank.database.url_with("connect_timeout", "5"))
+    let engine = Engine::<MysqlConnection>::builder(bank.database.url_with("connect_timeout", "5"))
         .pool_size(5)
         .max_overflow(10)
         .pool_timeout(Duration::from_secs(30))

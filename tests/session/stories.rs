@@ -57,7 +57,7 @@ impl Bank {
         let file = sqlite::file();
         let (script, log) = (FaultScript::new(), EventLog::new());
         let listener = log.clone();
-        let engine = Engine::builder(&format!("{}{arguments}", file.url()))
+        let engine = Engine::builder(format!("{}{arguments}", file.url()))
             .faults(script.clone())
             .listen(move |event| {
                 if let Some(line) = line(event) {
