@@ -3,11 +3,14 @@
 use aludel::prelude::*;
 use diesel::SqliteConnection;
 
-fn archive(_text: String) {}
+#[derive(Clone)]
+struct Letter;
+
+fn send(_letter: Letter) {}
 
 #[retry]
-fn work(_session: &mut Session<SqliteConnection>, text: String) -> aludel::Result<()> {
-    archive(text);
+fn work(_session: &mut Session<SqliteConnection>, letter: Letter) -> aludel::Result<()> {
+    send(letter);
     Ok(())
 }
 

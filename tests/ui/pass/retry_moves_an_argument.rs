@@ -3,15 +3,18 @@
 use aludel::prelude::*;
 use diesel::SqliteConnection;
 
-fn archive(_text: String) {}
+#[derive(Clone)]
+struct Letter;
 
-#[retry(clone(text))]
-fn work(_session: &mut Session<SqliteConnection>, text: String) -> aludel::Result<()> {
-    archive(text);
+fn send(_letter: Letter) {}
+
+#[retry(clone(letter))]
+fn work(_session: &mut Session<SqliteConnection>, letter: Letter) -> aludel::Result<()> {
+    send(letter);
     Ok(())
 }
 
 fn main() -> aludel::Result<()> {
     let engine = Engine::new("sqlite://:memory:")?;
-    work(&mut engine.session(), "hello".to_owned())
+    work(&mut engine.session(), Letter)
 }
