@@ -41,6 +41,11 @@ pub(crate) use store::{Lookup, Trouble};
 /// assert_eq!(Account::NAME, "Account");
 /// # }
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a model",
+    label = "not a model",
+    note = "derive it with `#[derive(Model, Queryable, Selectable, Clone)]`"
+)]
 pub trait Model: Clone + Send + 'static {
     /// The key: the type of the key field, or a tuple of several.
     type Key: Clone + Eq + Ord + Hash + Debug + Send + 'static;
@@ -56,6 +61,7 @@ pub trait Model: Clone + Send + 'static {
 /// in.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model on this database",
+    label = "not a model",
     note = "derive it with `#[derive(Model, Queryable, Selectable, Clone)]`, and compile `aludel` with the feature of \
             the database (`sqlite`, `mysql`, `postgres`)"
 )]

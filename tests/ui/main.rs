@@ -1,11 +1,98 @@
-//! What must not compile, and its twin that must: `fail/*.rs` with the compiler's words beside them, `pass/*.rs`.
+//! What must not compile, with the compiler's words beside it, and its twin that must, and does what it should.
 //!
-//! The expectations hold for the toolchain in `rust-toolchain.toml`. `TRYBUILD=overwrite cargo test --test ui` writes
-//! them anew.
+//! `fail/*.rs` are compiled by `trybuild`, each by itself; the words are those of the toolchain in `rust-toolchain.toml`,
+//! and `TRYBUILD=overwrite cargo test --test ui` writes them anew. `pass/*.rs` are programs, and modules of this one: one
+//! program links in the time of one.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+/// Each program in `pass/` as a module with its `main` as a test.
+macro_rules! programs {
+    ($($name:ident)*) => {
+        $(
+            mod $name {
+                include!(concat!("pass/", stringify!($name), ".rs"));
+
+                #[test]
+                fn runs() -> impl std::process::Termination {
+                    main()
+                }
+            }
+        )*
+
+        const PROGRAMS: &[&str] = &[$(stringify!($name)),*];
+    };
+}
+
+programs! {
+    borrowed_session_used_while_nested_is_open
+    handle_of_another_model
+    isolation_level_as_text
+    model_on_an_enum
+    model_with_a_key_as_version
+    model_with_a_key_made_by_both
+    model_with_a_type_parameter
+    model_with_an_unknown_attribute
+    model_with_an_unknown_column
+    model_with_several_mistakes
+    model_with_two_versions
+    model_without_a_key
+    model_without_a_table
+    outer_session_read_while_nested_is_open
+    outer_session_used_while_nested_is_open
+    query_borrows_from_its_session
+    retry_answers_a_reference_into_the_session
+    retry_changes_an_argument
+    retry_changes_its_receiver
+    retry_moves_an_argument
+    retry_on_a_shared_session
+    retry_on_an_async_function
+    retry_with_a_key_given_twice
+    retry_with_a_number_as_deadline
+    retry_with_an_error_not_made_from_ours
+    retry_with_an_unknown_commit_policy
+    retry_with_an_unknown_key
+    retry_with_an_unreadable_deadline
+    retry_with_several_mistakes
+    retry_without_a_result
+    retry_without_a_return_type
+    retry_without_a_session
+    retry_without_attempts
+    session_answered_by_its_closure
+    session_kept_beyond_its_closure
+    session_moved_to_another_thread
+    session_shared_between_threads
+    struct_added_as_a_model
+    two_values_edited_at_once
+    value_borrowed_across_a_session_call
+    values_kept_beyond_their_session
+}
 
 #[test]
-fn what_compiles_and_what_does_not() {
-    let cases = trybuild::TestCases::new();
-    cases.pass("ui/pass/*.rs");
-    cases.compile_fail("ui/fail/*.rs");
+fn what_must_not_compile() {
+    trybuild::TestCases::new().compile_fail("ui/fail/*.rs");
+}
+
+#[test]
+fn each_mistake_has_a_twin_that_runs() {
+    let programs: BTreeSet<_> = PROGRAMS.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        programs,
+        names_in("pass"),
+        "the list of programs in this file, and the folder"
+    );
+    let without_twin: Vec<_> = names_in("fail").difference(&programs).cloned().collect();
+    assert!(without_twin.is_empty(), "{without_twin:?}");
+}
+
+/// The names of the fixtures in a folder.
+fn names_in(folder: &str) -> BTreeSet<String> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("ui").join(folder);
+    let files = folder.read_dir().expect("the folder is beside this file");
+    files
+        .map(|file| file.expect("the folder can be read").path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned()))
+        .collect()
 }

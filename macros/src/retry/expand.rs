@@ -36,12 +36,14 @@ pub(super) fn function(valid: &Valid<'_>) -> TokenStream {
     let answer = answer(&signature.output);
     let body = body(valid);
     let lints = lints(valid);
+    // As if the user had written the closure, at the place of the body: what is moved out of it is then called by name.
+    let closure = quote_spanned!(function.body.span()=> |#mutability #session #session_type| #answer #body);
     quote! {
         #(#attributes)*
         #lints
         #visibility #signature {
             #(#inner)*
-            #retry(#session, &const { #policy }, #name, |#mutability #session #session_type| #answer #body)
+            #retry(#session, &const { #policy }, #name, #closure)
         }
     }
 }
@@ -77,7 +79,7 @@ fn body(valid: &Valid<'_>) -> TokenStream {
         return quote!(#body);
     }
     let rebinds = valid.rebinds.iter().map(rebind);
-    quote!({ #(#rebinds)* #body })
+    quote_spanned!(body.span()=> { #(#rebinds)* #body })
 }
 
 fn rebind(

@@ -1,0 +1,11 @@
+// `#[retry(..)]` takes each key once.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[retry(attempts = 3, deadline = "10s", attempts = 5)]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<()> {
+    session.flush()
+}
+
+fn main() {}

@@ -1,0 +1,26 @@
+// A model is a struct with a field for each column.
+
+use aludel::prelude::*;
+use diesel::prelude::*;
+
+diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+
+#[derive(Model, Queryable, Selectable, Clone)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i32,
+    text: String,
+}
+
+fn main() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    let mut session = engine.session();
+    diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT)").execute(&mut session)?;
+    let note = session.add(Note {
+        id: 0,
+        text: "hello".to_owned(),
+    });
+    session.flush()?;
+    assert_eq!((session[note].id, session[note].text.as_str()), (1, "hello"));
+    session.rollback()
+}

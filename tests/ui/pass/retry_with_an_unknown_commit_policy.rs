@@ -1,0 +1,13 @@
+// What a lost answer to COMMIT means is one of the known policies.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[retry(commit = "idempotent")]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<()> {
+    session.flush()
+}
+
+fn main() -> aludel::Result<()> {
+    work(&mut Engine::new("sqlite://:memory:")?.session())
+}

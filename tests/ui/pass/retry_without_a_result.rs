@@ -1,0 +1,14 @@
+// A function that runs again answers a `Result`; its error tells whether to run it again.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[retry]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<bool> {
+    Ok(session.in_transaction())
+}
+
+fn main() -> aludel::Result<()> {
+    assert!(work(&mut Engine::new("sqlite://:memory:")?.session())?);
+    Ok(())
+}

@@ -1,0 +1,13 @@
+// A function that runs again answers a `Result`, even if there is nothing else to answer.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[retry]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<()> {
+    session.flush()
+}
+
+fn main() -> aludel::Result<()> {
+    work(&mut Engine::new("sqlite://:memory:")?.session())
+}
