@@ -41,6 +41,16 @@ mod template;
 use rule::{Kinds, Rule};
 
 /// A family of servers that speak with one voice.
+///
+/// ```
+/// use aludel_core::{Dialect, Flavour};
+///
+/// fn has_one_writer_at_a_time<C: Dialect>() -> bool {
+///     C::FLAVOUR == Flavour::Sqlite
+/// }
+/// # #[cfg(feature = "sqlite")]
+/// assert!(has_one_writer_at_a_time::<diesel::SqliteConnection>());
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Flavour {
@@ -53,6 +63,16 @@ pub enum Flavour {
 }
 
 /// What was being done when the error came.
+///
+/// ```
+/// use aludel_core::classify::{Class, Flavour, Phase, classify};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// // The same words from a server that is not ready: at connect there is nothing to retire yet.
+/// let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("Server has gone away".to_owned()));
+/// assert_eq!(classify(Flavour::MySql, Phase::Statement, &error).class, Class::Disconnect);
+/// assert_eq!(classify(Flavour::MySql, Phase::Connect, &error).class, Class::Failover);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Phase {
@@ -79,6 +99,19 @@ pub enum Phase {
 }
 
 /// What can be done about an error.
+///
+/// ```
+/// use aludel_core::{Class, Error};
+///
+/// fn should_be_tried_again(error: &Error) -> bool {
+///     match error.class() {
+///         Class::Disconnect | Class::Retry | Class::Failover | Class::Busy => !error.is_commit_unknown(),
+///         _ => false,
+///     }
+/// }
+/// assert!(!should_be_tried_again(&Error::from(diesel::result::Error::NotFound)));
+/// assert_eq!(Class::Disconnect.to_string(), "disconnect");
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Class {
@@ -129,6 +162,19 @@ impl fmt::Display for Phase {
 }
 
 /// What an error retires.
+///
+/// ```
+/// use aludel_core::classify::{Flavour, Phase, Scope, classify};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let scope = |text: &str| {
+///     let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
+///     classify(Flavour::MySql, Phase::Statement, &error).scope
+/// };
+/// assert_eq!(scope("Connection was killed"), Some(Scope::Connection)); // by name
+/// assert_eq!(scope("Server has gone away"), Some(Scope::Generation)); // and the others do not know yet
+/// assert_eq!(scope("Deadlock found when trying to get lock"), None);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Scope {
@@ -139,6 +185,18 @@ pub enum Scope {
 }
 
 /// What an error means when it is the answer to COMMIT.
+///
+/// ```
+/// use aludel_core::classify::{CommitOutcome, Flavour, Phase, classify};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let at_commit = |text: &str| {
+///     let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
+///     classify(Flavour::Sqlite, Phase::Commit, &error).at_commit
+/// };
+/// assert_eq!(at_commit("database is locked"), CommitOutcome::StillOpen);
+/// assert_eq!(at_commit("disk I/O error"), CommitOutcome::Unknown);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum CommitOutcome {
@@ -153,6 +211,20 @@ pub enum CommitOutcome {
 }
 
 /// What the server did to the open transaction when it answered with an error.
+///
+/// ```
+/// use aludel_core::classify::{Fate, Flavour, Phase, classify};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let fate = |flavour, text: &str| {
+///     let error = Error::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new(text.to_owned()));
+///     classify(flavour, Phase::Statement, &error).fate
+/// };
+/// // The same trouble, and a different transaction afterwards.
+/// assert_eq!(fate(Flavour::MySql, "Duplicate entry '1' for key 'PRIMARY'"), Fate::Open);
+/// assert_eq!(fate(Flavour::PostgreSql, "duplicate key value violates unique constraint \"t_pkey\""), Fate::FrameAborted);
+/// assert_eq!(fate(Flavour::Sqlite, "UNIQUE constraint failed: t.id"), Fate::Ask);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Fate {
@@ -179,6 +251,15 @@ pub enum Fate {
 }
 
 /// What the classifier says of one error.
+///
+/// ```
+/// use aludel_core::classify::{Flavour, Phase, classify};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("deadlock detected".to_owned()));
+/// let verdict = classify(Flavour::PostgreSql, Phase::Statement, &error);
+/// assert!(verdict.rule.starts_with("postgres 40P01"), "{}", verdict.rule);
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Verdict {
     /// What can be done about it.
@@ -262,6 +343,14 @@ pub fn classify_connect(flavour: Flavour, error: &ConnectionError) -> Verdict {
 ///
 /// The tables of all flavours are asked in turn. Good enough for predicates such as "is it worth another try"; nothing
 /// is retired on its word.
+///
+/// ```
+/// use aludel_core::classify::{Class, classify_unknown_flavour};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("deadlock detected".to_owned()));
+/// assert_eq!(classify_unknown_flavour(&error).class, Class::Retry);
+/// ```
 pub fn classify_unknown_flavour(error: &DieselError) -> Verdict {
     match error {
         DieselError::DatabaseError(kind, information) => {

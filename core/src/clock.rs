@@ -60,6 +60,16 @@ impl Clock {
     ///
     /// A thread named `aludel-clock` notes the time every 25 ms while somebody asks, and ends after a second in which
     /// nobody did. A test clock answers exactly.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aludel_core::clock::Clock;
+    ///
+    /// let clock = Clock::system();
+    /// let coarse = clock.coarse();
+    /// assert!(coarse <= clock.now()); // never ahead
+    /// ```
     #[inline]
     pub fn coarse(&self) -> Instant {
         match &self.0 {
@@ -69,6 +79,16 @@ impl Clock {
     }
 
     /// Sleeps. On a test clock: returns at once, the time having advanced by `duration`.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aludel_core::clock::Clock;
+    ///
+    /// let (clock, test) = Clock::test();
+    /// clock.sleep(Duration::from_secs(60)); // returns at once
+    /// assert_eq!(test.slept(), [Duration::from_secs(60)]);
+    /// ```
     pub fn sleep(&self, duration: Duration) {
         match &self.0 {
             Source::System => thread::sleep(duration),

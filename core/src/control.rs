@@ -36,6 +36,13 @@ pub enum Control {
 ///
 /// Each costs three prepared statements on a server whose limit (16,382 by default on MariaDB) is shared by everybody;
 /// code that nests deeper than this is rare enough to pay for its own parsing.
+///
+/// ```
+/// use aludel_core::{Control, STATIC_DEPTHS};
+///
+/// assert!(Control::Savepoint(STATIC_DEPTHS).is_static());
+/// assert!(!Control::Savepoint(STATIC_DEPTHS + 1).is_static());
+/// ```
 pub const STATIC_DEPTHS: usize = 16;
 
 macro_rules! by_depth {

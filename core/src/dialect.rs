@@ -26,6 +26,20 @@ mod sqlite;
 ///
 /// MariaDB, MySQL and PostgreSQL have all four; SQLite has `Serializable` (its default) and `ReadUncommitted` (which
 /// acts only in shared-cache mode).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::{Engine, IsolationLevel};
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+///     .isolation_level(IsolationLevel::Serializable)
+///     .build()?;
+/// # drop(engine.raw_connection()?);
+/// assert_eq!(IsolationLevel::Serializable.sql(), "SERIALIZABLE");
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum IsolationLevel {
@@ -52,6 +66,23 @@ impl IsolationLevel {
 }
 
 /// Whether the server still has our transaction open.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::dialect::ServerTransaction;
+/// use aludel_core::{Dialect, Engine};
+/// use diesel::SqliteConnection;
+/// use diesel::connection::SimpleConnection;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut raw = engine.raw_connection()?;
+/// assert_eq!(raw.server_transaction()?, ServerTransaction::None);
+/// raw.batch_execute("BEGIN")?;
+/// assert_eq!(raw.server_transaction()?, ServerTransaction::Open);
+/// # raw.batch_execute("ROLLBACK")?;
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ServerTransaction {
@@ -64,6 +95,23 @@ pub enum ServerTransaction {
 }
 
 /// What a new connection is set up with.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::Engine;
+/// use diesel::SqliteConnection;
+/// use diesel::connection::SimpleConnection;
+///
+/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:?busy_timeout=100")
+///     .on_connect(|connection, info| {
+///         assert_eq!(info.setup.url.query_value("busy_timeout"), Some("100"));
+///         Ok(connection.batch_execute("PRAGMA foreign_keys = ON")?)
+///     })
+///     .build()?;
+/// drop(engine.raw_connection()?); // connects, and so runs the hook
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Setup {
@@ -84,6 +132,24 @@ impl Setup {
 ///
 /// It is implemented for `SqliteConnection`, `MysqlConnection` and `PgConnection`, each behind its feature, and may be
 /// implemented for others that speak one of their protocols.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::{Control, Dialect, Engine};
+/// use diesel::SqliteConnection;
+///
+/// /// Generic over the database, as everything above this trait is.
+/// fn begin_and_leave<C: Dialect>(engine: &Engine<C>) -> aludel_core::Result<()> {
+///     let mut raw = engine.raw_connection()?;
+///     raw.control(Control::Begin)?;
+///     raw.set_dirty(true); // so that the pool rolls back when it comes home
+///     Ok(())
+/// }
+///
+/// begin_and_leave(&Engine::<SqliteConnection>::new("sqlite://:memory:")?)?;
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whose rules and texts the server follows.
     const FLAVOUR: Flavour;

@@ -22,6 +22,14 @@ pub use exit::Exit;
 pub use refused::Refused;
 
 /// A result whose error is [`Error`].
+///
+/// ```
+/// fn nothing_wrong() -> aludel_core::Result<u32> {
+///     Ok(7)
+/// }
+/// assert_eq!(nothing_wrong()?, 7);
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 /// Whatever went wrong: what happened first, to what, and what has become of the data.
@@ -54,6 +62,13 @@ struct Repr {
 }
 
 /// What kind of trouble an [`Error`] is; small on purpose, and open for more.
+///
+/// ```
+/// use aludel_core::{Error, ErrorKind};
+///
+/// assert_eq!(Error::from(diesel::result::Error::NotFound).kind(), ErrorKind::NotFound);
+/// assert_eq!(Error::configuration("no such option").kind(), ErrorKind::Configuration);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
@@ -88,6 +103,18 @@ pub enum ErrorKind {
 }
 
 /// What has become of the transaction that the error ended.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::{Engine, Outcome};
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite:///no/such/folder/bank.db")?;
+/// let error = engine.raw_connection().unwrap_err();
+/// assert_eq!(error.outcome(), Some(Outcome::NotBegun)); // nothing was tried, so nothing can have happened
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum Outcome {
@@ -118,6 +145,14 @@ impl Error {
     }
 
     /// An error of the caller's own, to be returned from a closure.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    ///
+    /// let error = Error::other(std::io::Error::other("the disk is full"));
+    /// assert!(error.downcast_ref::<std::io::Error>().is_some());
+    /// assert_eq!(Error::other("just a text").to_string(), "just a text");
+    /// ```
     pub fn other(error: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
         let error = error.into();
         match error.downcast::<Self>() {
@@ -127,6 +162,13 @@ impl Error {
     }
 
     /// An option or a URL part that cannot be used; the text names the fix.
+    ///
+    /// ```
+    /// use aludel_core::{Error, ErrorKind};
+    ///
+    /// let error = Error::configuration("pool_size must be a number");
+    /// assert_eq!((error.kind(), error.is_retryable()), (ErrorKind::Configuration, false));
+    /// ```
     pub fn configuration(text: impl Into<String>) -> Self {
         Self::new(Cause::Configuration(text.into()))
     }
@@ -137,6 +179,13 @@ impl Error {
     }
 
     /// An error about one object of a layer above: its kind, and a text with model and key in it.
+    ///
+    /// ```
+    /// use aludel_core::{Error, ErrorKind};
+    ///
+    /// let error = Error::object(ErrorKind::VersionConflict, "Account 7: expected version 1, found 2");
+    /// assert!(error.is_version_conflict());
+    /// ```
     pub fn object(kind: ErrorKind, text: impl Into<String>) -> Self {
         Self::new(Cause::Object {
             kind,
@@ -161,6 +210,17 @@ impl Error {
     }
 
     /// COMMIT was sent and its answer never came.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Fault, Flavour, Phase};
+    /// use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    ///
+    /// let lost = DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new("gone".to_owned()));
+    /// let (fault, _) = Fault::record(Flavour::PostgreSql, Phase::Commit, None, lost);
+    /// let error = Error::commit_unknown(fault);
+    /// assert!(error.is_commit_unknown() && error.is_disconnect());
+    /// assert!(!error.is_retryable()); // it may have happened
+    /// ```
     pub fn commit_unknown(fault: Fault) -> Self {
         let verdict = fault.verdict();
         Self::new(Cause::CommitUnknown(fault))
@@ -169,6 +229,17 @@ impl Error {
     }
 
     /// The transaction had already failed with `fault`.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Fault, Flavour, Phase};
+    /// use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    ///
+    /// let lost = DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new("gone".to_owned()));
+    /// let (fault, _) = Fault::record(Flavour::PostgreSql, Phase::Statement, None, lost);
+    /// let error = Error::doomed(fault);
+    /// assert!(error.is_doomed() && error.is_disconnect()); // what had happened is what counts
+    /// assert!(error.to_string().contains("first cause: gone"));
+    /// ```
     pub fn doomed(fault: Fault) -> Self {
         let verdict = fault.verdict();
         Self::new(Cause::Doomed(fault)).with_verdict(verdict)
@@ -184,6 +255,13 @@ impl Error {
     }
 
     /// Says what has become of the transaction.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Outcome};
+    ///
+    /// let error = Error::other("no").with_outcome(Outcome::RolledBack);
+    /// assert_eq!(error.to_string(), "no [rolled back, nothing was written]");
+    /// ```
     #[must_use]
     pub fn with_outcome(mut self, outcome: Outcome) -> Self {
         self.0.outcome = Some(outcome);
@@ -205,11 +283,27 @@ impl Error {
     }
 
     /// How often the transaction was tried, where a retry has given up: 1 when it was not worth a second time.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    ///
+    /// let error = Error::other("still locked").with_attempts(5, std::time::Duration::from_secs(2));
+    /// assert_eq!(error.attempts(), Some(5));
+    /// assert_eq!(Error::other("no").attempts(), None); // no retry was involved
+    /// ```
     pub fn attempts(&self) -> Option<u32> {
         self.0.tried.map(|(attempts, _)| attempts)
     }
 
     /// Adds what failed after the first cause.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    ///
+    /// let error = Error::other("first").with_later(Error::other("second"));
+    /// assert_eq!(error.to_string(), "first; then: second");
+    /// assert_eq!(error.later().len(), 1);
+    /// ```
     #[must_use]
     pub fn with_later(mut self, later: Self) -> Self {
         self.0.later.push(later);
@@ -218,6 +312,19 @@ impl Error {
 
     /// The error that came first, in the place of this one, which only refused to go on because of it. What failed
     /// after the first cause stays attached.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Fault, Flavour, Phase};
+    /// use diesel::result::Error as DieselError;
+    /// use diesel::result::DatabaseErrorKind::UniqueViolation;
+    ///
+    /// let driver = DieselError::DatabaseError(UniqueViolation, Box::new("UNIQUE constraint failed".to_owned()));
+    /// let (fault, _) = Fault::record(Flavour::Sqlite, Phase::Statement, None, driver);
+    /// let error = Error::doomed(fault.clone());
+    /// assert!(error.is_doomed());
+    /// let error = error.replaced_by(&fault);
+    /// assert!(matches!(error.as_diesel(), Some(DieselError::DatabaseError(UniqueViolation, _))));
+    /// ```
     #[must_use]
     pub fn replaced_by(self, first: &Fault) -> Self {
         let mut error = Self::from(first.to_diesel()).with_verdict(first.verdict());
@@ -276,11 +383,28 @@ impl Error {
     }
 
     /// The connection was lost.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    /// use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    ///
+    /// let lost = DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, Box::new("gone".to_owned()));
+    /// assert!(Error::from(lost).is_disconnect());
+    /// ```
     pub fn is_disconnect(&self) -> bool {
         self.class() == Class::Disconnect
     }
 
     /// Running the whole transaction again may succeed and cannot apply it twice.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    /// use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    ///
+    /// let error = DieselError::DatabaseError(DatabaseErrorKind::SerializationFailure, Box::new("conflict".to_owned()));
+    /// assert!(Error::from(error).is_retryable());
+    /// assert!(!Error::from(DieselError::NotFound).is_retryable());
+    /// ```
     pub fn is_retryable(&self) -> bool {
         !self.is_commit_unknown() && !self.is_exit() && self.class() != Class::Permanent
     }
@@ -296,6 +420,21 @@ impl Error {
     }
 
     /// No connection was free within `pool_timeout`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::time::Duration;
+    ///
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").pool_timeout(Duration::ZERO).build()?;
+    /// let held = engine.raw_connection()?; // a database in memory has one connection
+    /// assert!(engine.raw_connection().unwrap_err().is_pool_timeout());
+    /// # drop(held);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn is_pool_timeout(&self) -> bool {
         self.kind() == ErrorKind::PoolTimeout
     }
@@ -326,6 +465,13 @@ impl Error {
     }
 
     /// Diesel's error, where one is the cause.
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    ///
+    /// let error = Error::from(diesel::result::Error::NotFound);
+    /// assert!(matches!(error.as_diesel(), Some(diesel::result::Error::NotFound)));
+    /// ```
     pub fn as_diesel(&self) -> Option<&DieselError> {
         match &self.0.cause {
             Cause::Statement(error) => Some(error),
@@ -334,6 +480,14 @@ impl Error {
     }
 
     /// The caller's own error, given to [`Error::other`].
+    ///
+    /// ```
+    /// use aludel_core::Error;
+    ///
+    /// let error = Error::other(std::fmt::Error);
+    /// assert!(error.downcast_ref::<std::fmt::Error>().is_some());
+    /// assert!(error.downcast_ref::<std::io::Error>().is_none());
+    /// ```
     pub fn downcast_ref<E: StdError + 'static>(&self) -> Option<&E> {
         match &self.0.cause {
             Cause::Other(error) => error.downcast_ref(),

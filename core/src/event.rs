@@ -14,6 +14,32 @@ use crate::classify::{Class, Phase};
 /// Every variant carries what a reader of a log needs and nothing that could be a secret: no password, no bind value of
 /// ours, and SQL text only as it was written, with its placeholders. A server's own words are passed on as they are, and
 /// a server may quote a value in them (`Duplicate entry '…' for key …`).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use std::sync::{Arc, Mutex};
+///
+/// use aludel_core::{Engine, Event};
+/// use diesel::SqliteConnection;
+///
+/// let seen = Arc::new(Mutex::new(Vec::new()));
+/// let log = Arc::clone(&seen);
+/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+///     .listen(move |event| {
+///         log.lock().unwrap().push(match event {
+///             Event::Connect { connection } => format!("connect {connection}"),
+///             Event::Checkout { connection, .. } => format!("checkout {connection}"),
+///             Event::Reset { connection } => format!("reset {connection}"),
+///             Event::Checkin { connection } => format!("checkin {connection}"),
+///             other => format!("{other:?}"),
+///         });
+///     })
+///     .build()?;
+/// drop(engine.raw_connection()?); // nobody has watched what was done with it, so it is reset
+/// assert_eq!(*seen.lock().unwrap(), ["connect 1", "checkout 1", "reset 1", "checkin 1"]);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub enum Event<'a> {
@@ -162,11 +188,35 @@ pub enum Event<'a> {
 }
 
 /// A function that is told of events.
+///
+/// ```
+/// use aludel_core::Event;
+/// use aludel_core::event::{Listener, Listeners};
+///
+/// let listener: Box<Listener> = Box::new(|event: &Event<'_>| println!("{event:?}"));
+/// assert!(!Listeners::new(vec![listener]).is_empty());
+/// ```
 pub type Listener = dyn Fn(&Event<'_>) + Send + Sync;
 
 /// The listeners of one engine, in registration order.
 ///
 /// Cloning shares them.
+///
+/// ```
+/// use std::sync::Arc;
+/// use std::sync::atomic::{AtomicU32, Ordering};
+///
+/// use aludel_core::Event;
+/// use aludel_core::event::Listeners;
+///
+/// let count = Arc::new(AtomicU32::new(0));
+/// let counter = Arc::clone(&count);
+/// let listeners = Listeners::new(vec![Box::new(move |_: &Event<'_>| {
+///     counter.fetch_add(1, Ordering::Relaxed);
+/// })]);
+/// listeners.emit(&Event::Close { connection: 1 });
+/// assert_eq!(count.load(Ordering::Relaxed), 1);
+/// ```
 #[derive(Clone, Default)]
 pub struct Listeners(Arc<Vec<Box<Listener>>>);
 

@@ -18,6 +18,16 @@ type Information = dyn DatabaseErrorInformation + Send + Sync;
 /// One error that passed through a connection, with what the classifier says of it.
 ///
 /// It is an [`Error`](StdError) itself, so that it can stand in the `source()` chain of those that follow from it.
+///
+/// ```
+/// use aludel_core::{Class, Fault, Flavour, Phase};
+/// use diesel::result::{DatabaseErrorKind, Error};
+///
+/// let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new("deadlock detected".to_owned()));
+/// let (fault, error) = Fault::record(Flavour::PostgreSql, Phase::Statement, None, error);
+/// assert_eq!(fault.verdict().class, Class::Retry);
+/// assert_eq!(fault.message(), error.to_string()); // shared between the two, copied for neither
+/// ```
 #[derive(Clone)]
 pub struct Fault(Arc<Inner>);
 
@@ -63,6 +73,15 @@ impl Fault {
     }
 
     /// A fault that no driver reported: a panic, an exit, a function that joined the transaction and failed.
+    ///
+    /// ```
+    /// use aludel_core::{Class, Error, Fault, Phase};
+    ///
+    /// let verdict = Error::from(diesel::result::Error::NotFound).verdict().expect("Diesel's errors have one");
+    /// let fault = Fault::from_message(Phase::Statement, verdict, "interrupted by a panic");
+    /// assert_eq!(fault.verdict().class, Class::Permanent);
+    /// assert!(!fault.is_from_driver());
+    /// ```
     pub fn from_message(phase: Phase, verdict: Verdict, message: impl Into<String>) -> Self {
         Self(Arc::new(Inner {
             verdict,
@@ -96,6 +115,16 @@ impl Fault {
     }
 
     /// What has become of the transaction that it ended.
+    ///
+    /// ```
+    /// use aludel_core::{Fault, Flavour, Outcome, Phase};
+    /// use diesel::result::{DatabaseErrorKind, Error};
+    ///
+    /// let error = Error::DatabaseError(DatabaseErrorKind::SerializationFailure, Box::new("conflict".to_owned()));
+    /// let (fault, _) = Fault::record(Flavour::PostgreSql, Phase::Statement, None, error);
+    /// assert!(fault.is_from_driver());
+    /// assert_eq!(fault.outcome(), Outcome::RolledBack);
+    /// ```
     pub fn outcome(&self) -> Outcome {
         match self.0.verdict.fate {
             Fate::Committed => Outcome::Committed,
@@ -120,6 +149,15 @@ impl Fault {
     }
 
     /// Diesel's error again, for those who must raise the first cause in the place of a later one.
+    ///
+    /// ```
+    /// use aludel_core::{Fault, Flavour, Phase};
+    /// use diesel::result::{DatabaseErrorKind, Error};
+    ///
+    /// let error = Error::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new("taken".to_owned()));
+    /// let (fault, _) = Fault::record(Flavour::Sqlite, Phase::Statement, None, error);
+    /// assert!(matches!(fault.to_diesel(), Error::DatabaseError(DatabaseErrorKind::UniqueViolation, _)));
+    /// ```
     pub fn to_diesel(&self) -> DieselError {
         match &self.0.information {
             Some((kind, shared)) => DieselError::DatabaseError(*kind, Box::new(Shared(shared.clone()))),

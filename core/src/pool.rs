@@ -44,6 +44,19 @@ use crate::event::{Event, Listeners};
 use crate::sync::{Arc, Mutex, lock};
 
 /// Counts how often a pool was retired. A connection has the number that was current when it began to connect.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::Engine;
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// assert_eq!(engine.pool().generation(), 0);
+/// engine.dispose();
+/// assert_eq!(engine.pool().generation(), 1);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 pub type Generation = u64;
 
 /// A pool of connections of type `C`; cloning shares it.
@@ -116,6 +129,22 @@ impl<C: Send + 'static> Pool<C> {
 
     /// Takes a connection, waiting up to `timeout` for one to come back; with zero, not at all.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::time::Duration;
+    ///
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").pool_size(1).max_overflow(0).build()?;
+    /// let held = engine.pool().checkout()?;
+    /// let error = engine.pool().checkout_within(Duration::ZERO).unwrap_err();
+    /// assert!(error.to_string().contains("connection 1 checked out at"), "{error}");
+    /// # drop(held);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`checkout`](Self::checkout).
@@ -131,6 +160,20 @@ impl<C: Send + 'static> Pool<C> {
     ///
     /// Only the first report of a generation has an effect, and is answered with `true`: twenty connections that died
     /// with one server retire the pool once, and not what was made since.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let (pool, generation) = (engine.pool(), engine.raw_connection()?.generation());
+    /// assert!(pool.retire(generation, "the server went away"));
+    /// assert!(!pool.retire(generation, "said somebody else")); // once a generation
+    /// assert_eq!(engine.raw_connection()?.id(), 2); // the old one is replaced
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn retire(&self, older_than_or_equal: Generation, reason: &str) -> bool {
         let generation = {
             let mut queue = lock(&self.0.queue);
@@ -146,6 +189,19 @@ impl<C: Send + 'static> Pool<C> {
 
     /// Closes every idle connection now, and each that is in use when it comes back. The pool stays usable, with new
     /// connections (SQLAlchemy's `dispose`).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.pool().dispose();
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 1));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn dispose(&self) {
         let (generation, idle) = {
             let mut queue = lock(&self.0.queue);
@@ -207,6 +263,19 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// Who has a connection, the longest first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let checkout = engine.raw_connection()?;
+    /// let holder = &engine.pool().holders()[0];
+    /// assert_eq!((holder.connection, holder.place.line()), (Some(checkout.id()), line!() - 2));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn holders(&self) -> Vec<Holder> {
         let now = self.0.clock.now();
         lock(&self.0.queue).slots.holders(now)
@@ -223,6 +292,18 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// Checks that no connection and no slot is lost: opened − closed − detached = idle + in use + being closed, and so on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.pool().assert_invariants(); // for the end of a test
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     ///
     /// # Panics
     ///

@@ -57,6 +57,18 @@ impl FaultScript {
     }
 
     /// The next call of this phase fails with these words and is not sent.
+    ///
+    /// ```
+    /// use aludel_core::Phase;
+    /// use aludel_core::testing::FaultScript;
+    /// use diesel::result::DatabaseErrorKind;
+    ///
+    /// let script = FaultScript::new();
+    /// script.fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "Server has gone away");
+    /// assert!(script.before(Phase::Commit).is_ok()); // not its phase
+    /// assert!(script.before(Phase::Statement).is_err());
+    /// assert!(script.before(Phase::Statement).is_ok()); // it comes up once
+    /// ```
     pub fn fail_before(&self, phase: Phase, kind: DatabaseErrorKind, text: impl Into<String>) {
         self.push(Step {
             phase,
@@ -66,6 +78,17 @@ impl FaultScript {
     }
 
     /// The next call of this phase is sent, succeeds, and yet answers with these words: an answer that was lost.
+    ///
+    /// ```
+    /// use aludel_core::Phase;
+    /// use aludel_core::testing::FaultScript;
+    /// use diesel::result::DatabaseErrorKind;
+    ///
+    /// let script = FaultScript::new();
+    /// script.fail_after(Phase::Commit, DatabaseErrorKind::Unknown, "Lost connection to server during query");
+    /// assert!(script.before(Phase::Commit).is_ok()); // it is sent
+    /// assert!(script.after(Phase::Commit).is_err()); // and its answer is lost
+    /// ```
     pub fn fail_after(&self, phase: Phase, kind: DatabaseErrorKind, text: impl Into<String>) {
         self.push(Step {
             phase,
@@ -76,6 +99,19 @@ impl FaultScript {
 
     /// Runs `action` right before the next call of this phase is sent: to kill its connection, to let another thread
     /// pass a gate.
+    ///
+    /// ```
+    /// use std::sync::mpsc;
+    ///
+    /// use aludel_core::Phase;
+    /// use aludel_core::testing::FaultScript;
+    ///
+    /// let (passed, gate) = mpsc::channel();
+    /// let script = FaultScript::new();
+    /// script.call_before(Phase::Commit, move || passed.send(()).unwrap());
+    /// assert!(script.before(Phase::Commit).is_ok());
+    /// assert!(gate.try_recv().is_ok());
+    /// ```
     pub fn call_before(&self, phase: Phase, action: impl FnOnce() + Send + 'static) {
         self.push(Step {
             phase,

@@ -52,6 +52,16 @@ const MASK: &str = "***";
 /// [`Display`](fmt::Display) and [`Debug`] show `***` in the place of the password and of every value in the query
 /// whose key looks like a secret's (`password`, `sslpassword`, `pwd`, `token`, `secret` and the like). Two URLs are
 /// equal when what a driver would be given is equal, passwords included.
+///
+/// ```
+/// use aludel_core::Url;
+///
+/// let url = Url::parse("postgres://app:secret@db.example/bank?sslmode=require&sslpassword=secret")?;
+/// assert_eq!(url.host(), Some("db.example"));
+/// assert_eq!(url.to_string(), "postgres://app:***@db.example/bank?sslmode=require&sslpassword=***");
+/// assert!(!format!("{url:?}").contains("secret"));
+/// # Ok::<(), aludel_core::url::UrlError>(())
+/// ```
 #[derive(Clone)]
 pub struct Url {
     scheme: String,
@@ -116,6 +126,15 @@ impl Url {
     }
 
     /// The query's pairs, decoded, in the order they were written; a key may be there more than once.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// let url = Url::parse("mysql://h/bank?ssl_mode=required&connect_timeout=5")?;
+    /// let keys: Vec<&str> = url.query().iter().map(|(key, _)| key.as_str()).collect();
+    /// assert_eq!(keys, ["ssl_mode", "connect_timeout"]);
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
     pub fn query(&self) -> &[(String, String)] {
         &self.query
     }
@@ -147,6 +166,14 @@ impl Url {
     /// The path of SQLite's file, decoded and without the query; `None` in memory and for other databases.
     ///
     /// A memory database that has a name (`sqlite://name?mode=memory&cache=shared`) has it here.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// assert_eq!(Url::parse("sqlite:///var/bank.db")?.sqlite_path(), Some("/var/bank.db"));
+    /// assert_eq!(Url::parse("sqlite://:memory:")?.sqlite_path(), None);
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
     pub fn sqlite_path(&self) -> Option<&str> {
         if self.is_sqlite() { self.database() } else { None }
     }
@@ -167,6 +194,15 @@ impl Url {
 
     /// The whole text with its secrets, **for drivers only**: what was parsed, with the scheme in lower case and the
     /// characters that need it percent-encoded.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    /// use secrecy::ExposeSecret as _;
+    ///
+    /// let url = Url::parse("MySQL://app:p%40ss@127.0.0.1/bank")?;
+    /// assert_eq!(url.reveal().expose_secret(), "mysql://app:p%40ss@127.0.0.1/bank");
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
     pub fn reveal(&self) -> SecretString {
         self.full.clone()
     }

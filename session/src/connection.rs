@@ -87,11 +87,41 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// Whether a savepoint is open.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// connection.begin(|connection| {
+    ///     assert!(connection.in_transaction() && !connection.in_nested_transaction());
+    ///     connection.begin_nested(|nested| {
+    ///         assert!(nested.in_nested_transaction());
+    ///         Ok(())
+    ///     })
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     pub fn in_nested_transaction(&self) -> bool {
         self.transaction.depth() > 0
     }
 
     /// The number by which the server knows this connection, for `KILL` and `pg_terminate_backend`; none on SQLite.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// assert_eq!(connection.backend_id()?, None); // SQLite has no server that could be told to kill it
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -103,6 +133,22 @@ impl<C: Dialect> Connection<C> {
 
     /// Closes the raw connection at once instead of returning it, as `invalidate` in SQLAlchemy. An open transaction is
     /// lost, and must be ended with [`rollback`](Self::rollback) before anything else.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// diesel::sql_query("SELECT 1").execute(&mut connection)?;
+    /// connection.invalidate("for a test");
+    /// assert!(diesel::sql_query("SELECT 1").execute(&mut connection).is_err()); // its transaction is lost
+    /// connection.rollback()?;
+    /// diesel::sql_query("SELECT 1").execute(&mut connection)?; // on a new one
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     pub fn invalidate(&mut self, reason: &str) {
         self.transaction
             .doom_root(&own_fault(format!("the connection was invalidated: {reason}")));
@@ -112,6 +158,21 @@ impl<C: Dialect> Connection<C> {
     /// Lends the raw connection, for what only the driver's own type can do (COPY on PostgreSQL, multi-row `INSERT …
     /// RETURNING` on SQLite). What happens inside is not watched; afterwards the server is asked whether the transaction
     /// is still open, and a transaction that is not refuses to go on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// let answer = connection.with_raw(|raw: &mut SqliteConnection| {
+    ///     Ok(diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("42")).get_result::<i32>(raw)?)
+    /// })?;
+    /// assert_eq!(answer, 42);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -283,6 +344,20 @@ impl<C: Dialect> Connection<C> {
 
     /// Commits the transaction; without one, does nothing.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?; // begins by itself
+    /// connection.commit()?;
+    /// assert!(!connection.in_transaction());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the transaction has failed before (nothing is written, it is rolled back), when the server refuses
@@ -300,6 +375,21 @@ impl<C: Dialect> Connection<C> {
 
     /// Rolls the transaction back, with all its savepoints; without one, does nothing.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?;
+    /// connection.rollback()?;
+    /// diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?; // it is not there any more
+    /// # connection.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When called inside a scope, where returning an error is what rolls back. A connection that cannot be told to
@@ -312,6 +402,20 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// Rolls back what is open and returns the raw connection. It stays usable, and takes another one when needed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// diesel::sql_query("SELECT 1").execute(&mut connection)?;
+    /// connection.close()?;
+    /// assert_eq!(engine.pool().checkedout(), 0);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -6,6 +6,20 @@ use crate::connection::Connection;
 use crate::session::Session;
 
 /// Sessions and connections of an [`Engine`]; in the prelude, so that they read like methods of its own.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let two = engine.begin(|session| {
+///     Ok(diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1 + 1")).get_result::<i32>(session)?)
+/// })?;
+/// assert_eq!(two, 2);
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
 pub trait EngineExt<C: Dialect> {
     /// A session. It takes a connection when it needs one.
     ///
@@ -23,6 +37,19 @@ pub trait EngineExt<C: Dialect> {
     fn session(&self) -> Session<C>;
 
     /// A connection without objects (`Engine.connect` in SQLAlchemy). It takes a raw connection when it needs one.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut connection = engine.connect();
+    /// diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?;
+    /// connection.commit()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     fn connect(&self) -> Connection<C>;
 
     /// Runs the closure with a new session in a transaction: committed on `Ok`, rolled back on `Err` and on a panic
@@ -49,6 +76,30 @@ pub trait EngineExt<C: Dialect> {
     fn begin<T>(&self, f: impl FnOnce(&mut Session<C>) -> Result<T>) -> Result<T>;
 
     /// [`begin`](Self::begin) for closures with an error type of their own.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// #[derive(Debug)]
+    /// enum Refusal {
+    ///     NotEnough,
+    ///     Database(aludel::Error),
+    /// }
+    ///
+    /// impl From<aludel::Error> for Refusal {
+    ///     fn from(error: aludel::Error) -> Self {
+    ///         Self::Database(error)
+    ///     }
+    /// }
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let refused: Result<(), Refusal> = engine.begin_with(|_session| Err(Refusal::NotEnough));
+    /// assert!(matches!(refused, Err(Refusal::NotEnough))); // rolled back, and given back as it is
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

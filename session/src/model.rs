@@ -59,6 +59,35 @@ pub trait Model: Clone + Send + 'static {
 
 /// How a model is read from and written to one backend; `#[derive(Model)]` implements it for each one that is compiled
 /// in.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+///
+/// #[derive(Model, Queryable, Selectable, Clone, Debug)]
+/// #[diesel(table_name = notes)]
+/// struct Note { id: i32, text: String }
+///
+/// /// Works on every backend that the model can be written to.
+/// fn add_twice<M, C>(session: &mut Session<C>, object: M) -> (Entity<M>, Entity<M>)
+/// where
+///     C: Dialect,
+///     M: Persist<C::Backend>,
+/// {
+///     (session.add(object.clone()), session.add(object))
+/// }
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut session = engine.session();
+/// let (first, second) = add_twice(&mut session, Note { id: 0, text: "again".to_owned() });
+/// assert_ne!(first, second);
+/// session.rollback()?;
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a model on this database",
     label = "not a model",
@@ -103,6 +132,13 @@ pub trait Persist<DB: Backend>: Model {
 }
 
 /// What a write has found.
+///
+/// ```
+/// use aludel::Written;
+///
+/// assert_eq!(Written::from_count(1), Written::Row);
+/// assert_eq!(Written::from_count(0), Written::Missing);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
     /// Nothing differed, nothing was sent.

@@ -30,6 +30,14 @@ pub struct RetryPolicy {
 }
 
 /// What is done when COMMIT was sent and its answer never came.
+///
+/// ```
+/// use aludel::{CommitPolicy, RetryPolicy};
+///
+/// // Setting a value to what it is already does no harm.
+/// const HARMLESS: RetryPolicy = RetryPolicy::new().commit(CommitPolicy::Idempotent);
+/// # let _ = HARMLESS;
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum CommitPolicy {
@@ -56,6 +64,15 @@ impl RetryPolicy {
     }
 
     /// How long it may be tried, counted from the call; no attempt starts after it. It wins over the attempts.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aludel::RetryPolicy;
+    ///
+    /// const BRIEF: RetryPolicy = RetryPolicy::new().deadline(Duration::from_millis(200));
+    /// # let _ = BRIEF;
+    /// ```
     pub const fn deadline(mut self, deadline: Duration) -> Self {
         self.deadline = deadline;
         self

@@ -78,6 +78,22 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Whether the innermost transaction has failed and takes nothing but its rollback.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// diesel::sql_query("SELECT 1").execute(&mut session)?;
+    /// session.invalidate("for a test");
+    /// assert!(session.is_doomed());
+    /// session.rollback()?;
+    /// assert!(!session.is_doomed());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     pub fn is_doomed(&mut self) -> bool {
         self.connection.settle();
         self.connection.transaction.doom().is_some()
@@ -117,6 +133,19 @@ impl<C: Dialect> Session<C> {
     }
 
     /// [`begin`](Self::begin) for closures with an error type of their own.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// let refused: Result<(), Box<dyn std::error::Error>> = session.begin_with(|_session| Err("no".into()));
+    /// assert_eq!(refused.unwrap_err().to_string(), "no");
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -165,6 +194,21 @@ impl<C: Dialect> Session<C> {
 
     /// [`begin_nested`](Self::begin_nested) for closures with an error type of their own.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.begin(|session| {
+    ///     let refused: Result<(), Box<dyn std::error::Error>> = session.begin_nested_with(|_nested| Err("no".into()));
+    ///     assert_eq!(refused.unwrap_err().to_string(), "no");
+    ///     Ok(()) // and the transaction goes on
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same.
@@ -205,6 +249,25 @@ impl<C: Dialect> Session<C> {
 
     /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// assert_eq!(session[note].text, "hello"); // what was committed may still be looked at
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// As [`Connection::commit`]; when writing fails, everything is rolled back.
@@ -219,6 +282,26 @@ impl<C: Dialect> Session<C> {
     /// Rolls back: the transaction with all its savepoints, objects that were added in it, changes that were not
     /// written yet.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.rollback()?;
+    /// session.commit()?; // nothing is left to do
+    /// assert!(session.read(note).is_err());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When called inside a scope, where returning an error is what rolls back.
@@ -231,6 +314,27 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Rolls back, forgets all objects, and returns the raw connection. The session stays usable.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// session.close()?;
+    /// assert!(session.read(note).unwrap_err().is_stale_entity()); // all objects are forgotten
+    /// assert_eq!(session.get_one::<Note>(1).map(|note| session[note].id)?, 1); // and the session can be used
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -258,6 +362,22 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Lends the raw connection; see [`Connection::with_raw`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// session.with_raw(|raw: &mut SqliteConnection| {
+    ///     diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(raw)?;
+    ///     Ok(())
+    /// })?;
+    /// session.commit()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

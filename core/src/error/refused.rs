@@ -11,6 +11,14 @@ use super::{Cause, Error, Repr};
 ///
 /// It travels inside [`diesel::result::Error::QueryBuilderError`], since Diesel has no other variant that can carry an
 /// error without losing it; converted to [`Error`] it becomes what it was.
+///
+/// ```
+/// use aludel_core::{Error, Refused};
+///
+/// let travelling: diesel::result::Error = Refused::wrap(Error::misuse("not now"));
+/// let error = Error::from(travelling);
+/// assert_eq!(error.to_string(), "not now");
+/// ```
 #[derive(Debug)]
 pub struct Refused(pub(super) Error);
 

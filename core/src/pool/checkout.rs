@@ -69,6 +69,20 @@ impl<C: Send + 'static> Checkout<C> {
     }
 
     /// Says whether the server may hold an open transaction. A clean connection is returned without a round trip.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut raw = engine.raw_connection()?;
+    /// diesel::connection::SimpleConnection::batch_execute(&mut *raw, "BEGIN")?;
+    /// raw.set_dirty(true);
+    /// drop(raw); // ROLLBACK, then back to the pool
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn set_dirty(&mut self, dirty: bool) {
         self.dirty = dirty;
     }
@@ -80,6 +94,20 @@ impl<C: Send + 'static> Checkout<C> {
 
     /// Says whether a driver call is in progress. Dropped during one, as by a panic, the connection is closed: nobody
     /// knows where in its protocol it stands.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut raw = engine.raw_connection()?;
+    /// raw.set_busy(true);
+    /// drop(raw); // in the middle of a call, as far as anybody knows
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 1));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn set_busy(&mut self, busy: bool) {
         self.busy = busy;
     }
@@ -92,6 +120,18 @@ impl<C: Send + 'static> Checkout<C> {
     /// Closes the connection; its place in the pool is free at once (SQLAlchemy's `invalidate`).
     ///
     /// Others of its age are not touched: see [`Pool::retire`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.raw_connection()?.invalidate("for a test");
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 1));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn invalidate(mut self, reason: &str) {
         self.held.invalidate(reason);
     }
@@ -99,6 +139,19 @@ impl<C: Send + 'static> Checkout<C> {
     /// Takes the connection out of the pool for good; its place is free at once (SQLAlchemy's `detach`).
     ///
     /// It is not reset, and closing it is the caller's business.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let connection: SqliteConnection = engine.raw_connection()?.detach();
+    /// assert_eq!(engine.pool().status().detached, 1);
+    /// # drop(connection);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     #[expect(clippy::missing_panics_doc, reason = "a checkout always has its record")]
     pub fn detach(mut self) -> C {
         self.held

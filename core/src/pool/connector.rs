@@ -6,6 +6,14 @@ use std::time::{Duration, Instant};
 use super::options::ResetOnReturn;
 
 /// Any error, as a driver or a hook gives it.
+///
+/// ```
+/// use aludel_core::pool::{BoxError, Refuse};
+///
+/// let error: BoxError = "not on Sundays".into();
+/// let refusal = Refuse::Error(error);
+/// assert!(format!("{refusal:?}").contains("Sundays"));
+/// ```
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a pool makes, tests and resets connections.

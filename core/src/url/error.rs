@@ -5,6 +5,14 @@ use thiserror::Error;
 /// Why a URL could not be read, and what to write instead.
 ///
 /// Neither the message nor `Debug` shows any part of the URL.
+///
+/// ```
+/// use aludel_core::url::{Url, UrlError};
+///
+/// let error = Url::parse("postgresql+psycopg://app@h/bank").unwrap_err();
+/// assert_eq!(error, UrlError::Driver { plain: "postgresql" });
+/// assert!(error.to_string().contains("write `postgresql://`"));
+/// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Error)]
 #[non_exhaustive]
 pub enum UrlError {

@@ -12,6 +12,21 @@ use crate::transaction::Transaction;
 /// The rows of a statement, as the driver hands them out, with each error classified on its way.
 ///
 /// Users meet it as the iterator behind Diesel's `load_iter`.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut connection = engine.connect();
+/// let numbers = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1"));
+/// for number in numbers.load_iter::<i32, _>(&mut connection)? {
+///     assert_eq!(number?, 1); // an error that comes out of a row is classified, too
+/// }
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
 pub struct Cursor<'conn, 'query, C, B>
 where
     C: Dialect + LoadConnection<B>,

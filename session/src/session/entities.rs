@@ -12,6 +12,26 @@ impl<C: Dialect> Session<C> {
     /// The object with this key, or `None` (`Session.get` in SQLAlchemy). Without a statement when the session has it;
     /// read again when it is expired.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// assert_eq!(session.get::<Note>(1)?, Some(note)); // one row, one object
+    /// assert_eq!(session.get::<Note>(2)?, None);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// Those of the query, and of writing what is pending before it.
@@ -39,6 +59,26 @@ impl<C: Dialect> Session<C> {
 
     /// The object with this key, which must be there (`Session.get_one` in SQLAlchemy).
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// assert_eq!(session.get_one::<Note>(1)?, note);
+    /// assert!(session.get_one::<Note>(2).unwrap_err().is_not_found());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// [`Error::is_not_found`], and those of [`get`](Self::get).
@@ -48,6 +88,26 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Adds an object, which becomes a row with the next flush: at commit, before a savepoint, before the next query.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 0, text: "hello".to_owned() }); // 0: the database makes the key
+    /// session.flush()?;
+    /// assert_eq!(session[note].id, 1);
+    /// # session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     pub fn add<M: Persist<C::Backend>>(&mut self, object: M) -> Entity<M> {
         let depth = self.connection.transaction.depth();
         let sequence = self.objects.next_sequence();
@@ -55,6 +115,27 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Marks an object for deletion; its row goes with the next flush. An object that was only added is forgotten.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// session.delete(note)?;
+    /// session.commit()?;
+    /// assert!(session.read(note).unwrap_err().is_stale_entity());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -70,6 +151,27 @@ impl<C: Dialect> Session<C> {
 
     /// The value of an object, read again if it is expired.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// diesel::update(notes::table).set(notes::text.eq("changed")).execute(&mut session)?;
+    /// assert_eq!(session.read(note)?.text, "changed"); // what was read before this transaction is read again
+    /// # session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// When the handle names no object of this session, or its row is gone; and those of the query.
@@ -82,6 +184,27 @@ impl<C: Dialect> Session<C> {
     /// The value of an object, to be changed; read again if it is expired. The columns that differ are written with the
     /// next flush.
     ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.commit()?;
+    /// session.edit(note)?.text.push('!');
+    /// session.commit()?; // UPDATE notes SET text = ? WHERE id = ?
+    /// assert_eq!(session[note].text, "hello!");
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
     /// # Errors
     ///
     /// The same as [`read`](Self::read).
@@ -93,6 +216,28 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Two values at once, to be changed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// let other = session.add(Note { id: 2, text: "world".to_owned() });
+    /// let (a, b) = session.edit_two(note, other)?;
+    /// std::mem::swap(&mut a.text, &mut b.text);
+    /// session.commit()?;
+    /// assert_eq!(session[note].text, "world");
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///
@@ -116,6 +261,27 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Writes what is pending. Queries, savepoints and commits do so by themselves.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// # session.commit()?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.flush()?; // INSERT, and no COMMIT
+    /// let count: i64 = notes::table.count().get_result(&mut session)?;
+    /// assert_eq!(count, 1);
+    /// session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     ///
     /// # Errors
     ///

@@ -24,6 +24,28 @@ impl<C: Dialect> Session<C> {
     ///
     /// This is the place for whatever the rest of the world sees: messages, mails, files. A panic in it is logged and
     /// changes nothing: the commit has happened.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicBool, Ordering};
+    ///
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let told = Arc::new(AtomicBool::new(false));
+    /// let tell = Arc::clone(&told);
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.begin(|session| {
+    ///     session.on_commit(move || tell.store(true, Ordering::Relaxed));
+    ///     assert!(!told.load(Ordering::Relaxed)); // not yet
+    ///     Ok(())
+    /// })?;
+    /// assert!(told.load(Ordering::Relaxed));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
     pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
         let depth = self.connection.transaction.depth();
         self.hooks.0.push(Hook {
