@@ -75,3 +75,8 @@ pub use model::{Entity, Model, Persist, Written};
 pub use retry::{CommitPolicy, RetryPolicy};
 pub use session::Session;
 pub use transaction::{Manager, Transaction};
+
+/// The README's snippets, compiled and run.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../README.md")]
+struct Readme;
