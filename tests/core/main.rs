@@ -1,1 +1,4 @@
-//! The engine's parts by themselves: no server, no session.
+//! The engine's parts as a user meets them: no server, no session.
+
+mod engine;
+mod manager;

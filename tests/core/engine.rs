@@ -1,0 +1,71 @@
+//! Building an engine, and what it refuses to build.
+
+use aludel::prelude::*;
+use aludel::{ErrorKind, Url};
+use diesel::SqliteConnection;
+use diesel::connection::SimpleConnection;
+
+#[test]
+fn an_engine_connects_to_nothing_until_it_is_used() {
+    let engine = Engine::<SqliteConnection>::new("sqlite:///nowhere/at/all/bank.db").expect("nothing is opened yet");
+    assert_eq!(engine.pool().opened(), 0);
+    let error = engine.raw_connection().expect_err("there is no such folder");
+    assert_eq!(error.kind(), ErrorKind::Connect);
+    assert!(error.to_string().starts_with("no connection could be made:"), "{error}");
+    engine.pool().assert_invariants();
+}
+
+#[test]
+fn a_url_of_another_database_is_refused_with_what_fits() {
+    let error = Engine::<SqliteConnection>::new("mysql://app:hunter2@localhost/bank").expect_err("it is SQLite's");
+    assert_eq!(error.kind(), ErrorKind::Configuration);
+    let text = error.to_string();
+    assert!(
+        text.contains("`mysql`") && text.contains("sqlite://") && !text.contains("hunter2"),
+        "{text}"
+    );
+    for typo in ["bank.db", "sqlite:bank.db", "sqlite://bank.db?buzy_timeout=3"] {
+        assert!(Engine::<SqliteConnection>::new(typo).is_err(), "{typo}");
+    }
+}
+
+#[test]
+fn a_url_may_be_parsed_before() -> aludel::Result<()> {
+    let url = Url::parse("sqlite://:memory:")?;
+    let engine = Engine::<SqliteConnection>::new(url.clone())?;
+    assert_eq!(engine.url(), &url);
+    Ok(())
+}
+
+#[test]
+fn a_database_in_memory_has_one_connection_unless_told_otherwise() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::new("sqlite://")?;
+    engine.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
+    engine.begin(|session| Ok(session.batch_execute("INSERT INTO t VALUES (1)")?))?;
+    assert_eq!(engine.pool().opened(), 1);
+    assert_eq!(engine.pool().size(), 1);
+    Ok(())
+}
+
+#[test]
+fn an_engine_is_shared_between_threads_and_with_its_clones() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::new("sqlite://")?;
+    let clone = engine.clone();
+    std::thread::spawn(move || clone.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?)))
+        .join()
+        .expect("no panic")?;
+    engine.begin(|session| Ok(session.batch_execute("INSERT INTO t VALUES (1)")?))
+}
+
+#[test]
+fn a_failing_on_connect_hook_fails_the_connect_and_loses_no_slot() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::builder("sqlite://")
+        .on_connect(|connection, _| Ok(connection.batch_execute("PRAGMA no_such_thing(")?))
+        .build()?;
+    for _ in 0..3 {
+        assert!(engine.begin(|_| Ok(())).is_err());
+    }
+    assert_eq!(engine.pool().checkedout(), 0);
+    engine.pool().assert_invariants();
+    Ok(())
+}
