@@ -1,3 +1,15 @@
 //! Sessions on a real `PostgreSQL`, and everything that can happen to its connections.
 
+// Where the stories take place.
+mod bank;
 mod support;
+
+// What the server, the network and the caller do to a transaction.
+mod conflict;
+mod doomed;
+mod exit;
+mod lost_commit;
+mod lost_connection;
+mod lost_savepoint;
+mod panic;
+mod stale_pool;
