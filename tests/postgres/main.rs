@@ -5,11 +5,17 @@ mod bank;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
+mod autobegin;
 mod conflict;
+mod connect;
+mod diesel_api;
 mod doomed;
 mod exit;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
+mod migrations;
 mod panic;
+mod raw;
+mod retry;
 mod stale_pool;
