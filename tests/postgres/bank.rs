@@ -7,7 +7,7 @@ use aludel::testing::FaultScript;
 use aludel::{EngineBuilder, Phase};
 use aludel_tests::postgres::{self, Postgres};
 use aludel_tests::{EventLog, TestDatabase, stories};
-use diesel::connection::SimpleConnection;
+use diesel::connection::{Connection as _, InstrumentationEvent, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -28,6 +28,28 @@ diesel::table! {
         id -> Integer,
         account -> Integer,
         amount -> BigInt,
+    }
+}
+
+#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = accounts)]
+pub(crate) struct Account {
+    pub(crate) id: i32,
+    pub(crate) owner: String,
+    pub(crate) balance: i64,
+    #[model(version)]
+    pub(crate) version: i32,
+}
+
+impl Account {
+    /// One that has no key yet.
+    pub(crate) fn new(owner: &str) -> Self {
+        Self {
+            id: 0,
+            owner: owner.to_owned(),
+            balance: 0,
+            version: 0,
+        }
     }
 }
 
@@ -117,6 +139,29 @@ impl Bank {
         for pid in self.server.connections(self.database.name()) {
             self.server.terminate(pid);
         }
+    }
+
+    /// Writes each statement that the session sends into the log, as it is written, in place of the events so far.
+    pub(crate) fn watch_statements(&self, session: &mut PgSession) {
+        self.log.take();
+        let log = self.log.clone();
+        session.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+            if let InstrumentationEvent::StartQuery { query, .. } = event {
+                let text = query.to_string();
+                // What Diesel adds behind it are the values.
+                log.push(text.split(" -- binds").next().unwrap_or(&text));
+            }
+        });
+    }
+
+    /// The statements since then, without those that steer the transaction.
+    pub(crate) fn statements(&self) -> Vec<String> {
+        let is_statement = |line: &String| {
+            ["SELECT", "INSERT", "UPDATE", "DELETE"]
+                .iter()
+                .any(|verb| line.starts_with(verb))
+        };
+        self.log.take().into_iter().filter(is_statement).collect()
     }
 
     /// How often a line stands in the log.

@@ -6,19 +6,8 @@ use std::sync::{Arc, Mutex};
 use aludel::prelude::*;
 use aludel::{Error, RetryPolicy};
 use diesel::PgConnection;
-use diesel::prelude::*;
 
-use crate::bank::{ANN, BOB, Bank, accounts, another_ann, look, note, pay};
-
-#[derive(Model, Queryable, Selectable, Clone, Debug)]
-#[diesel(table_name = accounts)]
-struct Account {
-    id: i32,
-    owner: String,
-    balance: i64,
-    #[model(version)]
-    version: i32,
-}
+use crate::bank::{ANN, Account, BOB, Bank, another_ann, look, note, pay};
 
 /// Spends a hundred; the first attempt loses its connection, and somebody else pays something in meanwhile.
 #[retry]
