@@ -152,7 +152,7 @@ impl<C: Dialect> Connection<C> {
             None => "the raw connection was lost",
         };
         let fault = raw_access_fault(text, found, error);
-        self.transaction.fault.get_or_insert_with(|| fault.clone());
+        self.transaction.remember(&fault);
         match found {
             Some(ServerTransaction::Aborted) => {
                 self.transaction.doom_innermost(&fault);
