@@ -111,7 +111,7 @@ fn a_connection_that_dies_before_rollback_to_keeps_the_first_error() {
     let text = error.to_string();
     assert!(text.starts_with(ANN_EXISTS), "{text}");
     assert!(error.later()[0].is_disconnect(), "{text}");
-    assert!(!text.contains("#[retry]"), "{text}"); // running an Ann too many again would not help
+    assert!(error.is_disconnect()); // it has ended the transaction; an Ann too many would only have cost the savepoint
     assert_eq!(error.outcome(), Some(Outcome::RolledBack));
     assert_eq!(bank.books(), (500, 500, 0));
     bank.expect_whole_pool();

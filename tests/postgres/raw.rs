@@ -8,6 +8,15 @@ use diesel::result::DatabaseErrorKind;
 
 use crate::bank::{ANN, ANN_EXISTS, BOB, Bank, accounts, another_ann, look, pay};
 
+/// What COPY brings in.
+#[derive(Insertable)]
+#[diesel(table_name = accounts, treat_none_as_default_value = false)]
+struct Line {
+    owner: String,
+    balance: i64,
+    version: i32,
+}
+
 #[test]
 fn raw_access_that_leaves_the_transaction_alone_goes_on() {
     let bank = Bank::open("alone");
@@ -87,13 +96,6 @@ fn a_connection_that_dies_in_raw_access_is_a_disconnect_and_is_run_again() {
 #[test]
 fn copy_works_through_raw_access() {
     let bank = Bank::open("copy");
-    #[derive(Insertable)]
-    #[diesel(table_name = accounts, treat_none_as_default_value = false)]
-    struct Line {
-        owner: String,
-        balance: i64,
-        version: i32,
-    }
     let lines: Vec<Line> = (0..100)
         .map(|number| Line {
             owner: format!("copied {number}"),
