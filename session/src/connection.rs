@@ -184,7 +184,7 @@ impl<C: Dialect> Connection<C> {
         checkout.set_busy(true);
         let result = f(&mut *checkout);
         checkout.set_busy(false);
-        self.ask_after_raw_access();
+        self.ask_after_raw_access(result.as_ref().err());
         result
     }
 

@@ -98,6 +98,7 @@ impl Default for RetryPolicy {
 
 /// The runner: joins inside a transaction; on a session without one, runs the body as a whole transaction until it is
 /// committed, fails for good, or has used up its attempts or its time.
+#[track_caller]
 pub(crate) fn retry<C, T, E>(
     session: &mut Session<C>,
     policy: &RetryPolicy,

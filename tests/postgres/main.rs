@@ -1,3 +1,26 @@
 //! Sessions on a real `PostgreSQL`, and everything that can happen to its connections.
 
+// Where the stories take place.
+mod bank;
 mod support;
+
+// What the server, the network and the caller do to a transaction.
+mod conflict;
+mod connect;
+mod doomed;
+mod exit;
+mod lost_commit;
+mod lost_connection;
+mod lost_savepoint;
+mod panic;
+mod stale_pool;
+
+// What a session is to those who use it.
+mod autobegin;
+mod design;
+mod diesel_api;
+mod migrations;
+mod model;
+mod objects;
+mod raw;
+mod retry;

@@ -7,6 +7,7 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`log`] | a log of events that is compared as a whole |
+//! | [`stories`] | what transactions and the pool did, as lines for that log |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
@@ -20,6 +21,7 @@
 pub mod gate;
 pub mod log;
 pub mod poll;
+pub mod stories;
 
 // The databases.
 pub mod database;

@@ -3,6 +3,9 @@
 //! The typed DSL cannot contain transaction control, and a typed SELECT cannot write; both are told by the query's type
 //! and cost nothing. Everything else is looked at as text.
 
+use std::iter::Peekable;
+use std::str::Chars;
+
 use aludel_core::Flavour;
 
 /// What a piece of raw SQL may do to the transaction.
@@ -101,11 +104,18 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
                     last = skipped;
                 }
             }
+            '$' if flavour == Flavour::PostgreSql && word.is_empty() && skip_dollar_quoted(&mut characters) => {
+                if words.len() < WORDS {
+                    words.push(String::new());
+                }
+            }
             '\'' | '"' | '`' => {
+                // PostgreSQL's E'..' takes backslashes as MariaDB's and MySQL's strings do.
+                let escapes = flavour == Flavour::MySql || flavour == Flavour::PostgreSql && word == "E";
                 flush(&mut word, &mut words);
                 while let Some(skipped) = characters.next() {
                     match skipped {
-                        '\\' if flavour == Flavour::MySql => {
+                        '\\' if escapes => {
                             characters.next();
                         }
                         skipped if skipped == character => break,
@@ -136,6 +146,31 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
     all.into_iter().filter(|words| !words.is_empty())
 }
 
+/// Skips PostgreSQL's `$$ .. $$` or `$tag$ .. $tag$`, in which functions have their bodies. Its first dollar is read
+/// already; where that begins something else, such as the parameter `$1`, nothing is skipped.
+fn skip_dollar_quoted(characters: &mut Peekable<Chars<'_>>) -> bool {
+    let mut ahead = characters.clone();
+    let mut delimiter = String::from("$");
+    loop {
+        match ahead.next() {
+            Some('$') => break,
+            Some(letter) if letter == '_' || letter.is_alphabetic() => delimiter.push(letter),
+            Some(digit) if digit.is_numeric() && delimiter.len() > 1 => delimiter.push(digit),
+            _ => return false,
+        }
+    }
+    delimiter.push('$');
+    let mut body = String::new();
+    for character in ahead.by_ref() {
+        body.push(character);
+        if body.ends_with(&delimiter) {
+            break;
+        }
+    }
+    *characters = ahead;
+    true
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -155,6 +190,20 @@ mod tests {
         assert_eq!(effect("/*!40101 COMMIT */"), Effect::Control);
         assert_eq!(effect("SET autocommit = 1"), Effect::Control);
         assert_eq!(effect(""), Effect::Read);
+    }
+
+    #[test]
+    fn what_stands_between_dollars_is_no_statement() {
+        let effect = |sql| super::effect(Flavour::PostgreSql, sql);
+        assert_eq!(
+            effect("CREATE FUNCTION f() AS $$ BEGIN a; COMMIT; END $$ LANGUAGE plpgsql"),
+            Effect::Definition
+        );
+        assert_eq!(effect("DO $a1$ BEGIN x; $$ END; $a1$"), Effect::Write);
+        assert_eq!(effect("SELECT $1; COMMIT; SELECT $1"), Effect::Control);
+        assert_eq!(effect("SELECT a$b$; COMMIT; SELECT $b$ $b$"), Effect::Control);
+        assert_eq!(effect(r"SELECT E'it\'; ROLLBACK'"), Effect::Read);
+        assert_eq!(effect(r"SELECT E'a\''; COMMIT; --'"), Effect::Control);
     }
 
     #[test]

@@ -417,6 +417,21 @@ impl<M: Model> Store<M> {
                 Keep::Yes
             }),
         }
+        if matches!(change, Change::RolledBack | Change::RolledBackTo(_)) {
+            self.reclaim_keys();
+        }
+    }
+
+    /// An object that was deleted and whose key another one had taken has its key again, now that the other one is gone.
+    fn reclaim_keys(&mut self) {
+        for (index, slot) in self.slots.iter().enumerate() {
+            if let (Some(key), true) = (&slot.key, slot.state != State::Free)
+                && !self.keys.contains_key(key)
+            {
+                let index = u32::try_from(index).expect("slots are counted in u32");
+                self.keys.insert(key.clone(), index);
+            }
+        }
     }
 
     fn each(&mut self, mut visit: impl FnMut(&mut Slot<M>) -> Keep) {

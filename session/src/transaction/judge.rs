@@ -7,7 +7,7 @@
 
 use aludel_core::classify::{Fate, Scope, Verdict};
 use aludel_core::dialect::ServerTransaction;
-use aludel_core::{Class, Dialect, Event, Fault};
+use aludel_core::{Class, Dialect, Error, Event, Fault};
 
 use super::own_fault;
 use crate::connection::Connection;
@@ -142,8 +142,8 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
-    /// After the raw connection was lent: is everything as it was?
-    pub(crate) fn ask_after_raw_access(&mut self) {
+    /// After the raw connection was lent: is everything as it was? `error` is what its borrower has answered.
+    pub(crate) fn ask_after_raw_access(&mut self, error: Option<&Error>) {
         let found = self.ask();
         let text = match found {
             Some(ServerTransaction::Open) => return,
@@ -151,7 +151,8 @@ impl<C: Dialect> Connection<C> {
             Some(_) => "the transaction was ended on the raw connection",
             None => "the raw connection was lost",
         };
-        let fault = own_fault(text);
+        let fault = raw_access_fault(text, found, error);
+        self.transaction.remember(&fault);
         match found {
             Some(ServerTransaction::Aborted) => {
                 self.transaction.doom_innermost(&fault);
@@ -160,9 +161,34 @@ impl<C: Dialect> Connection<C> {
             Some(_) => self.lose_root(&fault),
             None => {
                 self.lose_root(&fault);
-                self.discard(text);
+                match fault.verdict().scope {
+                    Some(Scope::Generation) => self.retire_generation(fault.message()),
+                    _ => self.discard(fault.message()),
+                }
             }
         }
+    }
+}
+
+/// The borrower's error decides about a rerun, as it would have done on the session. Without one, a transaction whose
+/// connection was lost may run again, and one that was ended or spoilt on purpose may not.
+fn raw_access_fault(text: &str, found: Option<ServerTransaction>, error: Option<&Error>) -> Fault {
+    let message = match error {
+        Some(error) => format!("{text}: {error}"),
+        None => text.to_owned(),
+    };
+    let own = own_fault(message);
+    let told = error.and_then(Error::verdict);
+    match (found, told) {
+        (None, Some(told)) if told.class == Class::Disconnect => own.with_verdict(told),
+        (None, _) => own.with_verdict(Verdict {
+            class: Class::Disconnect,
+            scope: Some(Scope::Connection),
+            fate: Fate::Lost,
+            ..own.verdict()
+        }),
+        (Some(ServerTransaction::Aborted), Some(told)) if told.class != Class::Disconnect => own.with_verdict(told),
+        _ => own,
     }
 }
 

@@ -73,7 +73,14 @@ where
         let depth = unit.connection().transaction.depth();
         let result = match level {
             Level::Root => scope::commit(unit),
-            Level::Adopted => scope::release(unit, depth).and_then(|()| scope::commit(unit)),
+            Level::Adopted => match scope::release(unit, depth) {
+                Ok(()) => scope::commit(unit),
+                Err(error) => {
+                    // What was there before goes back to whoever it belonged to: nobody.
+                    unit.connection().transaction.set_origin(Origin::Autobegun);
+                    Err(error)
+                }
+            },
             Level::Savepoint => scope::release(unit, depth),
         };
         result.map_err(Refused::wrap)
