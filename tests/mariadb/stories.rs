@@ -3,6 +3,7 @@
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel_tests::mariadb::{self, MariaDb};
+use aludel_tests::stories::outline;
 use aludel_tests::{EventLog, TestDatabase};
 use diesel::prelude::*;
 
@@ -44,14 +45,9 @@ impl Bank {
         let database = server.database(name);
         server.execute_in(database.name(), SCHEMA);
         let (script, log) = (FaultScript::new(), EventLog::new());
-        let listener = log.clone();
         let engine = Engine::builder(database.url())
             .faults(script.clone())
-            .listen(move |event| {
-                if let Some(line) = line(event) {
-                    listener.push(line);
-                }
-            })
+            .listen(outline(&log))
             .build()
             .expect("the URL of a test is sound");
         Self {
@@ -98,25 +94,6 @@ impl Bank {
 pub(crate) fn backend(session: &mut Session<MysqlConnection>) -> aludel::Result<u64> {
     let id = session.backend_id()?.expect("a MariaDB connection has a number");
     Ok(u64::try_from(id).expect("it is not negative"))
-}
-
-/// The events that tell a story, without their numbers.
-pub(crate) fn line(event: &Event<'_>) -> Option<String> {
-    Some(match event {
-        Event::Begin { .. } => "begin".to_owned(),
-        Event::Commit { .. } => "commit".to_owned(),
-        Event::Rollback { .. } => "rollback".to_owned(),
-        Event::Savepoint { depth, .. } => format!("savepoint {depth}"),
-        Event::ReleaseSavepoint { depth, .. } => format!("release {depth}"),
-        Event::RollbackToSavepoint { depth, .. } => format!("rollback to {depth}"),
-        Event::Doomed { .. } => "doomed".to_owned(),
-        Event::Invalidate { .. } => "invalidate".to_owned(),
-        Event::Retire { .. } => "retire".to_owned(),
-        Event::CommitUnknown { .. } => "commit unknown".to_owned(),
-        Event::Rerun { attempt, class, .. } => format!("rerun {attempt} after {class}"),
-        Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
-        _ => return None,
-    })
 }
 
 pub(crate) fn withdraw<C>(session: &mut C, id: i32, amount: i64) -> aludel::Result<()>

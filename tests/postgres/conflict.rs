@@ -42,14 +42,21 @@ fn of_two_sessions_in_a_deadlock_one_is_run_again_and_both_end_with_the_right_su
                         pay(session, to, 10)?;
                         Ok(())
                     })
-                    .expect("the second attempt meets nobody");
+                    .expect("one of the five attempts goes through");
             });
         }
     });
     assert_eq!(bank.books(), (500, 500, 0));
     assert_eq!(bank.times("commit"), 2);
-    assert_eq!(bank.times("fault retry in Statement"), 1, "{:?}", bank.log);
-    assert_eq!(bank.times("rerun closure, attempt 2, after retry"), 1, "{:?}", bank.log);
+    // One at least: a victim that comes back at once may meet the other transfer once more.
+    let deadlocks = bank.times("fault retry in Statement");
+    assert!(deadlocks >= 1, "{:?}", bank.log);
+    assert_eq!(bank.times("rollback"), deadlocks, "{:?}", bank.log);
+    assert!(
+        bank.times("rerun closure, attempt 2, after retry") >= 1,
+        "{:?}",
+        bank.log
+    );
     assert_eq!(
         (bank.times("invalidate"), bank.times("retire")),
         (0, 0),

@@ -4,6 +4,7 @@ use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel_tests::EventLog;
 use aludel_tests::sqlite::{self, TempDatabase};
+use aludel_tests::stories::outline;
 use diesel::prelude::*;
 
 diesel::table! {
@@ -56,14 +57,9 @@ impl Bank {
     pub(crate) fn open_with(arguments: &str) -> Self {
         let file = sqlite::file();
         let (script, log) = (FaultScript::new(), EventLog::new());
-        let listener = log.clone();
         let engine = Engine::builder(format!("{}{arguments}", file.url()))
             .faults(script.clone())
-            .listen(move |event| {
-                if let Some(line) = line(event) {
-                    listener.push(line);
-                }
-            })
+            .listen(outline(&log))
             .build()
             .expect("the URL of a test is sound");
         let bank = Self {
@@ -103,25 +99,6 @@ impl Bank {
         assert_eq!(self.engine.pool().checkedout(), 0);
         self.engine.pool().assert_invariants();
     }
-}
-
-/// The events that tell a story, without their numbers.
-pub(crate) fn line(event: &Event<'_>) -> Option<String> {
-    Some(match event {
-        Event::Begin { .. } => "begin".to_owned(),
-        Event::Commit { .. } => "commit".to_owned(),
-        Event::Rollback { .. } => "rollback".to_owned(),
-        Event::Savepoint { depth, .. } => format!("savepoint {depth}"),
-        Event::ReleaseSavepoint { depth, .. } => format!("release {depth}"),
-        Event::RollbackToSavepoint { depth, .. } => format!("rollback to {depth}"),
-        Event::Doomed { .. } => "doomed".to_owned(),
-        Event::Invalidate { .. } => "invalidate".to_owned(),
-        Event::Retire { .. } => "retire".to_owned(),
-        Event::CommitUnknown { .. } => "commit unknown".to_owned(),
-        Event::Rerun { attempt, class, .. } => format!("rerun {attempt} after {class}"),
-        Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
-        _ => return None,
-    })
 }
 
 pub(crate) fn withdraw(session: &mut Session<SqliteConnection>, id: i32, amount: i64) -> aludel::Result<()> {

@@ -13,6 +13,20 @@ pub fn listener(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
     }
 }
 
+/// A listener that writes the turns of a story only: what began and ended, what was doomed, closed and run again.
+pub fn outline(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
+    let log = log.clone();
+    move |event| match event {
+        Event::Rerun { attempt, class, .. } => log.push(format!("rerun {attempt} after {class}")),
+        Event::Fault { .. } | Event::Reset { .. } | Event::Ping { .. } | Event::ConnectFailed { .. } => {}
+        event => {
+            if let Some(line) = line(event) {
+                log.push(line);
+            }
+        }
+    }
+}
+
 /// An event in one line; numbers of connections are left out, since they say nothing that a reader could check.
 fn line(event: &Event<'_>) -> Option<String> {
     let line = match event {
