@@ -133,6 +133,20 @@ impl<C: Dialect> Engine<C> {
 
     /// Closes every idle connection and lets those in use be closed on return (`dispose` in SQLAlchemy). The engine
     /// stays usable and connects anew.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.dispose();
+    /// assert_eq!(engine.pool().checkedin(), 0);
+    /// drop(engine.raw_connection()?); // and it can still be used
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
     pub fn dispose(&self) {
         self.0.pool.dispose();
     }

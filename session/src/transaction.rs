@@ -64,6 +64,19 @@ pub(crate) struct Frame {
 }
 
 /// What a session knows of its transaction; it is Diesel's `TransactionStateData`.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut session = engine.session();
+/// let state: &mut aludel::Transaction = diesel::Connection::transaction_state(&mut session);
+/// println!("{state:?}"); // for Diesel; people ask the session: in_transaction(), is_doomed()
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Transaction {
     root: Root,

@@ -12,6 +12,22 @@ pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> 
 pub(super) type CheckoutHook<C> = dyn Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync;
 
 /// What an `on_connect` hook is told about the connection it prepares.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::Engine;
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+///     .on_connect(|_connection, info| {
+///         assert!(info.setup.url.is_sqlite_memory());
+///         Ok(())
+///     })
+///     .build()?;
+/// drop(engine.raw_connection()?);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct ConnectInfo<'a> {

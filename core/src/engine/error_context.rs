@@ -8,6 +8,26 @@ use crate::fault::Fault;
 /// A hook may change the [`class`](Self::set_class), which decides about invalidation and reruns, and whether a
 /// disconnect retires the whole pool (`handle_error` in SQLAlchemy, `is_disconnect` and
 /// `invalidate_pool_on_disconnect`).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::Engine;
+/// use diesel::SqliteConnection;
+/// use aludel_core::{Class, ErrorContext};
+///
+/// fn handle(context: &mut ErrorContext<'_>) {
+///     // A proxy of ours says this when it is restarted.
+///     if context.message() == "backend is draining" {
+///         context.set_class(Class::Disconnect);
+///         context.set_invalidate_pool_on_disconnect(true);
+///     }
+/// }
+///
+/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").handle_error(handle).build()?;
+/// # drop(engine);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct ErrorContext<'a> {
     fault: &'a Fault,

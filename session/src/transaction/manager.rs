@@ -27,6 +27,21 @@ pub(super) enum Level {
 /// Diesel asks for it by type; nobody needs to name it. Behaviour that differs from Diesel's own: a root that began by
 /// itself is not a transaction to nest into, RELEASE follows ROLLBACK TO, a transaction that has failed cannot be
 /// committed, the closure's error is never replaced by that of a ROLLBACK, and a panic rolls back.
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use diesel::prelude::*;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let mut session = engine.session();
+/// session.transaction::<_, diesel::result::Error, _>(|session| {
+///     diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)
+/// })?;
+/// assert!(!session.in_transaction()); // committed
+/// # }
+/// # Ok::<(), aludel::Error>(())
+/// ```
 #[derive(Debug, Default)]
 pub struct Manager(PhantomData<()>);
 
