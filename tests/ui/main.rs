@@ -27,6 +27,7 @@ macro_rules! programs {
 
 programs! {
     borrowed_session_used_while_nested_is_open
+    error_type_left_open
     handle_of_another_model
     isolation_level_as_text
     model_on_an_enum
@@ -60,10 +61,12 @@ programs! {
     retry_without_a_session
     retry_without_attempts
     session_answered_by_its_closure
+    session_dropped_under_a_value
     session_kept_beyond_its_closure
     session_moved_to_another_thread
     session_shared_between_threads
     struct_added_as_a_model
+    struct_named_as_a_model
     two_values_edited_at_once
     value_borrowed_across_a_session_call
     values_kept_beyond_their_session
