@@ -26,7 +26,7 @@ pub(crate) use instrumentation::SharedInstrumentation;
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
 /// "commands out of sync" at best and with each other's rows at worst (SQLAlchemy's FAQ: one thread at a time).
-type SharedBetweenThreadsItWouldInterleaveStatements = PhantomData<Cell<()>>;
+struct SharedBetweenThreadsItWouldInterleaveStatements(PhantomData<Cell<()>>);
 
 /// A connection with its transaction: SQLAlchemy's `Connection`, and a Diesel connection.
 ///
@@ -59,7 +59,7 @@ pub struct Connection<C: Dialect> {
     pub(crate) begin_immediate: bool,
     /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
     worn: bool,
-    one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
+    _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
 impl<C: Dialect> Connection<C> {
@@ -72,7 +72,7 @@ impl<C: Dialect> Connection<C> {
             releases,
             begin_immediate: false,
             worn: false,
-            one_thread: PhantomData,
+            _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
         }
     }
 

@@ -60,6 +60,9 @@ mod retry;
 mod session;
 mod transaction;
 
+#[doc = include_str!("compiler_says.md")]
+pub mod compiler_says {}
+
 #[doc(hidden)]
 pub mod plumbing;
 

@@ -28,7 +28,7 @@ enum Damage {
 impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
     pub(crate) fn settle(&mut self) {
-        self.notice_rows_left_by_a_panic();
+        self.notice_a_call_left_by_a_panic();
         let Some(fault) = self.transaction.unsettled.take() else {
             return;
         };
