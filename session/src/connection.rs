@@ -50,6 +50,8 @@ struct SharedBetweenThreadsItWouldInterleaveStatements(PhantomData<Cell<()>>);
 pub struct Connection<C: Dialect> {
     engine: Engine<C>,
     checkout: Option<Checkout<C>>,
+    /// Of the raw connection that was taken last, for those who read of its end.
+    number: u64,
     pub(crate) transaction: Transaction,
     instrumentation: SharedInstrumentation,
     /// A session gives its raw connection back between transactions; a connection keeps it.
@@ -67,6 +69,7 @@ impl<C: Dialect> Connection<C> {
         Self {
             engine,
             checkout: None,
+            number: 0,
             transaction: Transaction::default(),
             instrumentation: SharedInstrumentation::default(),
             releases,
@@ -195,6 +198,7 @@ impl<C: Dialect> Connection<C> {
         if self.checkout.is_none() {
             let mut checkout = self.engine.checkout()?;
             self.instrumentation.install(&mut *checkout);
+            self.number = checkout.id();
             self.checkout = Some(checkout);
             self.worn = false;
         }
@@ -249,9 +253,14 @@ impl<C: Dialect> Connection<C> {
         self.checkout.is_some()
     }
 
-    /// The number of the raw connection in its pool, 0 when there is none.
+    /// Whether a call to the driver was cut short.
+    pub(crate) fn is_busy(&self) -> bool {
+        self.checkout.as_ref().is_some_and(Checkout::is_busy)
+    }
+
+    /// The number of the raw connection in its pool, or of the last one there was; 0 before the first.
     pub(crate) fn number(&self) -> u64 {
-        self.checkout.as_ref().map_or(0, Checkout::id)
+        self.number
     }
 
     // ---- calls to the driver ----------------------------------------------------------------------------------

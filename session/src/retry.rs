@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use aludel_core::{Class, Dialect, Error, Event, Flavour};
 
 use crate::session::Session;
-use crate::transaction::scope::{self, Failure, Stand, Unit as _};
+use crate::transaction::scope::{self, Change, Failure, Stand, Unit as _};
 
 mod backoff;
 
@@ -115,7 +115,7 @@ where
     let clock = session.engine().clock().clone();
     let started = clock.now();
     let mut course = Course {
-        deadline: started + policy.deadline,
+        deadline: started.checked_add(policy.deadline),
         attempt: 1,
         pauses: 0,
         waits: 0,
@@ -144,12 +144,16 @@ where
         session.connection().begin_immediate = C::FLAVOUR == Flavour::Sqlite && failure.class == Class::Retry;
     };
     session.connection().begin_immediate = false;
+    if result.is_err() {
+        session.follow(Change::Abandoned);
+    }
     result
 }
 
 /// How far a call has come.
 struct Course {
-    deadline: Instant,
+    /// None where it lies beyond what a clock can tell.
+    deadline: Option<Instant>,
     attempt: u32,
     /// Pauses that were made because of conflicts and lost connections.
     pauses: u32,
@@ -186,7 +190,7 @@ impl Course {
             self.pauses += 1;
             backoff::pause(failure.class, self.pauses - 1)
         };
-        if now + delay >= self.deadline {
+        if self.deadline.is_some_and(|deadline| now + delay >= deadline) {
             return None;
         }
         self.attempt += u32::from(!failure.waits_for_host());

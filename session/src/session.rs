@@ -276,7 +276,11 @@ impl<C: Dialect> Session<C> {
         if self.connection.transaction.is_test() {
             return self.flush();
         }
-        scope::commit(self)
+        let result = scope::commit(self);
+        if result.is_err() {
+            self.follow(Change::Abandoned);
+        }
+        result
     }
 
     /// Rolls back: the transaction with all its savepoints, objects that were added in it, changes that were not
@@ -308,7 +312,7 @@ impl<C: Dialect> Session<C> {
     pub fn rollback(&mut self) -> Result<()> {
         let result = self.connection.rollback();
         if !self.connection.transaction.in_scope() {
-            self.follow(Change::RolledBack);
+            self.follow(Change::Abandoned);
         }
         result
     }

@@ -91,6 +91,8 @@ pub struct Transaction {
     unsettled: Option<Fault>,
     /// Rows of a statement are being read.
     streaming: bool,
+    /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
+    unread: bool,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -105,6 +107,7 @@ impl Default for Transaction {
             fault: None,
             unsettled: None,
             streaming: false,
+            unread: false,
             mirror: TransactionManagerStatus::default(),
         }
     }
@@ -130,6 +133,7 @@ impl Transaction {
             self.frames.clear();
             self.manual.clear();
             self.unsettled = None;
+            self.unread = false;
         }
         self.root = root;
         self.reflect();
@@ -332,6 +336,11 @@ impl Transaction {
 
     pub(crate) fn is_test(&self) -> bool {
         self.origin() == Some(Origin::Test)
+    }
+
+    /// Rows were left unread; whether an error was among them must be asked.
+    pub(crate) fn left_rows_unread(&mut self) {
+        self.unread = true;
     }
 
     pub(crate) fn set_streaming(&mut self, streaming: bool) {

@@ -132,7 +132,7 @@ fn a_database_that_does_not_exist_is_permanent() {
 }
 
 #[test]
-fn a_database_without_room_is_busy_and_a_retry_function_waits_for_a_place() {
+fn a_database_without_room_is_busy() {
     let server = postgres::server();
     let database = server.database("full");
     server.execute(&format!("ALTER DATABASE \"{}\" CONNECTION LIMIT 1", database.name()));

@@ -2,9 +2,13 @@
 
 use aludel::prelude::*;
 use aludel::{Error, ErrorKind, Outcome};
-use diesel::Connection as _;
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
+use diesel::pg::PgRowByRowLoadingMode;
+use diesel::prelude::*;
+use diesel::sql_types::Integer;
 
-use crate::bank::{ANN, ANN_EXISTS, BOB, Bank, another_ann, look, note, pay};
+use crate::bank::{ANN, ANN_EXISTS, BOB, Bank, accounts, another_ann, look, note, pay};
 
 #[track_caller]
 fn names_its_first_cause(error: &Error) {
@@ -203,4 +207,63 @@ fn an_error_of_the_callers_own_type_rolls_back_and_stays_what_it_is() {
     assert_eq!(bank.books(), (500, 500, 0));
     bank.log.expect(&["begin", "rollback"]);
     bank.expect_whole_pool();
+}
+
+#[test]
+fn an_error_while_a_query_is_prepared_is_seen_though_diesel_does_not_look() {
+    let bank = Bank::open("prepare");
+    let error = bank.engine.begin(|session| {
+        pay(session, ANN, -100)?;
+        let missing = accounts::table.select(sql::<Integer>("missing"));
+        let _ = missing.load::<i32>(session);
+        Ok(())
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("first cause: column \"missing\" does not exist"),
+        "{text}"
+    );
+    assert_eq!(bank.books(), (500, 500, 0));
+    bank.expect_whole_pool();
+}
+
+#[test]
+fn an_error_that_comes_out_while_rows_are_read_dooms_as_well() {
+    let bank = Bank::open("fetch");
+    let error = bank.engine.begin(|session| {
+        pay(session, ANN, -100)?;
+        let mut rows = fractions().load_iter::<i32, PgRowByRowLoadingMode>(session)?;
+        assert_eq!(rows.next().transpose()?, Some(10));
+        assert!(matches!(rows.next(), Some(Err(_))));
+        Ok(())
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(text.contains("first cause: division by zero"), "{text}");
+    assert_eq!(bank.books(), (500, 500, 0));
+    bank.expect_whole_pool();
+}
+
+#[test]
+fn an_error_behind_the_last_row_that_was_read_dooms_as_well() {
+    let bank = Bank::open("unread");
+    let error = bank.engine.begin(|session| {
+        pay(session, ANN, -100)?;
+        let mut rows = fractions().load_iter::<i32, PgRowByRowLoadingMode>(session)?;
+        assert_eq!(rows.next().transpose()?, Some(10));
+        Ok(()) // Diesel meets the error while it clears the wire, and tells nobody
+    });
+    let text = error.unwrap_err().to_string();
+    assert!(
+        text.contains("first cause: a statement failed after the last of its rows that was read"),
+        "{text}"
+    );
+    assert_eq!(bank.books(), (500, 500, 0));
+    bank.expect_whole_pool();
+}
+
+/// A query whose first row is Bob's, once Ann's was updated, and whose second one fails.
+#[diesel::dsl::auto_type]
+fn fractions() -> _ {
+    let fraction: SqlLiteral<Integer> = sql::<Integer>("10 / (accounts.id - 1)");
+    accounts::table.select(fraction)
 }

@@ -267,3 +267,37 @@ fn errors_of_the_users_own_type_pass_through() {
     assert!(matches!(locked, Err(Mine::Database(error)) if error.is_retryable()));
     bank.assert_whole();
 }
+
+#[test]
+fn a_panic_on_the_raw_connection_that_somebody_catches_is_not_forgotten() {
+    let bank = Bank::open();
+    let mut session = bank.engine.session();
+    withdraw(&mut session, 1, 100).expect("it is there");
+    let panic = catch_unwind(AssertUnwindSafe(|| {
+        session.with_raw(|_| -> aludel::Result<()> { panic!("the roof is on fire") })
+    }));
+    assert!(panic.is_err());
+    let refused = withdraw(&mut session, 1, 1).expect_err("nobody knows what was interrupted");
+    assert!(
+        refused.is_doomed() && refused.to_string().contains("a panic interrupted"),
+        "{refused}"
+    );
+    assert!(session.commit().expect_err("it is doomed").is_doomed());
+    assert_eq!(bank.balances(), [500, 0]);
+    bank.log.expect(&["begin", "invalidate", "doomed", "rollback"]);
+    drop(session);
+    bank.assert_whole();
+}
+
+#[test]
+fn an_exit_in_a_box_is_an_exit() {
+    type Boxed = Box<dyn std::error::Error + Send + Sync>;
+    let bank = Bank::open();
+    let error = bank.engine.begin_with(|session| -> Result<(), Boxed> {
+        withdraw(session, 1, 100)?;
+        Err(Exit::new("shutting down").into())
+    });
+    assert_eq!(error.expect_err("it leaves").to_string(), "shutting down");
+    assert!(bank.log.take().contains(&"invalidate".to_owned()));
+    bank.assert_whole();
+}

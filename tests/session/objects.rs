@@ -313,3 +313,32 @@ fn a_failed_flush_dooms_what_it_was_part_of() -> aludel::Result<()> {
     bank.assert_whole();
     Ok(())
 }
+
+#[test]
+fn a_hook_that_was_there_before_waits_through_reruns_and_is_dropped_by_a_rollback() -> aludel::Result<()> {
+    let bank = Bank::open();
+    let log = EventLog::new();
+    let hook = |text: &'static str| {
+        let log = log.clone();
+        move || log.push(text)
+    };
+    let mut session = bank.engine.session();
+    session.on_commit(hook("before"));
+    accounts::table.count().get_result::<i64>(&mut session)?; // begins by itself, and is ended by the retry
+    bank.script.fail_before(
+        aludel::Phase::Commit,
+        diesel::result::DatabaseErrorKind::Unknown,
+        "database is locked",
+    );
+    session.retry(&aludel::RetryPolicy::new(), |session| {
+        session.on_commit(hook("inside"));
+        Ok(())
+    })?;
+    log.expect(&["before", "inside"]);
+
+    session.on_commit(hook("never"));
+    session.rollback()?;
+    session.begin(|_| Ok(()))?;
+    log.expect(&[]);
+    Ok(())
+}

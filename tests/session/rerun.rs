@@ -258,3 +258,16 @@ fn other_result_types_work_too() {
     as_boxed(&mut bank.engine.session()).expect("it runs again");
     assert_eq!(bank.balances(), [0, 0]);
 }
+
+#[test]
+fn a_deadline_beyond_all_clocks_is_none() -> aludel::Result<()> {
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Commit, DatabaseErrorKind::Unknown, "database is locked");
+    let policy = RetryPolicy::new().deadline(Duration::MAX);
+    bank.engine
+        .session()
+        .retry(&policy, |session| withdraw(session, 1, 1))?;
+    assert_eq!(bank.balances(), [499, 0]);
+    Ok(())
+}

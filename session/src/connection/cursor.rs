@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use aludel_core::{Dialect, Engine, Phase};
+use aludel_core::{Dialect, Engine, Flavour, Phase};
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
@@ -35,6 +35,8 @@ where
     engine: &'conn Engine<C>,
     connection: u64,
     transaction: &'conn mut Transaction,
+    /// The driver has said that there are no more.
+    ended: bool,
 }
 
 impl<'conn, 'query, C, B> Cursor<'conn, 'query, C, B>
@@ -53,6 +55,7 @@ where
             engine,
             connection,
             transaction,
+            ended: false,
         }
     }
 }
@@ -64,9 +67,13 @@ where
     type Item = QueryResult<<C as LoadConnection<B>>::Row<'conn, 'query>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.rows.next()? {
-            Ok(row) => Some(Ok(row)),
-            Err(error) => {
+        match self.rows.next() {
+            None => {
+                self.ended = true;
+                None
+            }
+            Some(Ok(row)) => Some(Ok(row)),
+            Some(Err(error)) => {
                 let error = observe(
                     self.engine,
                     self.connection,
@@ -93,6 +100,11 @@ where
         // In a panic the mark stays: rows may be left on the wire.
         if !std::thread::panicking() {
             self.transaction.set_streaming(false);
+            // PostgreSQL's row-by-row mode, the one that cannot tell how many rows are left: it reads the rest away when
+            // it is dropped, and swallows an error that comes with it.
+            if C::FLAVOUR == Flavour::PostgreSql && !self.ended && self.rows.size_hint().1.is_none() {
+                self.transaction.left_rows_unread();
+            }
         }
     }
 }

@@ -30,6 +30,7 @@ trait AnyStore<C: Dialect>: Send {
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn name(&self) -> &'static str;
     fn len(&self) -> usize;
+    fn is_pending(&self) -> bool;
     fn follow(&mut self, change: Change);
     fn clear(&mut self);
     fn added(&self) -> Vec<(u64, u32)>;
@@ -93,7 +94,7 @@ impl<C: Dialect> IdentityMap<C> {
         let names: Vec<&str> = self
             .stores
             .iter()
-            .filter(|store| store.len() > 0)
+            .filter(|store| store.is_pending())
             .map(|store| store.name())
             .collect();
         Some(format!("unflushed changes of {}", names.join(", ")))
@@ -132,7 +133,7 @@ impl<C: Dialect> IdentityMap<C> {
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
-        if matches!(change, Change::RolledBack | Change::RolledBackTo(_)) {
+        if matches!(change, Change::RolledBack | Change::Abandoned | Change::RolledBackTo(_)) {
             // What was pending when a savepoint was set had been flushed before; what came later is undone.
             self.pending = false;
         }
@@ -164,6 +165,10 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
 
     fn len(&self) -> usize {
         Self::len(self)
+    }
+
+    fn is_pending(&self) -> bool {
+        Self::is_pending(self)
     }
 
     fn follow(&mut self, change: Change) {
@@ -203,10 +208,10 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
                 value.update(connection, loaded).map_err(Error::from)
             } else {
                 Err(Error::misuse(format!(
-                    "the key of {} was changed from {:?} to {:?}; delete the object and add another one",
+                    "the key of {} was changed from {} to {}; delete the object and add another one",
                     M::NAME,
-                    slot.key,
-                    value.key()
+                    describe(slot.key.as_ref()),
+                    describe(value.key().as_ref())
                 )))
             };
             let result = match result {

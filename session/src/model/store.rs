@@ -387,7 +387,7 @@ impl<M: Model> Store<M> {
                 slot.forget_depths();
                 Keep::Yes
             }),
-            Change::RolledBack => self.each(|slot| {
+            Change::RolledBack | Change::Abandoned | Change::Superseded => self.each(|slot| {
                 if slot.inserted_at.is_some() {
                     return Keep::No;
                 }
@@ -417,7 +417,7 @@ impl<M: Model> Store<M> {
                 Keep::Yes
             }),
         }
-        if matches!(change, Change::RolledBack | Change::RolledBackTo(_)) {
+        if !matches!(change, Change::Beginning | Change::Committed | Change::Released(_)) {
             self.reclaim_keys();
         }
     }
@@ -449,6 +449,12 @@ impl<M: Model> Store<M> {
     pub(super) fn clear(&mut self) {
         self.each(|_| Keep::No);
         self.edited.clear();
+    }
+
+    /// Whether a flush may find something to write.
+    pub(super) fn is_pending(&self) -> bool {
+        let unwritten = |slot: &Slot<M>| matches!(slot.state, State::Pending | State::Doomed);
+        !self.edited.is_empty() || self.slots.iter().any(unwritten)
     }
 
     pub(super) fn len(&self) -> usize {

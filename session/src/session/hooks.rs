@@ -15,12 +15,16 @@ pub(super) struct Hooks(Vec<Hook>);
 struct Hook {
     /// Depth at which it was registered; undoing that savepoint drops it.
     depth: usize,
+    /// It was there before the root began, and waits for the next one if this one is rolled back.
+    carried: bool,
     run: Box<dyn FnOnce() + Send>,
 }
 
 impl<C: Dialect> Session<C> {
-    /// Runs `hook` after the next commit of the root, outside the transaction. A rollback drops it, and so does rolling
-    /// back to a savepoint that was open when it was registered. After a COMMIT of unknown outcome it does not run.
+    /// Runs `hook` after the next commit of the root, outside the transaction. A rollback of the transaction that it was
+    /// registered in drops it, and so does rolling back to a savepoint that was open then; one that was registered before
+    /// a `begin` or a `#[retry]` waits through their reruns. [`rollback`](Self::rollback) drops all, and after a COMMIT of
+    /// unknown outcome none runs.
     ///
     /// This is the place for whatever the rest of the world sees: messages, mails, files. A panic in it is logged and
     /// changes nothing: the commit has happened.
@@ -50,6 +54,7 @@ impl<C: Dialect> Session<C> {
         let depth = self.connection.transaction.depth();
         self.hooks.0.push(Hook {
             depth,
+            carried: false,
             run: Box::new(hook),
         });
     }
@@ -58,8 +63,15 @@ impl<C: Dialect> Session<C> {
 impl Hooks {
     pub(super) fn follow(&mut self, change: Change) {
         match change {
-            Change::Beginning => {}
-            Change::RolledBack => self.0.clear(),
+            Change::Beginning => {
+                for hook in &mut self.0 {
+                    hook.carried = true;
+                    hook.depth = 0;
+                }
+            }
+            Change::Superseded => {}
+            Change::RolledBack => self.0.retain(|hook| hook.carried),
+            Change::Abandoned => self.0.clear(),
             Change::RolledBackTo(depth) => self.0.retain(|hook| hook.depth < depth),
             Change::Released(depth) => {
                 for hook in &mut self.0 {

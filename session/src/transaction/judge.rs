@@ -29,6 +29,9 @@ impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
     pub(crate) fn settle(&mut self) {
         self.notice_a_call_left_by_a_panic();
+        if std::mem::take(&mut self.transaction.unread) && self.transaction.unsettled.is_none() {
+            self.ask_after_unread_rows();
+        }
         let Some(fault) = self.transaction.unsettled.take() else {
             return;
         };
@@ -62,15 +65,16 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
-    /// A cursor borrows the connection, so nobody gets here while one lives; one that a panic has dropped leaves its mark.
-    /// Rows may still be on the wire, and whoever caught the panic goes on as if nothing had happened.
-    fn notice_rows_left_by_a_panic(&mut self) {
-        if !self.transaction.is_streaming() {
+    /// A call to the driver, or a cursor, borrows the connection, so nobody gets here while one lives; one that a panic
+    /// has cut short leaves its mark. Half an answer may still be on the wire, and whoever caught the panic goes on as if
+    /// nothing had happened.
+    fn notice_a_call_left_by_a_panic(&mut self) {
+        if !self.transaction.is_streaming() && !self.is_busy() {
             return;
         }
         self.transaction.set_streaming(false);
         self.transaction.unsettled = None;
-        let reason = "a panic interrupted the reading of rows";
+        let reason = "a panic interrupted a call to the driver";
         let number = self.number();
         let was_live = self.transaction.is_live();
         self.transaction.doom_root(&own_fault(reason));
@@ -144,14 +148,37 @@ impl<C: Dialect> Connection<C> {
 
     /// After the raw connection was lent: is everything as it was? `error` is what its borrower has answered.
     pub(crate) fn ask_after_raw_access(&mut self, error: Option<&Error>) {
+        self.ask_after(
+            [
+                "a statement on the raw connection failed",
+                "the transaction was ended on the raw connection",
+                "the raw connection was lost",
+            ],
+            error,
+        );
+    }
+
+    /// After rows that nobody wanted were cleared away: did an error come with them?
+    fn ask_after_unread_rows(&mut self) {
+        self.ask_after(
+            [
+                "a statement failed after the last of its rows that was read",
+                "the transaction was ended while rows were left unread",
+                "the connection was lost while rows were left unread",
+            ],
+            None,
+        );
+    }
+
+    fn ask_after(&mut self, [failed, ended, lost]: [&str; 3], error: Option<&Error>) {
         let found = self.ask();
         let text = match found {
             Some(ServerTransaction::Open) => return,
-            Some(ServerTransaction::Aborted) => "a statement on the raw connection failed",
-            Some(_) => "the transaction was ended on the raw connection",
-            None => "the raw connection was lost",
+            Some(ServerTransaction::Aborted) => failed,
+            Some(_) => ended,
+            None => lost,
         };
-        let fault = raw_access_fault(text, found, error);
+        let fault = unseen_fault(text, found, error);
         self.transaction.remember(&fault);
         match found {
             Some(ServerTransaction::Aborted) => {
@@ -172,7 +199,7 @@ impl<C: Dialect> Connection<C> {
 
 /// The borrower's error decides about a rerun, as it would have done on the session. Without one, a transaction whose
 /// connection was lost may run again, and one that was ended or spoilt on purpose may not.
-fn raw_access_fault(text: &str, found: Option<ServerTransaction>, error: Option<&Error>) -> Fault {
+fn unseen_fault(text: &str, found: Option<ServerTransaction>, error: Option<&Error>) -> Fault {
     let message = match error {
         Some(error) => format!("{text}: {error}"),
         None => text.to_owned(),

@@ -146,7 +146,7 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
     }
     if footing == Footing::AutobegunRead {
         unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        unit.follow(Change::Superseded);
     }
     unit.follow(Change::Beginning);
     unit.connection().begin_root(Origin::Explicit)?;

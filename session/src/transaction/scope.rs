@@ -1,12 +1,13 @@
 //! The closures that users write: `begin`, `begin_nested`, and Diesel's `transaction`.
 //!
-//! Each ends what it began, whichever way its closure leaves: with `Ok`, with an error, with an [`Exit`](aludel_core::Exit), by a panic.
+//! Each ends what it began, whichever way its closure leaves: with `Ok`, with an error, with an [`Exit`], by a panic.
 //! The first error stays the error.
 
 use std::any::Any;
+use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use aludel_core::{Class, Dialect, Error, Event, Fault, Outcome, Result};
+use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Outcome, Result};
 
 use super::{Footing, Origin, own_fault};
 use crate::connection::Connection;
@@ -36,8 +37,12 @@ pub(crate) enum Change {
     Beginning,
     /// The root was committed.
     Committed,
+    /// A root that began by itself and has only read was ended to make room for another one.
+    Superseded,
     /// The root was rolled back, or is lost, or nobody knows.
     RolledBack,
+    /// The caller gives up whatever was waiting for a commit.
+    Abandoned,
     /// The savepoint at this depth, counted from 1, was released.
     Released(usize),
     /// The work since the savepoint at this depth was undone.
@@ -108,9 +113,13 @@ fn complete_ours(error: Error, ending: Ending) -> Error {
     }
 }
 
-/// Whether the caller asked to stop.
+/// Whether the caller asked to stop. A boxed error is looked into; another type of the user's own cannot be.
 fn is_exit<E: 'static>(error: &E) -> bool {
-    (error as &dyn Any).downcast_ref::<Error>().is_some_and(Error::is_exit)
+    let error = error as &dyn Any;
+    if let Some(boxed) = error.downcast_ref::<Box<dyn StdError + Send + Sync>>() {
+        return boxed.is::<Exit>() || boxed.downcast_ref::<Error>().is_some_and(Error::is_exit);
+    }
+    error.downcast_ref::<Error>().is_some_and(Error::is_exit)
 }
 
 /// A whole transaction, or a part of the one that somebody has begun explicitly.
@@ -121,7 +130,12 @@ pub(crate) fn begin<U: Unit, T, E: From<Error> + 'static>(
 ) -> std::result::Result<T, E> {
     match stand(unit)? {
         Stand::Joined => join(unit, f),
-        Stand::Outermost => outermost(unit, f).map_err(|failure| failure.error),
+        Stand::Outermost => outermost(unit, f).map_err(|failure| {
+            if failure.commit_unknown {
+                unit.follow(Change::Abandoned);
+            }
+            failure.error
+        }),
     }
 }
 
@@ -152,7 +166,7 @@ pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
         Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
         Footing::AutobegunRead => {
             unit.connection().rollback_root();
-            unit.follow(Change::RolledBack);
+            unit.follow(Change::Superseded);
             Ok(Stand::Outermost)
         }
         _ => Ok(Stand::Outermost),
