@@ -15,6 +15,11 @@ use crate::classify::Phase;
 /// Each step waits for its phase; steps of one phase come up in the order in which they were queued. Give it to
 /// [`EngineBuilder::faults`](crate::EngineBuilder::faults).
 ///
+/// The phases that come up are those of calls that a session makes: `Begin`, `Statement`, `Savepoint`, `Release`,
+/// `RollbackTo`, `Commit`, `Rollback`, and `Ping` where the session itself is pinged. Connecting, the pool's pings and the
+/// reading of rows do not ask the script, and [`fail_after`](Self::fail_after) of a `Statement` acts on those that answer
+/// a count, not on those that answer rows.
+///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
 /// use aludel_core::testing::FaultScript;

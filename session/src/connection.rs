@@ -1,7 +1,8 @@
 //! A connection of an engine: taken from the pool on first use, with the transaction that runs on it.
 //!
-//! Every call to the driver passes through [`Connection::call`] or, for rows that are read one by one, through
-//! [`cursor`]. There and nowhere else an error is classified, remembered, and given back to the caller.
+//! Every call to the driver that a user asked for passes through [`Connection::call`] or, for rows that are read one by
+//! one, through `load` and [`cursor`]. There an error is classified, remembered, and given back to the caller; the
+//! questions that `transaction::judge` asks the server afterwards are its own.
 //!
 //! **Invariant:** this layer never names an entity; the identity map stands on top of it, in `session`.
 

@@ -3,7 +3,8 @@
 //! This file holds knowledge only; nothing here talks to a server. What is sent stands in [`root`] and [`savepoint`],
 //! what an error has done to the transaction is judged in [`judge`], and [`scope`] has the closures that users write.
 //!
-//! **Invariant:** only [`Transaction::set_root`] changes the state of the root, and only [`Transaction::push_frame`] and
+//! **Invariant:** only [`Transaction::set_root`] moves the root from one state to another (what a state remembers is
+//! filled in by `wrote`, `set_origin` and `root_is_gone`), and only `set_root`, [`Transaction::push_frame`] and
 //! [`Transaction::pop_frame`] change the stack of savepoints.
 
 use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};

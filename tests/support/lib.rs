@@ -2,8 +2,8 @@
 //!
 //! | Module | What a test gets from it |
 //! |---|---|
-//! | [`mariadb`] (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
-//! | [`postgres`] (feature `postgres`) | the same for `PostgreSQL` |
+//! | `mariadb` (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
+//! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`log`] | a log of events that is compared as a whole |

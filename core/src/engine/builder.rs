@@ -138,7 +138,8 @@ impl<C: Dialect> EngineBuilder<C> {
         self
     }
 
-    /// Keeps bind values out of what `echo` shows; default true. Errors and events never contain any.
+    /// Keeps bind values out of what `echo` shows; default true. Errors and events contain none of ours either way; a
+    /// server may quote one in its own words.
     pub fn hide_parameters(mut self, hide: bool) -> Self {
         self.log.hide_parameters = hide;
         self
