@@ -1,102 +1,25 @@
-//! The code that users were promised.
+//! The code that users were promised, on `SQLite`.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
-use aludel::prelude::*;
-use aludel_tests::sqlite;
-use diesel::prelude::*;
+use aludel_tests::promised_code;
+use diesel::connection::SimpleConnection;
 
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, version -> Integer, } }
-diesel::table! { ledger (id) { id -> Integer, account -> Integer, amount -> BigInt, } }
+promised_code!(SqliteConnection);
 
-#[derive(Model, Queryable, Selectable, Clone, Debug)]
-#[diesel(table_name = accounts)]
-struct Account {
-    id: i32,
-    owner: String,
-    balance: i64,
-    #[model(version)]
-    version: i32,
-}
+const SCHEMA: &str = "\
+    CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL, \
+        version INTEGER NOT NULL); \
+    CREATE TABLE ledger (id INTEGER PRIMARY KEY, from_account INTEGER NOT NULL, to_account INTEGER NOT NULL, \
+        amount BIGINT NOT NULL CHECK (amount < 1000)); \
+    INSERT INTO accounts (owner, balance, version) VALUES ('Ann', 5000, 1), ('Bob', 0, 1)";
 
-/// On a session with no transaction open it is a whole transaction.
-#[retry(attempts = 5, deadline = "10s")]
-fn transfer(session: &mut Session<SqliteConnection>, from: i32, to: i32, amount: i64) -> aludel::Result<i64> {
-    let from = session.get_one::<Account>(from)?;
-    let to = session.get_one::<Account>(to)?;
-    session[from].balance -= amount;
-    session[to].balance += amount;
-    session.begin_nested(|nested| {
-        diesel::insert_into(ledger::table)
-            .values((ledger::account.eq(1), ledger::amount.eq(amount)))
-            .execute(nested)?;
-        Ok(())
-    })?;
-    Ok(session[from].balance)
-}
-
-#[test]
-fn the_quick_tour() -> aludel::Result<()> {
-    let file = sqlite::file();
-    let engine = Engine::<SqliteConnection>::new(file.url())?;
-    let mut session = engine.session();
-    diesel::sql_query(
-        "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL, version INTEGER NOT NULL)",
-    )
-    .execute(&mut session)?;
-    diesel::sql_query("CREATE TABLE ledger (id INTEGER PRIMARY KEY, account INTEGER NOT NULL, amount BIGINT NOT NULL)")
-        .execute(&mut session)?;
-    session.add(Account {
-        id: 1,
-        owner: "Ann".into(),
-        balance: 5_000,
-        version: 0,
-    });
-    session.add(Account {
-        id: 2,
-        owner: "Bob".into(),
-        balance: 0,
-        version: 0,
-    });
-    session.commit()?;
-    drop(session);
-
-    assert_eq!(transfer(&mut engine.session(), 1, 2, 100)?, 4_900);
-
-    let rich = engine.begin(|session| {
-        Ok(accounts::table
-            .filter(accounts::balance.gt(1_000))
-            .load::<Account>(session)?)
-    })?;
-    assert_eq!(rich.len(), 1);
-    assert_eq!(
-        (rich[0].owner.as_str(), rich[0].balance, rich[0].version),
-        ("Ann", 4_900, 2)
-    );
-
-    let told = Arc::new(AtomicUsize::new(0));
-    let mut session = engine.session();
-    let carol = session.add(Account {
-        id: 0,
-        owner: "Carol".into(),
-        balance: 7,
-        version: 0,
-    });
-    let teller = Arc::clone(&told);
-    session.on_commit(move || {
-        teller.fetch_add(1, Ordering::SeqCst);
-    });
-    assert_eq!(told.load(Ordering::SeqCst), 0);
-    session.commit()?;
-    assert_eq!(told.load(Ordering::SeqCst), 1);
-    assert_eq!(session[carol].id, 3);
-
-    println!("{}", engine.pool().status());
-    engine.dispose();
-    assert_eq!(engine.pool().checkedin(), 0);
-    Ok(())
+fn engine() -> aludel::Result<Engine<SqliteConnection>> {
+    let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?; // connects to nothing yet
+    assert_eq!(engine.pool().opened(), 0);
+    engine.begin(|session| Ok(session.batch_execute(SCHEMA)?))?;
+    Ok(engine)
 }
 
 #[test]

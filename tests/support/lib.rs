@@ -8,6 +8,7 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`log`] | a log of events that is compared as a whole |
 //! | [`stories`] | what transactions and the pool did, as lines for that log |
+//! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
@@ -21,6 +22,7 @@
 pub mod gate;
 pub mod log;
 pub mod poll;
+mod promise;
 pub mod stories;
 
 // The databases.
