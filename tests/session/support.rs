@@ -117,7 +117,10 @@ struct Helper {
 impl Helper {
     fn start(ending: &str) -> Self {
         let this = std::env::current_exe().expect("a test binary knows itself");
-        let mut process = Command::new(this)
+        // Whoever runs the tests in the background may have them ignore Ctrl-C, and a child inherits that.
+        let mut process = Command::new("env")
+            .arg("--default-signal=INT")
+            .arg(this)
             .args(["--exact", "support::helper_process", "--nocapture"])
             .env(HELPER, ending)
             .stdin(Stdio::null())

@@ -204,6 +204,10 @@ impl<C: Dialect> R2D2Connection for Connection<C> {
 impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
     /// Creates Diesel's table of migrations, if it is missing. On a connection without a transaction it is committed at
     /// once: a program that only asks for pending migrations has no work of its own to commit or to lose.
+    ///
+    /// Migrations that are marked to run without a transaction need a connection that has none: run those on
+    /// [`Engine::raw_connection`]. On a session they become part of the root that begins with them, which the caller
+    /// then has to commit.
     fn setup(&mut self) -> QueryResult<usize> {
         let alone = !self.transaction.is_open();
         self.ready()?;

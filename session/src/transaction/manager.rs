@@ -145,7 +145,7 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
         return Ok(Level::Savepoint);
     }
     if footing == Footing::AutobegunRead {
-        unit.connection().rollback_root();
+        unit.connection().end_read_root();
         unit.follow(Change::Superseded);
     }
     unit.follow(Change::Beginning);

@@ -171,6 +171,25 @@ impl<C: Dialect> Connection<C> {
         later
     }
 
+    /// Ends a root that began by itself and has only read, to make room for one that somebody wants. COMMIT, not
+    /// ROLLBACK: a SELECT may have written through a function that it called, which nobody can see from outside.
+    pub(crate) fn end_read_root(&mut self) {
+        let number = self.number();
+        match self.control_without_judging(Phase::Commit, Control::Commit) {
+            Ok(()) => {
+                self.end_root();
+                self.engine().emit(&Event::Commit { connection: number });
+                self.release_between_transactions();
+            }
+            // Whatever stands in the way of a COMMIT that has nothing to write is dealt with when the next root begins.
+            Err(_) => {
+                self.transaction.unsettled = None;
+                self.discard("a transaction that had only read could not be ended");
+                self.rollback_root();
+            }
+        }
+    }
+
     fn end_root(&mut self) {
         if let Some(raw) = self.raw() {
             raw.mirror(false);

@@ -165,7 +165,7 @@ pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
     match footing {
         Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
         Footing::AutobegunRead => {
-            unit.connection().rollback_root();
+            unit.connection().end_read_root();
             unit.follow(Change::Superseded);
             Ok(Stand::Outermost)
         }
