@@ -175,19 +175,16 @@ impl<C: Dialect> Connection<C> {
     /// ROLLBACK: a SELECT may have written through a function that it called, which nobody can see from outside.
     pub(crate) fn end_read_root(&mut self) {
         let number = self.number();
-        match self.control_without_judging(Phase::Commit, Control::Commit) {
-            Ok(()) => {
-                self.end_root();
-                self.engine().emit(&Event::Commit { connection: number });
-                self.release_between_transactions();
-            }
+        if self.control_without_judging(Phase::Commit, Control::Commit).is_err() {
             // Whatever stands in the way of a COMMIT that has nothing to write is dealt with when the next root begins.
-            Err(_) => {
-                self.transaction.unsettled = None;
-                self.discard("a transaction that had only read could not be ended");
-                self.rollback_root();
-            }
+            self.transaction.unsettled = None;
+            self.discard("a transaction that had only read could not be ended");
+            self.rollback_root();
+            return;
         }
+        self.end_root();
+        self.engine().emit(&Event::Commit { connection: number });
+        self.release_between_transactions();
     }
 
     fn end_root(&mut self) {
