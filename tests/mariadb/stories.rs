@@ -2,29 +2,11 @@
 
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
+pub(crate) use aludel_tests::account::{Account, accounts};
 use aludel_tests::mariadb::{self, MariaDb};
 use aludel_tests::stories::outline;
 use aludel_tests::{EventLog, TestDatabase};
 use diesel::prelude::*;
-
-diesel::table! {
-    accounts (id) {
-        id -> Integer,
-        owner -> Text,
-        balance -> BigInt,
-        version -> Integer,
-    }
-}
-
-#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
-#[diesel(table_name = accounts)]
-pub(crate) struct Account {
-    pub(crate) id: i32,
-    pub(crate) owner: String,
-    pub(crate) balance: i64,
-    #[model(version)]
-    pub(crate) version: i32,
-}
 
 const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER AUTO_INCREMENT PRIMARY KEY, owner VARCHAR(40) NOT NULL UNIQUE, \
                       balance BIGINT NOT NULL, version INTEGER NOT NULL) ENGINE=InnoDB; \

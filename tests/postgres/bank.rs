@@ -5,6 +5,7 @@ use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel::{EngineBuilder, Phase};
+pub(crate) use aludel_tests::account::{Account, accounts};
 use aludel_tests::postgres::{self, Postgres};
 use aludel_tests::{EventLog, TestDatabase, stories};
 use diesel::connection::{Connection as _, InstrumentationEvent, SimpleConnection};
@@ -15,41 +16,10 @@ use diesel::sql_types::{BigInt, Bool};
 pub(crate) type PgSession = Session<PgConnection>;
 
 diesel::table! {
-    accounts (id) {
-        id -> Integer,
-        owner -> Text,
-        balance -> BigInt,
-        version -> Integer,
-    }
-}
-
-diesel::table! {
     ledger (id) {
         id -> Integer,
         account -> Integer,
         amount -> BigInt,
-    }
-}
-
-#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
-#[diesel(table_name = accounts)]
-pub(crate) struct Account {
-    pub(crate) id: i32,
-    pub(crate) owner: String,
-    pub(crate) balance: i64,
-    #[model(version)]
-    pub(crate) version: i32,
-}
-
-impl Account {
-    /// One that has no key yet.
-    pub(crate) fn new(owner: &str) -> Self {
-        Self {
-            id: 0,
-            owner: owner.to_owned(),
-            balance: 0,
-            version: 0,
-        }
     }
 }
 

@@ -45,10 +45,10 @@ fn a_generated_key_comes_back_with_the_insert() -> aludel::Result<()> {
     let bank = Bank::open("generated");
     let mut session = bank.engine.session();
     bank.watch_statements(&mut session);
-    let cid = session.add(Account::new("Cid"));
+    let cid = session.add(Account::new("Cid", 0));
     let dan = session.add(Account {
         id: 77,
-        ..Account::new("Dan")
+        ..Account::new("Dan", 0)
     });
     session.commit()?;
     assert_eq!((session[cid].id, session[cid].version, session[dan].id), (3, 1, 77));

@@ -10,7 +10,7 @@ use crate::bank::{ANN, Account, BOB, Bank, PgSession, another_ann, look, pay};
 /// Everything that can happen to an object, in one go: one is added, one deleted, one edited.
 fn add_delete_and_edit(session: &mut PgSession) -> aludel::Result<Entity<Account>> {
     let (ann, bob) = (session.get_one::<Account>(ANN)?, session.get_one::<Account>(BOB)?);
-    let cid = session.add(Account::new("Cid"));
+    let cid = session.add(Account::new("Cid", 0));
     session.delete(bob)?;
     session.edit(ann)?.balance = 0;
     session.flush()?;
@@ -137,7 +137,7 @@ fn a_row_that_was_replaced_in_a_savepoint_is_the_same_object_again_after_it() ->
         nested.flush()?;
         let replacement = Account {
             id: ANN,
-            ..Account::new("Ann the second")
+            ..Account::new("Ann the second", 0)
         };
         let second = nested.add(replacement);
         nested.flush()?;

@@ -3,39 +3,10 @@
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel_tests::EventLog;
+pub(crate) use aludel_tests::account::{Account, accounts};
 use aludel_tests::sqlite::{self, TempDatabase};
 use aludel_tests::stories::outline;
 use diesel::prelude::*;
-
-diesel::table! {
-    accounts (id) {
-        id -> Integer,
-        owner -> Text,
-        balance -> BigInt,
-        version -> Integer,
-    }
-}
-
-#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
-#[diesel(table_name = accounts)]
-pub(crate) struct Account {
-    pub(crate) id: i32,
-    pub(crate) owner: String,
-    pub(crate) balance: i64,
-    #[model(version)]
-    pub(crate) version: i32,
-}
-
-impl Account {
-    pub(crate) fn new(owner: &str, balance: i64) -> Self {
-        Self {
-            id: 0,
-            owner: owner.to_owned(),
-            balance,
-            version: 0,
-        }
-    }
-}
 
 pub(crate) const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL UNIQUE, \
                           balance BIGINT NOT NULL CHECK (balance >= 0), version INTEGER NOT NULL)";

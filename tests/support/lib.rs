@@ -5,6 +5,7 @@
 //! | `mariadb` (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
+//! | [`account`] | the model that most stories are about |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`log`] | a log of events that is compared as a whole |
 //! | [`stories`] | what transactions and the pool did, as lines for that log |
@@ -19,6 +20,7 @@
 #![forbid(unsafe_code)]
 
 // The story of a test.
+pub mod account;
 pub mod gate;
 pub mod log;
 pub mod poll;
