@@ -92,6 +92,8 @@ pub enum ServerTransaction {
     Aborted,
     /// There is none: the server has rolled it back or committed it.
     None,
+    /// The server cannot be asked.
+    Unknown,
 }
 
 /// What a new connection is set up with.
@@ -188,17 +190,19 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whatever the server answers.
     fn control(&mut self, control: Control) -> QueryResult<()>;
 
+    /// Whether the driver knows already that the transaction takes nothing but ROLLBACK. Asked before every COMMIT, so it
+    /// may not cost a round trip.
+    fn is_aborted(&mut self) -> bool {
+        false
+    }
+
     /// Ends whatever transaction is open, and does not mind if there is none (SQLite would).
     ///
     /// # Errors
     ///
     /// When the transaction could not be ended: the connection must be closed then.
     fn end_transaction(&mut self, with: Control) -> QueryResult<()> {
-        match self.control(with) {
-            Ok(()) => Ok(()),
-            Err(_) if matches!(self.server_transaction(), Ok(ServerTransaction::None)) => Ok(()),
-            Err(error) => Err(error),
-        }
+        self.control(with)
     }
 
     /// Asks whether the server still has our transaction open. Called on the error path only.

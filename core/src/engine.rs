@@ -1,6 +1,7 @@
 //! The engine: one database, its pool, and what every connection of it has in common.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -48,8 +49,6 @@ struct Inner<C: Dialect> {
     handle_error: Vec<Box<ErrorHook>>,
     log: Log,
     faults: Option<FaultScript>,
-    /// Counts the sessions, so that a handle of one is never taken for a handle of another.
-    sessions: AtomicU64,
 }
 
 impl<C: Dialect> Engine<C> {
@@ -115,7 +114,7 @@ impl<C: Dialect> Engine<C> {
     /// `pool_timeout`.
     #[track_caller]
     pub fn raw_connection(&self) -> Result<Checkout<C>> {
-        let mut checkout = self.checkout()?;
+        let mut checkout = self.checkout_for(Location::caller())?;
         checkout.set_dirty(true);
         Ok(checkout)
     }
@@ -126,9 +125,9 @@ impl<C: Dialect> Engine<C> {
     ///
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
-    #[track_caller]
-    pub fn checkout(&self) -> Result<Checkout<C>> {
-        self.0.pool.checkout().map_err(from_pool)
+    pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
+        let timeout = self.0.pool.options().pool_timeout;
+        self.0.pool.checkout_for(place, timeout).map_err(from_pool)
     }
 
     /// Closes every idle connection and lets those in use be closed on return (`dispose` in SQLAlchemy). The engine
@@ -154,8 +153,13 @@ impl<C: Dialect> Engine<C> {
     /// Tells the listeners. For the layers above.
     #[doc(hidden)]
     pub fn emit(&self, event: &Event<'_>) {
-        self.0.log.event(event);
-        self.0.listeners.emit(event);
+        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            self.0.log.event(event);
+            self.0.listeners.emit(event);
+        }));
+        if told.is_err() {
+            tracing::error!(target: "aludel.session", "a listener panicked; listeners only observe");
+        }
     }
 
     /// The log of this engine. For the layers above.
@@ -173,7 +177,8 @@ impl<C: Dialect> Engine<C> {
     /// A number that no other session of this engine has. For the layers above.
     #[doc(hidden)]
     pub fn next_session_number(&self) -> u64 {
-        self.0.sessions.fetch_add(1, Ordering::Relaxed)
+        static SESSIONS: AtomicU64 = AtomicU64::new(1);
+        SESSIONS.fetch_add(1, Ordering::Relaxed)
     }
 
     /// Lets the user's `handle_error` hooks change what the classifier said. For the layers above.

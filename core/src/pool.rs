@@ -150,7 +150,16 @@ impl<C: Send + 'static> Pool<C> {
     /// As [`checkout`](Self::checkout).
     #[track_caller]
     pub fn checkout_within(&self, timeout: Duration) -> Result<Checkout<C>, PoolError> {
-        let place = Location::caller();
+        self.checkout_for(Location::caller(), timeout)
+    }
+
+    /// As [`checkout_within`](Self::checkout_within), for a holder who stands somewhere else in the source: that place is
+    /// what a time-out names.
+    ///
+    /// # Errors
+    ///
+    /// As [`checkout`](Self::checkout).
+    pub fn checkout_for(&self, place: &'static Location<'static>, timeout: Duration) -> Result<Checkout<C>, PoolError> {
         let since = self.0.clock.coarse();
         on_this_thread(|thread| self.acquire(Who { place, since, thread }, timeout)).map(Checkout::new)
     }

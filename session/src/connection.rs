@@ -9,6 +9,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
+use std::panic::Location;
 
 use aludel_core::pool::Checkout;
 use aludel_core::{Control, Dialect, Engine, Error, Event, Fault, Phase, Refused, Result};
@@ -24,6 +25,7 @@ mod raw_sql;
 
 pub use cursor::Cursor;
 pub(crate) use instrumentation::SharedInstrumentation;
+pub(crate) use raw_sql::{Touched, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
 /// "commands out of sync" at best and with each other's rows at worst (SQLAlchemy's FAQ: one thread at a time).
@@ -57,6 +59,8 @@ pub struct Connection<C: Dialect> {
     instrumentation: SharedInstrumentation,
     /// A session gives its raw connection back between transactions; a connection keeps it.
     releases: bool,
+    /// Where it was made: what a pool's time-out names as the holder.
+    place: &'static Location<'static>,
     /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
     /// succeed by waiting, so the rerun after a lock begins this way.
     pub(crate) begin_immediate: bool,
@@ -66,6 +70,7 @@ pub struct Connection<C: Dialect> {
 }
 
 impl<C: Dialect> Connection<C> {
+    #[track_caller]
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
         Self {
             engine,
@@ -74,6 +79,7 @@ impl<C: Dialect> Connection<C> {
             transaction: Transaction::default(),
             instrumentation: SharedInstrumentation::default(),
             releases,
+            place: Location::caller(),
             begin_immediate: false,
             worn: false,
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
@@ -197,7 +203,7 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
-            let mut checkout = self.engine.checkout()?;
+            let mut checkout = self.engine.checkout_for(self.place)?;
             self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
@@ -431,7 +437,8 @@ impl<C: Dialect> Connection<C> {
     ///
     /// When called inside a scope.
     pub fn close(&mut self) -> Result<()> {
-        self.rollback()?;
+        self.refuse_inside_scope("close")?;
+        self.rollback_root();
         self.release();
         Ok(())
     }

@@ -34,6 +34,7 @@ pub trait EngineExt<C: Dialect> {
     /// # }
     /// # Ok::<(), aludel::Error>(())
     /// ```
+    #[track_caller]
     fn session(&self) -> Session<C>;
 
     /// A connection without objects (`Engine.connect` in SQLAlchemy). It takes a raw connection when it needs one.
@@ -50,6 +51,7 @@ pub trait EngineExt<C: Dialect> {
     /// # }
     /// # Ok::<(), aludel::Error>(())
     /// ```
+    #[track_caller]
     fn connect(&self) -> Connection<C>;
 
     /// Runs the closure with a new session in a transaction: committed on `Ok`, rolled back on `Err` and on a panic
@@ -111,10 +113,12 @@ pub trait EngineExt<C: Dialect> {
 }
 
 impl<C: Dialect> EngineExt<C> for Engine<C> {
+    #[track_caller]
     fn session(&self) -> Session<C> {
         Session::new(self.clone())
     }
 
+    #[track_caller]
     fn connect(&self) -> Connection<C> {
         Connection::new(self.clone(), false)
     }

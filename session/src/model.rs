@@ -53,6 +53,10 @@ pub trait Model: Clone + Send + 'static {
     /// Name of the struct, for errors.
     const NAME: &'static str;
 
+    /// Full name of the type that Diesel's `table!` has made, by which statements on it are recognised.
+    #[doc(hidden)]
+    fn table() -> &'static str;
+
     /// The key; none while the database has still to make it.
     fn key(&self) -> Option<Self::Key>;
 }

@@ -120,6 +120,7 @@ where
         pauses: 0,
         waits: 0,
     };
+    let mut unknown = false;
     let result = loop {
         session.connection().transaction.forget_faults();
         let failure = match scope::outermost(session, &mut body) {
@@ -127,6 +128,7 @@ where
             Err(failure) => failure,
         };
         let Some(delay) = course.next(policy, &failure, clock.now()) else {
+            unknown = failure.commit_unknown;
             let (attempts, elapsed) = (course.attempt, clock.now() - started);
             break Err(scope::map_ours(failure.error, |error| {
                 error.with_attempts(attempts, elapsed)
@@ -143,8 +145,7 @@ where
         // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
         session.connection().begin_immediate = C::FLAVOUR == Flavour::Sqlite && failure.class == Class::Retry;
     };
-    session.connection().begin_immediate = false;
-    if result.is_err() {
+    if unknown {
         session.follow(Change::Abandoned);
     }
     result

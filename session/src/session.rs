@@ -4,7 +4,7 @@ use std::fmt;
 
 use aludel_core::{Dialect, Engine, Error, Result};
 
-use crate::connection::Connection;
+use crate::connection::{Connection, Touched};
 use crate::model::IdentityMap;
 use crate::retry::RetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
@@ -53,6 +53,7 @@ pub struct Session<C: Dialect> {
 }
 
 impl<C: Dialect> Session<C> {
+    #[track_caller]
     pub(crate) fn new(engine: Engine<C>) -> Self {
         let number = engine.next_session_number();
         Self {
@@ -344,9 +345,9 @@ impl<C: Dialect> Session<C> {
     ///
     /// When called inside a scope.
     pub fn close(&mut self) -> Result<()> {
-        self.rollback()?;
+        self.connection.close()?;
+        self.follow(Change::Abandoned);
         self.objects.clear();
-        self.connection.release();
         Ok(())
     }
 
@@ -388,6 +389,7 @@ impl<C: Dialect> Session<C> {
     /// Those of the closure, of connecting, and of writing what is pending.
     pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
         self.about_to_use()?;
+        self.objects.expire(Touched::Anything);
         self.connection.with_raw(f)
     }
 

@@ -4,7 +4,7 @@
 //! what an error has done to the transaction is judged in [`judge`], and [`scope`] has the closures that users write.
 //!
 //! **Invariant:** only [`Transaction::set_root`] moves the root from one state to another (what a state remembers is
-//! filled in by `wrote`, `set_origin` and `root_is_gone`), and only `set_root`, [`Transaction::push_frame`] and
+//! filled in by `wrote` and `set_origin`), and only `set_root`, [`Transaction::push_frame`] and
 //! [`Transaction::pop_frame`] change the stack of savepoints.
 
 use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};
@@ -52,8 +52,6 @@ pub(crate) enum Root {
         origin: Origin,
         /// What came first.
         cause: Fault,
-        /// The server has nothing left of it, so that no ROLLBACK need be sent.
-        gone: bool,
     },
 }
 
@@ -62,6 +60,15 @@ pub(crate) enum Root {
 pub(crate) struct Frame {
     /// Set when the work since this savepoint cannot be kept; rolling back to it frees the frames around it.
     doomed: Option<Fault>,
+}
+
+/// Something that only the server can tell, and that could not be asked while a cursor had the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Question {
+    /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
+    UnreadRows,
+    /// A statement that answered rows may have committed the transaction.
+    Commit,
 }
 
 /// What a session knows of its transaction; it is Diesel's `TransactionStateData`.
@@ -92,8 +99,10 @@ pub struct Transaction {
     unsettled: Option<Fault>,
     /// Rows of a statement are being read.
     streaming: bool,
-    /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
-    unread: bool,
+    /// What the server is to be asked about as soon as the connection is back.
+    question: Option<Question>,
+    /// A part of it was committed on the way, by DDL or by a procedure.
+    pub(crate) partly_committed: bool,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -108,7 +117,8 @@ impl Default for Transaction {
             fault: None,
             unsettled: None,
             streaming: false,
-            unread: false,
+            question: None,
+            partly_committed: false,
             mirror: TransactionManagerStatus::default(),
         }
     }
@@ -134,7 +144,7 @@ impl Transaction {
             self.frames.clear();
             self.manual.clear();
             self.unsettled = None;
-            self.unread = false;
+            self.question = None;
         }
         self.root = root;
         self.reflect();
@@ -209,7 +219,6 @@ impl Transaction {
             Root::Doomed {
                 origin: Origin::Autobegun,
                 cause,
-                ..
             } => Footing::AutobegunWritten(format!("none that counts; the transaction has failed: {cause}")),
             Root::Open { .. } | Root::Doomed { .. } => Footing::Explicit,
         }
@@ -283,21 +292,8 @@ impl Transaction {
             self.set_root(Root::Doomed {
                 origin,
                 cause: cause.clone(),
-                gone: false,
             });
         }
-    }
-
-    /// The server has nothing left of the transaction.
-    pub(crate) fn root_is_gone(&mut self) {
-        if let Root::Doomed { gone, .. } = &mut self.root {
-            *gone = true;
-        }
-    }
-
-    /// Whether a ROLLBACK would find something to roll back.
-    pub(crate) fn needs_rollback(&self) -> bool {
-        matches!(self.root, Root::Open { .. } | Root::Doomed { gone: false, .. })
     }
 
     /// The error that decides whether the transaction may run again: what doomed it, or what failed last and was not
@@ -341,7 +337,12 @@ impl Transaction {
 
     /// Rows were left unread; whether an error was among them must be asked.
     pub(crate) fn left_rows_unread(&mut self) {
-        self.unread = true;
+        self.question.get_or_insert(Question::UnreadRows);
+    }
+
+    /// A statement that answers rows may have committed the transaction; that must be asked.
+    pub(crate) fn left_definition(&mut self) {
+        self.question = Some(Question::Commit);
     }
 
     pub(crate) fn set_streaming(&mut self, streaming: bool) {
@@ -373,13 +374,17 @@ pub(crate) fn own_fault(message: impl Into<String>) -> Fault {
 
 /// The same, with what it did to the server's transaction.
 fn own_fault_of(fate: Fate, message: impl Into<String>) -> Fault {
-    let verdict = Verdict {
-        class: Class::Permanent,
+    Fault::from_message(Phase::Statement, own_verdict(Class::Permanent, fate), message)
+}
+
+/// What this library itself says of an error.
+pub(crate) fn own_verdict(class: Class, fate: Fate) -> Verdict {
+    Verdict {
+        class,
         scope: None,
         at_commit: CommitOutcome::RolledBack,
         fate,
         by_text: false,
         rule: "aludel",
-    };
-    Fault::from_message(Phase::Statement, verdict, message)
+    }
 }

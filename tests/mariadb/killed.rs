@@ -13,7 +13,7 @@ fn transfer(session: &mut Session<MysqlConnection>, amount: i64) -> aludel::Resu
     session[from].balance -= amount;
     session[to].balance += amount;
     session.begin_nested(|nested| withdraw(nested, 1, 0))?;
-    Ok(session[from].balance)
+    Ok(session.read(from)?.balance) // read again: the UPDATE beside it may have changed it
 }
 
 /// The transfer loses its connection right before a phase, and still ends with the right balances.

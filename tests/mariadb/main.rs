@@ -6,6 +6,7 @@ mod connecting;
 mod design;
 mod killed;
 mod lost;
+mod regressions;
 mod round_trips;
 mod schema;
 mod stories;

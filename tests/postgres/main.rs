@@ -23,4 +23,5 @@ mod migrations;
 mod model;
 mod objects;
 mod raw;
+mod regressions;
 mod retry;

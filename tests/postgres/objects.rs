@@ -164,7 +164,7 @@ fn what_was_read_before_a_commit_is_read_again_after_it() -> aludel::Result<()> 
 }
 
 #[test]
-#[should_panic(expected = "Account (key 1) was read in an earlier transaction and may have changed since")]
+#[should_panic(expected = "Account (key 1) may have changed since it was read, in an earlier transaction")]
 fn index_never_shows_a_value_from_before_the_last_rollback() {
     let bank = Bank::open("index");
     let mut session = bank.engine.session();

@@ -4,6 +4,7 @@
 mod design;
 mod endings;
 mod objects;
+mod regressions;
 mod rerun;
 mod stories;
 mod support;

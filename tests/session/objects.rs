@@ -101,27 +101,21 @@ fn queries_see_what_is_pending() -> aludel::Result<()> {
 }
 
 #[test]
-fn a_version_conflict_names_everything() -> aludel::Result<()> {
+fn a_version_conflict_names_everything_and_is_run_again() -> aludel::Result<()> {
     let bank = Bank::open();
     let mut session = bank.engine.session();
-    let ann = session.get_one::<Account>(1)?;
+    // On SQLite nobody else can write in between; a trigger of our own can.
+    diesel::sql_query(
+        "CREATE TRIGGER taxes AFTER INSERT ON accounts WHEN NEW.owner = 'Eve' \
+         BEGIN UPDATE accounts SET version = 7 WHERE id = 1; DELETE FROM accounts WHERE owner = 'Nobody'; END",
+    )
+    .execute(&mut session)?;
     session.commit()?;
-    session.edit(ann)?.balance -= 1;
-    let mut copy = session.read(ann)?.clone();
-    copy.version = 1;
-    session.rollback()?;
-
-    let mut session = bank.engine.session();
     let ann = session.get_one::<Account>(1)?;
-    session.with_raw(|raw| {
-        Ok(diesel::update(accounts::table.find(1))
-            .set(accounts::version.eq(7))
-            .execute(raw)
-            .map(|_| ())?)
-    })?;
     session[ann].balance -= 1;
-    let error = session.commit().expect_err("somebody else was faster");
-    assert!(error.is_version_conflict());
+    session.add(Account::new("Eve", 0));
+    let error = session.commit().expect_err("the trigger was faster");
+    assert!(error.is_version_conflict() && error.is_retryable());
     let text = error.to_string();
     assert!(
         text.starts_with("Account 1 was changed by somebody else: expected version 1, found 7"),
@@ -129,6 +123,49 @@ fn a_version_conflict_names_everything() -> aludel::Result<()> {
     );
     assert_eq!(error.outcome(), Some(aludel::Outcome::RolledBack));
     assert_eq!(bank.balances(), [500, 0]);
+
+    let mut runs = 0;
+    session.retry(&aludel::RetryPolicy::new(), |session| {
+        runs += 1;
+        let ann = session.get_one::<Account>(1)?;
+        session[ann].balance -= 1;
+        if runs == 1 {
+            session.add(Account::new("Eve", 0));
+        }
+        Ok(())
+    })?;
+    assert_eq!((runs, bank.balances()), (2, vec![499, 0]));
+    Ok(())
+}
+
+#[test]
+fn an_update_beside_an_object_is_seen_by_it() -> aludel::Result<()> {
+    let bank = Bank::open();
+    let mut session = bank.engine.session();
+    let ann = session.get_one::<Account>(1)?;
+    for raw in [false, true] {
+        if raw {
+            diesel::sql_query("UPDATE accounts SET balance = balance + 50, version = version + 1 WHERE id = 1")
+                .execute(&mut session)?;
+        } else {
+            diesel::update(accounts::table.find(1))
+                .set((
+                    accounts::balance.eq(accounts::balance + 50),
+                    accounts::version.eq(accounts::version + 1),
+                ))
+                .execute(&mut session)?;
+        }
+        session.edit(ann)?.balance -= 10;
+        session.flush()?;
+    }
+    // What an INSERT makes, and what happens to other tables, changes nothing that was read.
+    let log = statements(&mut session);
+    session.add(Account::new("Carol", 1));
+    session.flush()?;
+    assert_eq!(session[ann].balance, 580);
+    assert_eq!(log.take().len(), 1);
+    session.commit()?;
+    assert_eq!(bank.balances(), [580, 0, 1]);
     Ok(())
 }
 

@@ -99,15 +99,14 @@ impl Dialect for MysqlConnection {
     }
 
     fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {
-        // MariaDB only. Where the variable is unknown (Oracle MySQL), answering None is the safe side: the transaction
-        // counts as lost, is rolled back, and may run again.
+        // MariaDB only: Oracle MySQL has no such variable, and nothing else to ask.
         match diesel::select(sql::<BigInt>("@@in_transaction")).get_result::<i64>(self) {
             Ok(1) => Ok(ServerTransaction::Open),
             Ok(_) => Ok(ServerTransaction::None),
             Err(DieselError::DatabaseError(_, information))
                 if information.message().starts_with("Unknown system variable") =>
             {
-                Ok(ServerTransaction::None)
+                Ok(ServerTransaction::Unknown)
             }
             Err(error) => Err(error),
         }

@@ -77,6 +77,20 @@ impl Dialect for PgConnection {
         }
     }
 
+    fn is_aborted(&mut self) -> bool {
+        // Diesel reads it off libpq after each of its statements, those of its type look-ups included.
+        matches!(
+            self.transaction_state_status(),
+            TransactionManagerStatus::Valid(ValidTransactionManagerStatus {
+                in_transaction: Some(InTransactionStatus {
+                    requires_rollback_maybe_up_to_top_level: true,
+                    ..
+                }),
+                ..
+            })
+        )
+    }
+
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         let pid: i32 = diesel::select(sql::<Integer>("pg_backend_pid()")).get_result(self)?;
         Ok(Some(i64::from(pid)))

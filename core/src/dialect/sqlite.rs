@@ -63,6 +63,14 @@ impl Dialect for SqliteConnection {
         self.batch_execute(&control.sql())
     }
 
+    fn end_transaction(&mut self, with: Control) -> QueryResult<()> {
+        match self.control(with) {
+            Ok(()) => Ok(()),
+            Err(_) if matches!(self.server_transaction(), Ok(ServerTransaction::None)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
     fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {
         // SQLite can end a transaction by itself (INSERT OR ROLLBACK, RAISE(ROLLBACK), a full disk), and Diesel offers
         // no way to read its autocommit flag. A second BEGIN tells, and costs no I/O.

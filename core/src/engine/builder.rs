@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use super::connector::{CheckoutHook, ConnectHook, ConnectInfo, EngineConnector};
@@ -295,7 +294,6 @@ impl<C: Dialect> EngineBuilder<C> {
             handle_error: self.handle_error,
             log,
             faults: self.faults,
-            sessions: AtomicU64::new(1),
         })))
     }
 }

@@ -76,12 +76,15 @@ impl<'a> ErrorContext<'a> {
         }
     }
 
-    /// Whether a disconnect closes every connection that is as old as this one, or this one only.
+    /// Whether a disconnect closes every connection that is as old as this one, or this one only; of no effect on an
+    /// error of another class.
     pub fn set_invalidate_pool_on_disconnect(&mut self, whole_pool: bool) {
-        self.verdict.scope = Some(if whole_pool {
-            Scope::Generation
-        } else {
-            Scope::Connection
-        });
+        if self.verdict.class == Class::Disconnect {
+            self.verdict.scope = Some(if whole_pool {
+                Scope::Generation
+            } else {
+                Scope::Connection
+            });
+        }
     }
 }

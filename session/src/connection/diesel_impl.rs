@@ -13,7 +13,7 @@ use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error
 
 use super::raw_sql::{Effect, effect, effect_of_type};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
-use crate::transaction::{Manager, Transaction};
+use crate::transaction::{Manager, Origin, Transaction};
 
 impl<C: Dialect> SimpleConnection for Connection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
@@ -61,8 +61,11 @@ impl<C: Dialect> DieselConnection for Connection<C> {
             || C::sql(source).ok(),
             |raw| raw.execute_returning_count(source),
         )?;
-        if effect == Effect::Definition {
+        if effect >= Effect::MayEnd {
             self.after(effect, &C::sql(source)?)?;
+        }
+        if std::any::type_name::<T>().contains("__diesel_schema_migrations") {
+            self.migration_was_recorded()?;
         }
         Ok(count)
     }
@@ -135,6 +138,9 @@ where
         match LoadConnection::<B>::load(&mut **checkout, source) {
             Ok(rows) => {
                 self.transaction.succeeded();
+                if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
+                    self.transaction.left_definition();
+                }
                 Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction))
             }
             Err(error) => {
@@ -180,10 +186,19 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
+    /// A migration that is marked to run without a transaction is done once it is recorded: `diesel_migrations` calls no
+    /// `transaction()` for it, so the root that began with it would be nobody's, and be lost after success was reported.
+    fn migration_was_recorded(&mut self) -> QueryResult<()> {
+        if self.transaction.origin() == Some(Origin::Autobegun) && !self.transaction.in_scope() {
+            self.commit_root().map_err(Refused::wrap)?;
+        }
+        Ok(())
+    }
+
     /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew.
     fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
-        if effect == Effect::Definition && C::FLAVOUR == Flavour::MySql && self.transaction.is_live() {
-            self.begin_anew_after_definition(sql)?;
+        if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql && self.transaction.is_live() {
+            self.begin_anew_after_definition(sql, effect == Effect::Definition)?;
         }
         Ok(())
     }
@@ -205,9 +220,8 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
     /// Creates Diesel's table of migrations, if it is missing. On a connection without a transaction it is committed at
     /// once: a program that only asks for pending migrations has no work of its own to commit or to lose.
     ///
-    /// Migrations that are marked to run without a transaction need a connection that has none: run those on
-    /// [`Engine::raw_connection`]. On a session they become part of the root that begins with them, which the caller
-    /// then has to commit.
+    /// What a server refuses inside any transaction (`CREATE INDEX CONCURRENTLY`) needs a connection without one: run such
+    /// migrations on [`Engine::raw_connection`].
     fn setup(&mut self) -> QueryResult<usize> {
         let alone = !self.transaction.is_open();
         self.ready()?;

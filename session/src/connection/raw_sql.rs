@@ -8,13 +8,16 @@ use std::str::Chars;
 
 use aludel_core::Flavour;
 
-/// What a piece of raw SQL may do to the transaction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What a piece of raw SQL may do to the transaction, the least first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Effect {
     /// It only reads.
     Read,
     /// It may write.
     Write,
+    /// It may do anything, since what runs does not stand in its text; on MariaDB and MySQL that includes ending the
+    /// transaction.
+    MayEnd,
     /// It defines or changes the schema, which on MariaDB and MySQL commits the transaction.
     Definition,
     /// It begins, ends or steers a transaction.
@@ -36,48 +39,110 @@ pub(super) fn effect_of_type<T>() -> Option<Effect> {
     }
 }
 
-/// The strongest effect of any statement in a text that may hold several.
-pub(super) fn effect(flavour: Flavour, sql: &str) -> Effect {
-    statements(flavour, sql)
-        .map(|words| effect_of(&words))
-        .max_by_key(|effect| *effect as u8)
-        .unwrap_or(Effect::Read)
+/// Which rows a statement may have changed behind the back of the identity map.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Touched {
+    /// None that could have been read before.
+    Nothing,
+    /// Those of the table with this type.
+    Table(&'static str),
+    /// Nobody knows.
+    Anything,
 }
 
-fn effect_of(words: &[String]) -> Effect {
+/// Told by the type of a typed UPDATE or DELETE, by the text of anything else. What an INSERT makes is new.
+pub(crate) fn touched_by_type<T>() -> Option<Touched> {
+    let statement = std::any::type_name::<T>().strip_prefix("diesel::query_builder::")?;
+    if statement.starts_with("select_statement::") || statement.starts_with("insert_statement::") {
+        return Some(Touched::Nothing);
+    }
+    if !statement.starts_with("update_statement::") && !statement.starts_with("delete_statement::") {
+        return None;
+    }
+    let table = statement.split_once('<')?.1.split([',', '>']).next()?;
+    Some(Touched::Table(table.trim()))
+}
+
+/// See [`touched_by_type`].
+pub(crate) fn touched_by_text(flavour: Flavour, sql: &str) -> Touched {
+    let harmless = |words: Vec<String>| words[0] == "INSERT" || effect_of(flavour, &words) == Effect::Read;
+    if statements(flavour, sql).all(harmless) {
+        Touched::Nothing
+    } else {
+        Touched::Anything
+    }
+}
+
+/// The strongest effect of any statement in a text that may hold several.
+pub(super) fn effect(flavour: Flavour, sql: &str) -> Effect {
+    let mut strongest = Effect::Read;
+    // Depth of BEGIN … END inside the body of a trigger or a routine, whose statements run some other time.
+    let mut body = 0_usize;
+    for words in statements(flavour, sql) {
+        if body == 0 {
+            strongest = strongest.max(effect_of(flavour, &words));
+            if defines_a_routine(&words) {
+                body = words.iter().filter(|word| *word == "BEGIN").count();
+            }
+            continue;
+        }
+        body += words.iter().filter(|word| *word == "BEGIN").count();
+        let ends_a_block = words[0] == "END" && words.get(1).is_none_or(String::is_empty);
+        body -= usize::from(ends_a_block);
+    }
+    strongest
+}
+
+fn defines_a_routine(words: &[String]) -> bool {
+    let kinds = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"];
+    words[0] == "CREATE" && words.iter().take(8).any(|word| kinds.contains(&word.as_str()))
+}
+
+fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
     let word = |index: usize| words.get(index).map_or("", String::as_str);
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
     match word(0) {
-        "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "ABORT" | "END" | "XA" => Effect::Control,
+        "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "XA" => Effect::Control,
+        "END" | "ABORT" if flavour != Flavour::MySql => Effect::Control,
         "START" | "PREPARE" if word(1) == "TRANSACTION" => Effect::Control,
-        "SET" if words.iter().any(|word| word == "AUTOCOMMIT" || word == "TRANSACTION") => Effect::Control,
+        "SET" if has("TRANSACTION") || words.iter().any(|word| word.ends_with("AUTOCOMMIT")) => Effect::Control,
+        // SET STATEMENT … FOR a statement, EXPLAIN ANALYZE of one, SELECT … INTO a table.
+        "SET" if word(1) == "STATEMENT" => Effect::Write,
+        "EXPLAIN" | "SELECT" if has("ANALYZE") || has("INTO") => Effect::Write,
+        "PRAGMA" if has("=") => Effect::Write,
         "" | "SELECT" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "SET" | "PRAGMA" => {
             Effect::Read
         }
         "CREATE" | "DROP" if word(1) == "TEMPORARY" => Effect::Write,
-        "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" | "LOCK" | "ANALYZE" | "OPTIMIZE" => {
-            Effect::Definition
-        }
+        "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" => Effect::Definition,
+        "CALL" | "EXECUTE" | "LOCK" | "UNLOCK" | "ANALYZE" | "OPTIMIZE" | "CHECK" | "REPAIR" | "FLUSH" | "RESET"
+        | "CACHE" | "INSTALL" | "UNINSTALL" => Effect::MayEnd,
         _ => Effect::Write,
     }
 }
 
-/// The first few words of each statement, in upper case, comments and string contents left out.
+/// The words of each statement, in upper case, and its equals signs; comments and string contents left out.
 fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> {
-    const WORDS: usize = 5;
     let mut all = Vec::new();
     let mut words: Vec<String> = Vec::new();
     let mut word = String::new();
     let mut characters = sql.chars().peekable();
     let mut previous_was_semicolon = true;
     let flush = |word: &mut String, words: &mut Vec<String>| {
-        if !word.is_empty() && words.len() < WORDS {
+        if !word.is_empty() {
             words.push(std::mem::take(word));
         }
-        word.clear();
     };
     while let Some(character) = characters.next() {
         match character {
-            '-' if characters.peek() == Some(&'-') => {
+            // On MariaDB and MySQL `5--1` is arithmetic: a comment begins with two minus signs and a blank.
+            '-' if characters.peek() == Some(&'-')
+                && (flavour != Flavour::MySql
+                    || characters
+                        .clone()
+                        .nth(1)
+                        .is_none_or(|next| next.is_whitespace() || next.is_control())) =>
+            {
                 flush(&mut word, &mut words);
                 characters.by_ref().find(|&skipped| skipped == '\n');
             }
@@ -88,9 +153,13 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
             '/' if characters.peek() == Some(&'*') => {
                 flush(&mut word, &mut words);
                 characters.next();
-                // What stands in a comment of the form /*! … */ runs on MariaDB and MySQL.
-                if flavour == Flavour::MySql && characters.peek() == Some(&'!') {
-                    characters.next();
+                // What stands in a comment of the form /*! … */ or /*M! … */ runs on MariaDB and MySQL.
+                let runs = |ahead: &mut Peekable<Chars<'_>>| {
+                    ahead.next_if_eq(&'M');
+                    ahead.next_if_eq(&'!').is_some()
+                };
+                if flavour == Flavour::MySql && runs(&mut characters.clone()) {
+                    runs(&mut characters);
                     while characters.peek().is_some_and(char::is_ascii_digit) {
                         characters.next();
                     }
@@ -105,9 +174,7 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
                 }
             }
             '$' if flavour == Flavour::PostgreSql && word.is_empty() && skip_dollar_quoted(&mut characters) => {
-                if words.len() < WORDS {
-                    words.push(String::new());
-                }
+                words.push(String::new());
             }
             '\'' | '"' | '`' => {
                 // PostgreSQL's E'..' takes backslashes as MariaDB's and MySQL's strings do.
@@ -122,9 +189,7 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
                         _ => {}
                     }
                 }
-                if words.len() < WORDS {
-                    words.push(String::new());
-                }
+                words.push(String::new());
             }
             ';' => {
                 flush(&mut word, &mut words);
@@ -134,6 +199,10 @@ fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> 
             }
             character if character.is_alphanumeric() || character == '_' || character == '@' => {
                 word.extend(character.to_uppercase());
+            }
+            '=' => {
+                flush(&mut word, &mut words);
+                words.push("=".to_owned());
             }
             _ => flush(&mut word, &mut words),
         }
@@ -190,6 +259,32 @@ mod tests {
         assert_eq!(effect("/*!40101 COMMIT */"), Effect::Control);
         assert_eq!(effect("SET autocommit = 1"), Effect::Control);
         assert_eq!(effect(""), Effect::Read);
+    }
+
+    #[test]
+    fn what_hides_is_found_and_what_only_looks_like_it_is_not() {
+        for hidden in [
+            "INSERT INTO t VALUES (5--1); COMMIT",
+            "/*M!100100 COMMIT */",
+            "SET @@autocommit = 1",
+            "SET a = 1, b = 2, c = 3, d = 4, autocommit = 0",
+        ] {
+            assert_eq!(effect(hidden), Effect::Control, "{hidden}");
+        }
+        let sqlite = |sql: &str| super::effect(Flavour::Sqlite, sql);
+        let trigger = "CREATE TRIGGER a AFTER INSERT ON t BEGIN UPDATE t SET x = 1; DELETE FROM u; END";
+        assert_eq!(sqlite(trigger), Effect::Definition);
+        assert_eq!(sqlite(&format!("{trigger}; COMMIT")), Effect::Control);
+        let procedure = "CREATE PROCEDURE p() BEGIN IF a THEN COMMIT; END IF; BEGIN ROLLBACK; END; SELECT 1; END";
+        assert_eq!(effect(procedure), Effect::Definition);
+        assert_eq!(effect(&format!("{procedure}; COMMIT")), Effect::Control);
+        assert_eq!(effect("CALL p()"), Effect::MayEnd);
+        assert_eq!(
+            effect("SET STATEMENT max_statement_time = 5 FOR INSERT INTO t VALUES (1)"),
+            Effect::Write
+        );
+        assert_eq!(sqlite("PRAGMA user_version = 7"), Effect::Write);
+        assert_eq!(sqlite("PRAGMA user_version"), Effect::Read);
     }
 
     #[test]

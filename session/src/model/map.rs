@@ -4,11 +4,13 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 
-use aludel_core::{Dialect, Error, ErrorKind, Result};
+use aludel_core::classify::Fate;
+use aludel_core::{Class, Dialect, Error, ErrorKind, Result};
 
 use super::store::{State, Store};
 use super::{Model, Persist, Written};
-use crate::connection::Connection;
+use crate::connection::{Connection, Touched};
+use crate::transaction::own_verdict;
 use crate::transaction::scope::Change;
 
 /// All objects of a session.
@@ -31,6 +33,8 @@ trait AnyStore<C: Dialect>: Send {
     fn name(&self) -> &'static str;
     fn len(&self) -> usize;
     fn is_pending(&self) -> bool;
+    fn table(&self) -> &'static str;
+    fn expire_clean(&mut self);
     fn follow(&mut self, change: Change);
     fn clear(&mut self);
     fn added(&self) -> Vec<(u64, u32)>;
@@ -142,6 +146,17 @@ impl<C: Dialect> IdentityMap<C> {
         }
     }
 
+    /// A statement that the map knows nothing of has changed rows: what was read of them is read again.
+    pub(crate) fn expire(&mut self, touched: Touched) {
+        for store in &mut self.stores {
+            match touched {
+                Touched::Nothing => {}
+                Touched::Table(table) if store.table() != table => {}
+                Touched::Table(_) | Touched::Anything => store.expire_clean(),
+            }
+        }
+    }
+
     pub(crate) fn clear(&mut self) {
         self.pending = false;
         for store in &mut self.stores {
@@ -169,6 +184,14 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
 
     fn is_pending(&self) -> bool {
         Self::is_pending(self)
+    }
+
+    fn table(&self) -> &'static str {
+        M::table()
+    }
+
+    fn expire_clean(&mut self) {
+        Self::expire_clean(self);
     }
 
     fn follow(&mut self, change: Change) {
@@ -204,7 +227,7 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
             let slot = self.slot_at(index);
             let loaded = slot.loaded.as_ref().expect("take_edited() keeps only those");
             let value = slot.value.as_mut().expect("what was edited has its value");
-            let result = if value.key() == slot.key {
+            let result = if value.key() == slot.key || value.key() == loaded.key() {
                 value.update(connection, loaded).map_err(Error::from)
             } else {
                 Err(Error::misuse(format!(
@@ -256,32 +279,20 @@ fn conflict<C: Dialect, M: Persist<C::Backend>>(connection: &mut Connection<C>, 
         Some(Err(error)) => return Error::from(error),
         None => None,
     };
-    match (expected.version(), found.and_then(|row| row.version())) {
-        (Some(expected), Some(found)) => Error::object(
-            ErrorKind::VersionConflict,
-            format!(
-                "{} {} was changed by somebody else: expected version {expected}, found {found}; read it again",
-                M::NAME,
-                describe(key.as_ref()),
-            ),
-        ),
-        (Some(expected), None) => Error::object(
-            ErrorKind::VersionConflict,
-            format!(
-                "{} {} was deleted by somebody else: expected version {expected}, found none",
-                M::NAME,
-                describe(key.as_ref()),
-            ),
-        ),
-        (None, _) => Error::object(
-            ErrorKind::NotFound,
-            format!(
-                "{} {} is not there any more: an UPDATE matched no row",
-                M::NAME,
-                describe(key.as_ref())
-            ),
-        ),
-    }
+    let what = format!("{} {}", M::NAME, describe(key.as_ref()));
+    let Some(expected) = expected.version() else {
+        let text = format!("{what} is not there any more: an UPDATE matched no row");
+        return Error::object(ErrorKind::NotFound, text);
+    };
+    let text = match found.and_then(|row| row.version()) {
+        // The transaction's own snapshot may be older than the row that the UPDATE met (REPEATABLE READ on MariaDB).
+        Some(found) if found == expected => {
+            format!("{what} was changed by somebody else: expected version {expected}, and it has a newer one by now")
+        }
+        Some(found) => format!("{what} was changed by somebody else: expected version {expected}, found {found}"),
+        None => format!("{what} was deleted by somebody else: expected version {expected}, found none"),
+    };
+    Error::object(ErrorKind::VersionConflict, text).with_verdict(own_verdict(Class::Retry, Fate::Open))
 }
 
 fn describe<K: fmt::Debug>(key: Option<&K>) -> String {

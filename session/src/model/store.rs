@@ -41,7 +41,7 @@ pub(super) struct Slot<M: Model> {
     inserted_at: Option<usize>,
     /// Depth at which it was marked for deletion.
     deleted_at: Option<usize>,
-    /// Deepest depth at which it was edited in this transaction.
+    /// Deepest depth at which its value was read or edited in this transaction.
     edited_at: Option<usize>,
     /// Order of the adds and deletes of all models, which is the order of their statements.
     pub(super) sequence: u64,
@@ -171,6 +171,11 @@ impl<M: Model> Store<M> {
         }
     }
 
+    /// Whether a handle names an object that is there.
+    pub(crate) fn find(&self, entity: Entity<M>) -> Result<(), Trouble> {
+        self.usable(entity).map(drop)
+    }
+
     /// The error for a handle, with model and key.
     pub(crate) fn explain(&self, entity: Entity<M>, trouble: Trouble) -> Error {
         let key = match self.slots.get(entity.index as usize) {
@@ -189,7 +194,7 @@ impl<M: Model> Store<M> {
             ),
             Trouble::Deleted => format!("{name} ({key}) is deleted in this session"),
             Trouble::Expired => format!(
-                "{name} ({key}) was read in an earlier transaction and may have changed since; \
+                "{name} ({key}) may have changed since it was read, in an earlier transaction or by a statement beside it; \
                  session.read(handle)? or session.edit(handle)? reads it again"
             ),
         };
@@ -285,17 +290,23 @@ impl<M: Model> Store<M> {
     }
 
     /// A row that was read: into its object if there is one, else into a new one.
-    pub(crate) fn put_loaded(&mut self, value: M) -> Entity<M> {
-        if let Some(&index) = value.key().and_then(|key| self.keys.get(&key)) {
+    pub(crate) fn put_loaded(&mut self, key: M::Key, value: M, depth: usize) -> Entity<M> {
+        if let Some(&index) = self.keys.get(&key) {
             let slot = &mut self.slots[index as usize];
             if slot.freshness != Freshness::Current {
                 slot.value = Some(value);
                 slot.loaded = None;
                 slot.freshness = Freshness::Current;
+                slot.edited_at = Some(depth);
             }
             return Entity::new(self.session, index, slot.generation);
         }
-        self.occupy(value, State::Persistent, 0, 0)
+        let entity = self.occupy(value, State::Persistent, 0, 0);
+        let slot = &mut self.slots[entity.index as usize];
+        slot.key = Some(key.clone());
+        slot.edited_at = Some(depth);
+        self.keys.insert(key, entity.index);
+        entity
     }
 
     /// The row of an object is gone; the object with it.
@@ -372,7 +383,7 @@ impl<M: Model> Store<M> {
     pub(super) fn follow(&mut self, change: Change) {
         match change {
             Change::Beginning => self.each(|slot| {
-                if slot.freshness == Freshness::Committed {
+                if slot.state != State::Pending {
                     slot.expire();
                 }
                 Keep::Yes
@@ -444,6 +455,16 @@ impl<M: Model> Store<M> {
         for index in leaving {
             self.vacate(index);
         }
+    }
+
+    /// Objects without changes of their own are read again.
+    pub(super) fn expire_clean(&mut self) {
+        self.each(|slot| {
+            if slot.state == State::Persistent && slot.loaded.is_none() {
+                slot.expire();
+            }
+            Keep::Yes
+        });
     }
 
     pub(super) fn clear(&mut self) {

@@ -38,6 +38,9 @@ macro_rules! __model_keys {
         impl $crate::Model for $model {
             type Key = $type;
             const NAME: &'static str = $name;
+            fn table() -> &'static str {
+                ::core::any::type_name::<aludel_table::table>()
+            }
             fn key(&self) -> ::core::option::Option<$type> {
                 (self.$field != 0).then_some(self.$field)
             }
@@ -48,6 +51,9 @@ macro_rules! __model_keys {
         impl $crate::Model for $model {
             type Key = $type;
             const NAME: &'static str = $name;
+            fn table() -> &'static str {
+                ::core::any::type_name::<aludel_table::table>()
+            }
             fn key(&self) -> ::core::option::Option<$type> {
                 ::core::option::Option::Some(::core::clone::Clone::clone(&self.$field))
             }
@@ -58,6 +64,9 @@ macro_rules! __model_keys {
         impl $crate::Model for $model {
             type Key = ($($type,)+);
             const NAME: &'static str = $name;
+            fn table() -> &'static str {
+                ::core::any::type_name::<aludel_table::table>()
+            }
             fn key(&self) -> ::core::option::Option<($($type,)+)> {
                 ::core::option::Option::Some(($(::core::clone::Clone::clone(&self.$field),)+))
             }
@@ -291,6 +300,9 @@ macro_rules! __model_fallback {
             {
                 type Key = i32;
                 const NAME: &'static str = "";
+                fn table() -> &'static str {
+                    ""
+                }
                 fn key(&self) -> ::core::option::Option<i32> {
                     ::core::option::Option::None
                 }

@@ -12,7 +12,7 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionResult, QueryResult};
 
 use super::{Hooks, Session};
-use crate::connection::{Connection, Cursor};
+use crate::connection::{Connection, Cursor, Touched, touched_by_text, touched_by_type};
 use crate::model::IdentityMap;
 use crate::transaction::{Manager, Transaction};
 
@@ -25,7 +25,9 @@ impl<C: Dialect> Session<C> {
 
 impl<C: Dialect> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.before_statement()?.batch_execute(query)
+        self.before_statement()?.batch_execute(query)?;
+        self.objects.expire(touched_by_text(C::FLAVOUR, query));
+        Ok(())
     }
 }
 
@@ -54,7 +56,9 @@ impl<C: Dialect> DieselConnection for Session<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
-        self.before_statement()?.execute_returning_count(source)
+        let count = self.before_statement()?.execute_returning_count(source)?;
+        self.objects.expire(touched::<C, T>(source));
+        Ok(count)
     }
 
     fn transaction_state(&mut self) -> &mut Transaction {
@@ -92,7 +96,10 @@ where
         T: Query + QueryFragment<Self::Backend> + QueryId + 'query,
         Self::Backend: QueryMetadata<T::SqlType>,
     {
-        LoadConnection::<B>::load(self.before_statement()?, source)
+        self.about_to_use().map_err(Refused::wrap)?;
+        // Before it is sent, since its rows borrow the session: what is pending has just been written.
+        self.objects.expire(touched::<C, T>(&source));
+        LoadConnection::<B>::load(&mut self.connection, source)
     }
 }
 
@@ -117,6 +124,16 @@ where
     C: Dialect + UpdateAndFetchResults<Changes, Output>,
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
-        self.before_statement()?.update_and_fetch(changeset)
+        let output = self.before_statement()?.update_and_fetch(changeset)?;
+        self.objects.expire(Touched::Anything);
+        Ok(output)
     }
+}
+
+/// Which rows a query may change behind the back of the identity map.
+fn touched<C: Dialect, T: QueryFragment<C::Backend>>(query: &T) -> Touched {
+    touched_by_type::<T>().unwrap_or_else(|| match C::sql(query) {
+        Ok(sql) => touched_by_text(C::FLAVOUR, &sql),
+        Err(_) => Touched::Anything,
+    })
 }

@@ -2,11 +2,12 @@
 
 use std::ops::{Index, IndexMut};
 
+use aludel_core::classify::Fate;
 use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
 use crate::model::{Entity, Lookup, Model, Persist, Trouble};
-use crate::transaction::own_fault;
+use crate::transaction::{own_fault, own_verdict};
 
 impl<C: Dialect> Session<C> {
     /// The object with this key, or `None` (`Session.get` in SQLAlchemy). Without a statement when the session has it;
@@ -54,7 +55,12 @@ impl<C: Dialect> Session<C> {
             return Ok(Some(entity));
         }
         let row = M::find(&mut self.connection, &key)?;
-        Ok(row.map(|row| self.objects.store_mut::<M>().put_loaded(row)))
+        let depth = self.connection.transaction.depth();
+        Ok(row.map(|row| {
+            // The row's own spelling of its key; the one that was asked for where the model calls it "not yet" (0).
+            let key = row.key().unwrap_or(key);
+            self.objects.store_mut::<M>().put_loaded(key, row, depth)
+        }))
     }
 
     /// The object with this key, which must be there (`Session.get_one` in SQLAlchemy).
@@ -142,6 +148,8 @@ impl<C: Dialect> Session<C> {
     /// When the handle names no object of this session.
     pub fn delete<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let depth = self.connection.transaction.depth();
+        let store = self.objects.store_mut::<M>();
+        store.find(entity).map_err(|trouble| store.explain(entity, trouble))?;
         let sequence = self.objects.next_sequence();
         let store = self.objects.store_mut::<M>();
         store
@@ -297,7 +305,11 @@ impl<C: Dialect> Session<C> {
         if let Err(error) = &result {
             self.connection.settle();
             let cause = self.connection.transaction.decisive_fault().cloned();
-            let cause = cause.unwrap_or_else(|| own_fault(format!("writing the session's changes failed: {error}")));
+            let cause = cause.unwrap_or_else(|| {
+                let fault = own_fault(format!("writing the session's changes failed: {error}"));
+                // A version conflict is one that running again resolves.
+                fault.with_verdict(own_verdict(error.class(), Fate::Open))
+            });
             self.connection.transaction.doom_innermost(&cause);
         }
         result
@@ -318,7 +330,9 @@ impl<C: Dialect> Session<C> {
             self.objects.store_mut::<M>().lost(entity);
             return Err(not_found::<M>(&key));
         };
-        self.objects.store_mut::<M>().put_loaded(row);
+        let depth = self.connection.transaction.depth();
+        let key = row.key().unwrap_or(key);
+        self.objects.store_mut::<M>().put_loaded(key, row, depth);
         Ok(())
     }
 }

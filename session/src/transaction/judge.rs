@@ -7,9 +7,9 @@
 
 use aludel_core::classify::{Fate, Scope, Verdict};
 use aludel_core::dialect::ServerTransaction;
-use aludel_core::{Class, Dialect, Error, Event, Fault};
+use aludel_core::{Class, Dialect, Error, Event, Fault, Flavour};
 
-use super::own_fault;
+use super::{Question, own_fault, own_fault_of};
 use crate::connection::Connection;
 
 /// What is left of the transaction after an error.
@@ -29,8 +29,10 @@ impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
     pub(crate) fn settle(&mut self) {
         self.notice_a_call_left_by_a_panic();
-        if std::mem::take(&mut self.transaction.unread) && self.transaction.unsettled.is_none() {
-            self.ask_after_unread_rows();
+        match self.transaction.question.take() {
+            Some(Question::UnreadRows) if self.transaction.unsettled.is_none() => self.ask_after_unread_rows(),
+            Some(Question::Commit) => self.ask_after_a_commit(),
+            _ => {}
         }
         let Some(fault) = self.transaction.unsettled.take() else {
             return;
@@ -96,7 +98,6 @@ impl<C: Dialect> Connection<C> {
             self.transaction.doom_root(fault);
             self.tell_doomed(fault);
         }
-        self.transaction.root_is_gone();
     }
 
     fn tell_doomed(&self, fault: &Fault) {
@@ -124,7 +125,10 @@ impl<C: Dialect> Connection<C> {
                 }
             },
             _ => {
+                // Diesel looks types up on the connection, and shows the failure as an error of its own.
+                let unsure = C::FLAVOUR == Flavour::PostgreSql && !fault.is_from_driver();
                 let damage = match verdict.fate {
+                    _ if unsure => self.ask().map_or(Damage::Connection, damage_of),
                     Fate::Open | Fate::StatementUndone => Damage::None,
                     Fate::FrameAborted => Damage::Frame,
                     _ => match self.ask() {
@@ -156,6 +160,18 @@ impl<C: Dialect> Connection<C> {
             ],
             error,
         );
+    }
+
+    /// On MariaDB and MySQL: a CALL, an ANALYZE TABLE and the like that answered rows.
+    fn ask_after_a_commit(&mut self) {
+        if !self.transaction.is_live() || matches!(self.ask(), Some(ServerTransaction::Open)) {
+            return;
+        }
+        let text = "a statement that answered rows has committed the transaction";
+        let fault = own_fault_of(Fate::Committed, text);
+        self.transaction.partly_committed = true;
+        self.transaction.remember(&fault);
+        self.lose_root(&fault);
     }
 
     /// After rows that nobody wanted were cleared away: did an error come with them?

@@ -98,6 +98,9 @@ where
             },
             Level::Savepoint => scope::release(unit, depth),
         };
+        if result.as_ref().is_err_and(Error::is_commit_unknown) {
+            unit.follow(Change::Abandoned);
+        }
         result.map_err(Refused::wrap)
     }
 
@@ -132,7 +135,8 @@ where
 
 fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
     let footing = unit.connection().footing();
-    let explicit = footing == Footing::Explicit;
+    // Inside a savepoint of ours there is an owner, whoever began the root.
+    let explicit = footing == Footing::Explicit || unit.connection().transaction.depth() > 0;
     // Objects that are only pending are work as well: they are flushed in front of the savepoint.
     let adopts = !explicit && (matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some());
     if explicit || adopts {

@@ -13,6 +13,7 @@ impl<C: Dialect> Connection<C> {
     /// Begins the root. BEGIN may be repeated on another connection without a thought: nothing has happened yet.
     pub(crate) fn begin_root(&mut self, origin: Origin) -> Result<()> {
         self.transaction.fault = None;
+        self.transaction.partly_committed = false;
         let first = match self.try_begin(origin) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -28,7 +29,7 @@ impl<C: Dialect> Connection<C> {
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
         self.connected()?;
-        let control = if self.begin_immediate {
+        let control = if std::mem::take(&mut self.begin_immediate) {
             Control::BeginImmediate
         } else {
             Control::Begin
@@ -86,6 +87,12 @@ impl<C: Dialect> Connection<C> {
         }
         if self.transaction.depth() > 0 {
             let fault = own_fault("COMMIT while a savepoint is still open");
+            let later = self.rollback_root();
+            return Err(doomed(fault, later));
+        }
+        if self.raw().is_some_and(Dialect::is_aborted) {
+            // PostgreSQL would answer ok to COMMIT and roll back.
+            let fault = own_fault("a statement has failed on the server, and its error did not come by here");
             let later = self.rollback_root();
             return Err(doomed(fault, later));
         }
@@ -157,8 +164,9 @@ impl<C: Dialect> Connection<C> {
         if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
             self.instrument(InstrumentationEvent::rollback_transaction(depth));
         }
+        // Also where the transaction counts as lost: Oracle MySQL cannot be asked, and its next BEGIN would commit what
+        // is left.
         if self.is_connected()
-            && self.transaction.needs_rollback()
             && let Err(error) = self.control_without_judging(Phase::Rollback, Control::Rollback)
         {
             self.discard("ROLLBACK failed");
@@ -209,24 +217,36 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// After DDL that has committed the transaction: what was written before is committed, and a new root goes on.
-    pub(crate) fn begin_anew_after_definition(&mut self, sql: &str) -> QueryResult<()> {
+    /// Where the server cannot be asked, it has `certainly` happened after DDL; after a CALL nobody knows.
+    pub(crate) fn begin_anew_after_definition(&mut self, sql: &str, certainly: bool) -> QueryResult<()> {
         let state = match self.raw() {
-            Some(raw) => raw.server_transaction()?,
+            Some(raw) => raw.server_transaction(),
             None => return Ok(()),
         };
-        if state != ServerTransaction::None {
-            return Ok(());
-        }
-        if self.transaction.depth() > 0 {
+        let ended = match &state {
+            Ok(ServerTransaction::Open | ServerTransaction::Aborted) => return Ok(()),
+            Ok(ServerTransaction::None) => true,
+            Ok(_) => certainly,
+            Err(_) => false,
+        };
+        self.transaction.partly_committed = true;
+        if self.transaction.depth() > 0 || !ended {
             let fault = own_fault_of(
                 Fate::Committed,
-                format!("the statement committed the transaction and dropped its savepoints: {sql}"),
+                format!("the statement committed the transaction, and its savepoints are gone: {sql}"),
             );
             self.transaction.doom_root(&fault);
             return Ok(());
         }
         let origin = self.transaction.origin().unwrap_or(Origin::Autobegun);
-        self.control(Phase::Begin, Control::Begin)?;
+        if let Err(error) = self.control(Phase::Begin, Control::Begin) {
+            // The server is in autocommit now: nothing more may be sent.
+            self.transaction.doom_root(&own_fault_of(
+                Fate::Committed,
+                format!("no transaction could be begun after: {sql}"),
+            ));
+            return Err(error);
+        }
         self.transaction.set_root_anew(origin);
         Ok(())
     }

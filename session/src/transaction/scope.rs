@@ -183,7 +183,30 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
         .begin_root(Origin::Explicit)
         .map_err(Failure::of_ours)?;
     match in_scope(unit, f) {
-        Left::Ok(value) => commit(unit).map(|()| value).map_err(Failure::of_ours),
+        // Ok says "committed": never without the transaction that was begun here.
+        Left::Ok(_) if !unit.connection().in_transaction() => {
+            unit.follow(Change::RolledBack);
+            Err(Failure::of_ours(Error::misuse(
+                "the transaction that was begun here had ended before its closure did, or another session was put in \
+                 the place of the one that was lent",
+            )))
+        }
+        Left::Ok(value) => match commit(unit) {
+            Ok(()) => Ok(value),
+            Err(error) => {
+                let partly = unit.connection().transaction.partly_committed;
+                let error = if partly && !error.is_commit_unknown() {
+                    error.with_outcome(Outcome::Committed)
+                } else {
+                    error
+                };
+                let mut failure = Failure::of_ours(error);
+                if partly {
+                    (failure.class, failure.commit_unknown) = (Class::Permanent, false);
+                }
+                Err(failure)
+            }
+        },
         Left::Err(error) => {
             let exits = is_exit(&error);
             if exits {
@@ -193,14 +216,19 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             let decisive = unit.connection().transaction.decisive_fault().cloned();
             let later = unit.connection().rollback_root();
             unit.follow(Change::RolledBack);
-            // Who asked to stop is not run again, whatever had gone wrong before.
+            // Who asked to stop is not run again, whatever had gone wrong before; nor what is written in part.
+            let partly = unit.connection().transaction.partly_committed;
             let class = match &decisive {
-                Some(fault) if !exits => fault.verdict().class,
+                Some(fault) if !exits && !partly => fault.verdict().class,
                 _ => Class::Permanent,
             };
             let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
             let ending = Ending {
-                outcome: decisive.as_ref().map_or(Outcome::RolledBack, Fault::outcome),
+                outcome: if partly {
+                    Outcome::Committed
+                } else {
+                    decisive.as_ref().map_or(Outcome::RolledBack, Fault::outcome)
+                },
                 decisive,
                 later,
             };
@@ -395,7 +423,9 @@ fn in_scope<U: Unit, T, E>(unit: &mut U, f: impl FnOnce(&mut U) -> std::result::
     unit.connection().transaction.scopes += 1;
     // Unwind safety: whatever state a panic leaves behind is thrown away with the transaction and the connection.
     let result = catch_unwind(AssertUnwindSafe(|| f(unit)));
-    unit.connection().transaction.scopes -= 1;
+    // A closure can put another session in the place of the lent one, which is in no scope.
+    let transaction = &mut unit.connection().transaction;
+    transaction.scopes = transaction.scopes.saturating_sub(1);
     match result {
         Ok(Ok(value)) => Left::Ok(value),
         Ok(Err(error)) => Left::Err(error),
