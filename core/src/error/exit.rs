@@ -8,6 +8,10 @@ use std::fmt;
 /// It passes through every transaction unwrapped, is never rerun, and closes the one connection that was in use, since
 /// nobody knows in which state the caller left it (SQLAlchemy treats `KeyboardInterrupt` and the like in this way).
 ///
+/// It is seen as our own [`Error`](crate::Error), bare or in a boxed `dyn std::error::Error + Send + Sync`. Wrapped in an
+/// error type of the caller's, or returned from a closure of Diesel's own `transaction()`, it is an error like any other:
+/// the transaction is rolled back, and its connection is returned.
+///
 /// ```
 /// use aludel_core::{Error, Exit};
 ///
