@@ -191,22 +191,13 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
                  the place of the one that was lent",
             )))
         }
-        Left::Ok(value) => match commit(unit) {
-            Ok(()) => Ok(value),
-            Err(error) => {
-                let partly = unit.connection().transaction.partly_committed;
-                let error = if partly && !error.is_commit_unknown() {
-                    error.with_outcome(Outcome::Committed)
-                } else {
-                    error
-                };
-                let mut failure = Failure::of_ours(error);
-                if partly {
-                    (failure.class, failure.commit_unknown) = (Class::Permanent, false);
-                }
-                Err(failure)
+        Left::Ok(value) => commit(unit).map(|()| value).map_err(|error| {
+            let mut failure = Failure::of_ours(error);
+            if unit.connection().transaction.partly_committed {
+                (failure.class, failure.commit_unknown) = (Class::Permanent, false);
             }
-        },
+            failure
+        }),
         Left::Err(error) => {
             let exits = is_exit(&error);
             if exits {
@@ -217,21 +208,12 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             let later = unit.connection().rollback_root();
             unit.follow(Change::RolledBack);
             // Who asked to stop is not run again, whatever had gone wrong before; nor what is written in part.
-            let partly = unit.connection().transaction.partly_committed;
             let class = match &decisive {
-                Some(fault) if !exits && !partly => fault.verdict().class,
+                Some(fault) if !exits && !unit.connection().transaction.partly_committed => fault.verdict().class,
                 _ => Class::Permanent,
             };
             let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
-            let ending = Ending {
-                outcome: if partly {
-                    Outcome::Committed
-                } else {
-                    decisive.as_ref().map_or(Outcome::RolledBack, Fault::outcome)
-                },
-                decisive,
-                later,
-            };
+            let ending = ending(unit, Outcome::RolledBack, decisive, later);
             let error = if exits {
                 error
             } else {
@@ -261,16 +243,8 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
         let decisive = unit.connection().transaction.decisive_fault().cloned();
         let later = unit.connection().rollback_root();
         unit.follow(Change::RolledBack);
-        return Err(map_ours(error, |error| {
-            complete_ours(
-                error,
-                Ending {
-                    outcome: Outcome::RolledBack,
-                    decisive,
-                    later,
-                },
-            )
-        }));
+        let ending = ending(unit, Outcome::RolledBack, decisive, later);
+        return Err(complete_ours(error, ending));
     }
     match unit.connection().commit_root() {
         Ok(()) => {
@@ -279,8 +253,28 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
         }
         Err(error) => {
             unit.follow(Change::RolledBack);
+            if unit.connection().transaction.partly_committed && !error.is_commit_unknown() {
+                return Err(error.with_outcome(Outcome::Committed));
+            }
             Err(error)
         }
+    }
+}
+
+/// What an error is completed with: `undone` is what the scope has asked for, which a lost root, or a part that was
+/// committed on the way, may have made untrue.
+fn ending<U: Unit>(unit: &mut U, undone: Outcome, decisive: Option<Fault>, later: Option<Error>) -> Ending {
+    let transaction = &unit.connection().transaction;
+    let outcome = match (&decisive, transaction.root_doom()) {
+        _ if transaction.partly_committed => Outcome::Committed,
+        (_, Some(cause)) => cause.outcome(),
+        (Some(cause), None) if undone == Outcome::RolledBack => cause.outcome(),
+        _ => undone,
+    };
+    Ending {
+        outcome,
+        decisive,
+        later,
     }
 }
 
@@ -355,20 +349,8 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
             unit.connection().settle();
             let decisive = unit.connection().transaction.decisive_fault().cloned();
             let later = rollback_to(unit, depth);
-            let outcome = match unit.connection().transaction.root_doom() {
-                Some(cause) => cause.outcome(),
-                None => Outcome::RolledBackToSavepoint,
-            };
-            Err(map_ours(error, |error| {
-                complete_ours(
-                    error,
-                    Ending {
-                        outcome,
-                        decisive,
-                        later,
-                    },
-                )
-            }))
+            let ending = ending(unit, Outcome::RolledBackToSavepoint, decisive, later);
+            Err(map_ours(error, |error| complete_ours(error, ending)))
         }
         Left::Panic(payload) => {
             exit(unit, "a panic");
@@ -384,14 +366,8 @@ pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
     if let Err(error) = flushed {
         let decisive = unit.connection().transaction.decisive_fault().cloned();
         let later = rollback_to(unit, depth);
-        return Err(complete_ours(
-            error,
-            Ending {
-                outcome: Outcome::RolledBackToSavepoint,
-                decisive,
-                later,
-            },
-        ));
+        let ending = ending(unit, Outcome::RolledBackToSavepoint, decisive, later);
+        return Err(complete_ours(error, ending));
     }
     match unit.connection().release_savepoint() {
         Ok(()) => {
