@@ -38,9 +38,10 @@ impl Log {
     /// Shows a statement as it is sent.
     pub fn statement(&self, connection: u64, text: &str) {
         let name = self.name();
-        if self.echo && !has_subscriber() {
-            line("aludel.engine", name, format_args!("#{connection} {text}"));
-        } else if self.echo {
+        if self.printed(self.echo, "aludel.engine", format_args!("#{connection} {text}")) {
+            return;
+        }
+        if self.echo {
             tracing::info!(target: "aludel.engine", engine = name, connection, "{text}");
         } else {
             tracing::debug!(target: "aludel.engine", engine = name, connection, "{text}");
@@ -58,33 +59,47 @@ impl Log {
             | Event::Savepoint { .. }
             | Event::ReleaseSavepoint { .. }
             | Event::RollbackToSavepoint { .. } => {}
-            Event::DroppedUncommitted { first_write } => tracing::warn!(
-                target: "aludel.session",
-                engine = name,
-                first_write,
-                "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback()"
-            ),
-            Event::Fault { .. } | Event::Doomed { .. } | Event::Rerun { .. } => {
-                tracing::info!(target: "aludel.session", engine = name, "{event:?}");
+            Event::DroppedUncommitted { first_write } => {
+                let text = "a session was dropped with uncommitted writes, which are rolled back; call commit() or \
+                            rollback()";
+                if !self.printed(
+                    self.echo,
+                    "aludel.session",
+                    format_args!("{text}; first write: {first_write}"),
+                ) {
+                    tracing::warn!(target: "aludel.session", engine = name, first_write, "{text}");
+                }
             }
             Event::CommitUnknown { .. } | Event::PoolTimeout { .. } => {
-                tracing::warn!(target: "aludel.session", engine = name, "{event:?}");
+                if !self.printed(self.echo, "aludel.session", format_args!("{event:?}")) {
+                    tracing::warn!(target: "aludel.session", engine = name, "{event:?}");
+                }
+            }
+            Event::Fault { .. } | Event::Doomed { .. } | Event::Rerun { .. } => {
+                if !self.printed(self.echo, "aludel.session", format_args!("{event:?}")) {
+                    tracing::info!(target: "aludel.session", engine = name, "{event:?}");
+                }
             }
             Event::Retire { .. } | Event::Invalidate { .. } => {
-                if self.echo_pool && !has_subscriber() {
-                    line("aludel.pool", name, format_args!("{event:?}"));
-                } else {
+                if !self.printed(self.echo_pool, "aludel.pool", format_args!("{event:?}")) {
                     tracing::info!(target: "aludel.pool", engine = name, "{event:?}");
                 }
             }
             _ => {
-                if self.echo_pool && !has_subscriber() {
-                    line("aludel.pool", name, format_args!("{event:?}"));
-                } else {
+                if !self.printed(self.echo_pool, "aludel.pool", format_args!("{event:?}")) {
                     tracing::debug!(target: "aludel.pool", engine = name, "{event:?}");
                 }
             }
         }
+    }
+
+    /// Prints a line for those who asked to see it and have nobody else to show it to.
+    fn printed(&self, wanted: bool, target: &str, text: fmt::Arguments<'_>) -> bool {
+        let prints = wanted && !has_subscriber();
+        if prints {
+            line(target, self.name(), text);
+        }
+        prints
     }
 
     fn name(&self) -> &str {
