@@ -109,8 +109,10 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    if scope::stand(session).map_err(E::from)? == Stand::Joined {
-        return scope::join(session, body);
+    match scope::stand(session).map_err(E::from)? {
+        Stand::Joined => return scope::join(session, body),
+        Stand::Tested => return scope::begin_nested(session, body),
+        Stand::Outermost => {}
     }
     let clock = session.engine().clock().clone();
     let started = clock.now();

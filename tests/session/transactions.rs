@@ -297,16 +297,32 @@ fn migrations_run_on_a_session_and_stay() {
 }
 
 #[test]
-fn a_test_transaction_is_never_committed_and_ends_quietly() -> aludel::Result<()> {
+fn a_test_transaction_is_never_committed_survives_what_fails_in_it_and_ends_quietly() -> aludel::Result<()> {
     let bank = Bank::open();
     let mut session = bank.engine.session();
     session.begin_test_transaction()?;
     session.begin(|session| withdraw(session, 1, 100))?;
+    let failed: aludel::Result<()> = session.begin(|session| {
+        withdraw(session, 1, 7)?;
+        Err(aludel::Error::other("not enough tea"))
+    });
+    assert!(failed.is_err());
+    session.retry(&aludel::RetryPolicy::new(), |session| withdraw(session, 1, 1))?;
+    session.commit()?;
     let seen: i64 = accounts::table.find(1).select(accounts::balance).first(&mut session)?;
-    assert_eq!(seen, 400);
+    assert_eq!(seen, 399);
     drop(session);
     assert_eq!(bank.balances(), [500, 0]);
-    bank.log.expect(&["begin", "rollback"]);
+    bank.log.expect(&[
+        "begin",
+        "savepoint 1",
+        "release 1",
+        "savepoint 1",
+        "rollback to 1",
+        "savepoint 1",
+        "release 1",
+        "rollback",
+    ]);
     bank.assert_whole();
     Ok(())
 }

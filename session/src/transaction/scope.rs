@@ -130,6 +130,7 @@ pub(crate) fn begin<U: Unit, T, E: From<Error> + 'static>(
 ) -> std::result::Result<T, E> {
     match stand(unit)? {
         Stand::Joined => join(unit, f),
+        Stand::Tested => begin_nested(unit, f),
         Stand::Outermost => outermost(unit, f).map_err(|failure| {
             if failure.commit_unknown {
                 unit.follow(Change::Abandoned);
@@ -146,6 +147,9 @@ pub(crate) enum Stand {
     Outermost,
     /// Somebody else will end it.
     Joined,
+    /// A test transaction stands around it, which is never committed: a savepoint plays the transaction's part, so that
+    /// one that fails does not spoil the rest of the test.
+    Tested,
 }
 
 /// See [`Stand`].
@@ -157,7 +161,13 @@ pub(crate) enum Stand {
 pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
     let footing = unit.connection().footing();
     if footing == Footing::Explicit {
-        return Ok(Stand::Joined);
+        let transaction = &unit.connection().transaction;
+        let outermost = transaction.depth() == 0 && !transaction.in_scope();
+        return Ok(if transaction.is_test() && outermost {
+            Stand::Tested
+        } else {
+            Stand::Joined
+        });
     }
     if let Some(pending) = unit.pending() {
         return Err(Error::transaction_already_open(&pending));
