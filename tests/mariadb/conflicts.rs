@@ -8,7 +8,7 @@ use aludel_tests::Meeting;
 use diesel::prelude::*;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use crate::stories::{Bank, backend, withdraw};
+use crate::stories::{Bank, withdraw};
 
 /// Two sessions that want each other's row; each says which it takes first.
 fn crossing<'s>(
@@ -77,8 +77,6 @@ fn lose_a_deadlock(bank: &Bank, session: &mut Session<MysqlConnection>) -> alude
     }
     withdraw(&mut winner, 2, 1)?;
     let id = aludel_tests::mariadb::connection_id(&mut winner);
-    let ours = backend(session)?;
-    let _ = ours;
     thread::scope(|threads| {
         let blocked = threads.spawn(move || {
             withdraw(&mut winner, 1, 1)?; // waits for us

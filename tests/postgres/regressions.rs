@@ -40,20 +40,26 @@ fn a_type_that_cannot_be_looked_up_is_not_committed_over() {
     let database = server.database("lookup");
     run(database.url(), "CREATE TABLE t (id INT)");
     let engine = Engine::<PgConnection>::new(database.url()).unwrap();
-    let mut said = String::new();
-    let answer = engine.begin(|s| {
-        diesel::sql_query("INSERT INTO t VALUES (1)").execute(s)?;
-        let failed = diesel::sql_query("SELECT $1").bind::<NoSuch, _>(Value).execute(s);
-        said = format!("{failed:?}");
-        assert!(failed.is_err());
-        Ok(())
-    });
-    assert_eq!(
-        answer.is_ok(),
-        count(database.url()) == 1,
-        "{answer:?} after {said}, {} rows",
-        count(database.url())
-    );
+    let error = engine
+        .begin(|s| {
+            diesel::sql_query("INSERT INTO t VALUES (1)").execute(s)?;
+            assert!(
+                diesel::sql_query("SELECT $1")
+                    .bind::<NoSuch, _>(Value)
+                    .execute(s)
+                    .is_err()
+            );
+            let refused = diesel::sql_query("INSERT INTO t VALUES (2)").execute(s).unwrap_err();
+            let refused = aludel::Error::from(refused);
+            assert!(
+                refused.is_doomed() && refused.to_string().contains("nosuchtype"),
+                "{refused}"
+            );
+            Ok(())
+        })
+        .unwrap_err();
+    assert!(error.is_doomed() && error.to_string().contains("nosuchtype"), "{error}");
+    assert_eq!(count(database.url()), 0);
 }
 
 #[test]

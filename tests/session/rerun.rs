@@ -6,7 +6,8 @@ use std::time::Duration;
 use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel::{Phase, RetryPolicy};
-use diesel::connection::SimpleConnection;
+use aludel_tests::EventLog;
+use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 
@@ -27,6 +28,13 @@ fn a_locked_database_is_tried_again_and_the_rerun_takes_the_lock_first() -> alud
     holder.lock().unwrap().batch_execute("BEGIN IMMEDIATE")?;
     let mut statements = 0;
     let mut session = bank.engine.session();
+    let sent = EventLog::new();
+    let listener = sent.clone();
+    session.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            listener.push(query.to_string());
+        }
+    });
     session.retry(&RetryPolicy::new(), |session| {
         statements += 1;
         let result = withdraw(session, 1, 100);
@@ -40,6 +48,17 @@ fn a_locked_database_is_tried_again_and_the_rerun_takes_the_lock_first() -> alud
     assert_eq!((statements, bank.balances()), (2, vec![400, 0]));
     bank.log
         .expect(&["begin", "rollback", "rerun 2 after retry", "begin", "commit"]);
+    let sent = sent.take();
+    let begins: Vec<&str> = sent
+        .iter()
+        .map(String::as_str)
+        .filter(|sql| sql.starts_with("BEGIN"))
+        .collect();
+    assert_eq!(
+        (begins.first(), begins.last()),
+        (Some(&"BEGIN"), Some(&"BEGIN IMMEDIATE")),
+        "{sent:?}"
+    );
     bank.assert_whole();
     Ok(())
 }

@@ -148,7 +148,7 @@ fn everything_after_sqlites_scheme_is_the_path() {
             "sqlite:///home/_x@example.com/members.db",
             "/home/_x@example.com/members.db",
         ),
-        ("sqlite://C:/work/hello.db?mode=ro&cache=shared", "C:/work/hello.db"),
+        ("sqlite://C:/data/hello.db?mode=ro&cache=shared", "C:/data/hello.db"),
         ("sqlite://größe.db", "größe.db"),
         ("sqlite://localhost/bank.db", "localhost/bank.db"),
     ] {
