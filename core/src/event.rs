@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::classify::{Class, Phase};
+use crate::pool::Holder;
 
 /// One thing that happened.
 ///
@@ -96,6 +97,65 @@ pub enum Event<'a> {
         /// Why.
         reason: &'a str,
     },
+    /// A connection was replaced, or closed while idle, because its time had come.
+    Recycle {
+        /// Number of the connection.
+        connection: u64,
+        /// Why.
+        cause: RecycleCause,
+    },
+    /// A connection was declared unfit for the next borrower: its holder goes on with it, and it is closed when it comes
+    /// back.
+    SoftInvalidate {
+        /// Number of the connection.
+        connection: u64,
+        /// Why.
+        reason: &'a str,
+    },
+    /// Every idle connection was closed, and those in use will be when they come back.
+    Dispose {
+        /// The generation that is current from now on.
+        generation: u64,
+    },
+    /// The first connection of the pool was made (`first_connect` in SQLAlchemy); comes before its [`Connect`](Self::Connect).
+    FirstConnect {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A connection has been in use for longer than `leak_detection_threshold`. Told once a checkout.
+    Leak {
+        /// Who has it, since when.
+        holder: &'a Holder,
+    },
+    /// A call to the server did not end within `pool_timeout`, and its caller went on. A helper thread still waits for it,
+    /// and its slot counts against the limit until it is back.
+    LeftBehind {
+        /// What was asked of the server.
+        step: Step,
+        /// Number of the connection; 0 for one that was being made.
+        connection: u64,
+    },
+    /// A call that was left behind has ended, and its slot is free again.
+    CaughtUp {
+        /// What was asked of the server.
+        step: Step,
+        /// Number of the connection; 0 for one that was never made.
+        connection: u64,
+        /// Whether it ended well, so that the connection can be used.
+        alive: bool,
+    },
+    /// A database in memory died with its connection: its data is gone.
+    InMemoryDatabaseLost {
+        /// Number of the connection.
+        connection: u64,
+        /// Why it was closed.
+        reason: &'a str,
+    },
+    /// This process turned out to be a forked child: what the parent had connected is left to the parent.
+    Forked {
+        /// How many connections of the parent's were left alone.
+        left: usize,
+    },
     /// A caller waited for the whole `pool_timeout`.
     PoolTimeout {
         /// How long it waited.
@@ -103,6 +163,11 @@ pub enum Event<'a> {
     },
     /// A connection left the pool for good and belongs to its holder.
     Detach {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// A connection that had left the pool was closed.
+    CloseDetached {
         /// Number of the connection.
         connection: u64,
     },
@@ -185,6 +250,66 @@ pub enum Event<'a> {
         /// What wrote first: a place in the source, or a statement.
         first_write: &'a str,
     },
+}
+
+/// Why a connection was replaced or closed without being at fault.
+///
+/// ```
+/// use aludel_core::event::RecycleCause;
+///
+/// assert_eq!(RecycleCause::Age.to_string(), "exceeded timeout; recycling");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RecycleCause {
+    /// Older than `pool_recycle`.
+    Age,
+    /// Its generation was retired.
+    Retired,
+    /// Its last holder had declared it unfit.
+    SoftInvalidated,
+    /// Older than `max_lifetime`.
+    Lifetime,
+    /// Idle for longer than `idle_timeout`.
+    Idle,
+}
+
+impl fmt::Display for RecycleCause {
+    /// SQLAlchemy's words where it has some.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Age => "exceeded timeout; recycling",
+            Self::Retired => "invalidated due to pool invalidation; recycling",
+            Self::SoftInvalidated => "invalidated due to local soft invalidation; recycling",
+            Self::Lifetime => "exceeded its lifetime; recycling",
+            Self::Idle => "was idle for too long; closing",
+        })
+    }
+}
+
+/// What a pool asks of a server during a checkout.
+///
+/// ```
+/// use aludel_core::event::Step;
+///
+/// assert_eq!(Step::Ping.to_string(), "ping");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Step {
+    /// To take a new connection.
+    Connect,
+    /// To give a sign of life.
+    Ping,
+}
+
+impl fmt::Display for Step {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Connect => "connect",
+            Self::Ping => "ping",
+        })
+    }
 }
 
 /// A function that is told of events.

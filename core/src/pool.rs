@@ -33,7 +33,7 @@ use std::time::Duration;
 pub use self::checkout::Checkout;
 pub use self::connector::{BoxError, CheckoutInfo, Connector, Managed, Refuse};
 pub use self::error::{Holder, PoolError};
-pub use self::options::{PoolOptions, PrePing, ResetOnReturn};
+pub use self::options::{Limit, PoolOptions, PrePing, ResetOnReturn};
 pub use self::status::Status;
 
 use self::held::{Held, shielded};
@@ -243,7 +243,7 @@ impl<C: Send + 'static> Pool<C> {
 
     /// `pool_size`.
     pub fn size(&self) -> usize {
-        self.0.options.pool_size
+        self.status().size
     }
 
     /// How many connections are idle.

@@ -13,7 +13,7 @@ fn diesels_connection_manager_plugs_in() -> Result<(), Box<dyn std::error::Error
     let file = sqlite::file();
     let manager = ConnectionManager::<SqliteConnection>::new(file.path().display().to_string());
     let options = PoolOptions {
-        pool_size: 2,
+        pool_size: 2.into(),
         pre_ping: PrePing::Always,
         ..PoolOptions::default()
     };

@@ -1,17 +1,22 @@
 //! The options of an engine, under SQLAlchemy's names.
 
+mod hooks;
+mod log;
+mod options;
+mod pool;
+mod testing;
+
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::connector::{CheckoutHook, ConnectHook, ConnectInfo, EngineConnector};
-use super::{Engine, ErrorContext, ErrorHook, Inner};
+use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
 use crate::error::{Error, Result};
-use crate::event::{Event, Listener, Listeners};
+use crate::event::{Listener, Listeners};
 use crate::log::Log;
-use crate::pool::{CheckoutInfo, Pool, PoolOptions, PrePing, Refuse, ResetOnReturn};
+use crate::pool::{Pool, PoolOptions};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -19,8 +24,7 @@ use crate::url::Url;
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
-/// use std::time::Duration;
-///
+/// ///
 /// use aludel_core::Engine;
 /// use aludel_core::pool::PrePing;
 /// use diesel::SqliteConnection;
@@ -51,7 +55,7 @@ pub struct EngineBuilder<C: Dialect> {
 }
 
 impl<C: Dialect> EngineBuilder<C> {
-    pub(super) fn new(url: Result<Url>) -> Self {
+    pub(in crate::engine) fn new(url: Result<Url>) -> Self {
         Self {
             url,
             pool: PoolOptions::default(),
@@ -65,193 +69,6 @@ impl<C: Dialect> EngineBuilder<C> {
             handle_error: Vec::new(),
             faults: None,
         }
-    }
-
-    /// Connections that are kept open while idle; default 5, 0 means no limit. An SQLite database in memory has one
-    /// unless this is set, since it lives and dies with its connection.
-    pub fn pool_size(mut self, connections: usize) -> Self {
-        self.pool.pool_size = connections;
-        self.sized = true;
-        self
-    }
-
-    /// Connections above `pool_size` that may be open at the same time; default 10. They are closed on return.
-    pub fn max_overflow(mut self, connections: usize) -> Self {
-        self.pool.max_overflow = Some(connections);
-        self.sized = true;
-        self
-    }
-
-    /// No limit to the connections above `pool_size` (`max_overflow=-1` in SQLAlchemy).
-    pub fn unlimited_overflow(mut self) -> Self {
-        self.pool.max_overflow = None;
-        self.sized = true;
-        self
-    }
-
-    /// How long a checkout may wait for a free connection; default 30 s.
-    pub fn pool_timeout(mut self, timeout: Duration) -> Self {
-        self.pool.pool_timeout = timeout;
-        self
-    }
-
-    /// A connection older than this is replaced at its next checkout; age counts from connecting. Default: never.
-    pub fn pool_recycle(mut self, age: Duration) -> Self {
-        self.pool.pool_recycle = Some(age);
-        self
-    }
-
-    /// Whether a connection is tested before it is handed out; default [`PrePing::Never`].
-    pub fn pool_pre_ping(mut self, pre_ping: PrePing) -> Self {
-        self.pool.pre_ping = pre_ping;
-        self
-    }
-
-    /// Hands out the connection that was returned last instead of the one that was returned first; default false.
-    pub fn pool_use_lifo(mut self, lifo: bool) -> Self {
-        self.pool.use_lifo = lifo;
-        self
-    }
-
-    /// What happens to a connection that comes back with a transaction open; default [`ResetOnReturn::Rollback`].
-    pub fn pool_reset_on_return(mut self, reset: ResetOnReturn) -> Self {
-        self.pool.reset_on_return = reset;
-        self
-    }
-
-    /// The isolation level of every transaction; default: the server's.
-    pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
-        self.isolation_level = Some(level);
-        self
-    }
-
-    /// Shows each statement, through `tracing` if the program has set that up and on standard error otherwise.
-    pub fn echo(mut self, echo: bool) -> Self {
-        self.log.echo = echo;
-        self
-    }
-
-    /// Shows what the pool does, in the same way.
-    pub fn echo_pool(mut self, echo: bool) -> Self {
-        self.log.echo_pool = echo;
-        self
-    }
-
-    /// Keeps bind values out of what `echo` shows; default true. Errors and events contain none of ours either way; a
-    /// server may quote one in its own words.
-    pub fn hide_parameters(mut self, hide: bool) -> Self {
-        self.log.hide_parameters = hide;
-        self
-    }
-
-    /// A name that log lines carry, to tell engines apart.
-    pub fn logging_name(mut self, name: impl Into<String>) -> Self {
-        self.log.name = Some(name.into());
-        self
-    }
-
-    /// Adds a listener. It only observes; listeners run in the order in which they were added.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel_core::Engine;
-    /// use diesel::SqliteConnection;
-    ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-    ///     .listen(|event| println!("{event:?}"))
-    ///     .build()?;
-    /// drop(engine.raw_connection()?);
-    /// # }
-    /// # Ok::<(), aludel_core::Error>(())
-    /// ```
-    pub fn listen(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
-        self.listeners.push(Box::new(listener));
-        self
-    }
-
-    /// Adds a hook that prepares each new connection. Its error fails the connect.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel_core::Engine;
-    /// use diesel::SqliteConnection;
-    /// use diesel::connection::SimpleConnection;
-    ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-    ///     .on_connect(|connection, _info| Ok(connection.batch_execute("PRAGMA foreign_keys = ON")?))
-    ///     .build()?;
-    /// drop(engine.raw_connection()?); // connects, and so runs the hook
-    /// # }
-    /// # Ok::<(), aludel_core::Error>(())
-    /// ```
-    pub fn on_connect(mut self, hook: impl Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
-        self.on_connect.push(Box::new(hook));
-        self
-    }
-
-    /// Adds a hook that sees each connection before it is handed out, and may refuse it: with
-    /// [`Refuse::Reconnect`] it is replaced, with [`Refuse::Error`] the checkout fails.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel_core::Engine;
-    /// use diesel::SqliteConnection;
-    /// use aludel_core::pool::Refuse;
-    ///
-    /// let owner = std::process::id();
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-    ///     // SQLAlchemy's guard against a fork: what a parent has connected is replaced.
-    ///     .on_checkout(move |_connection, _info| {
-    ///         if std::process::id() == owner { Ok(()) } else { Err(Refuse::Reconnect) }
-    ///     })
-    ///     .build()?;
-    /// drop(engine.raw_connection()?);
-    /// # }
-    /// # Ok::<(), aludel_core::Error>(())
-    /// ```
-    pub fn on_checkout(
-        mut self,
-        hook: impl Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync + 'static,
-    ) -> Self {
-        self.on_checkout.push(Box::new(hook));
-        self
-    }
-
-    /// Adds a hook that sees each error of the driver before anything is decided because of it, and may change the
-    /// decision.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel_core::Engine;
-    /// use diesel::SqliteConnection;
-    /// use aludel_core::Class;
-    ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-    ///     .handle_error(|context| {
-    ///         if context.message().starts_with("too hot") {
-    ///             context.set_class(Class::Retry);
-    ///         }
-    ///     })
-    ///     .build()?;
-    /// # drop(engine);
-    /// # }
-    /// # Ok::<(), aludel_core::Error>(())
-    /// ```
-    pub fn handle_error(mut self, hook: impl Fn(&mut ErrorContext<'_>) + Send + Sync + 'static) -> Self {
-        self.handle_error.push(Box::new(hook));
-        self
-    }
-
-    /// The clock to go by; for tests.
-    pub fn clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
-    /// A script of faults to run into; for tests.
-    pub fn faults(mut self, script: FaultScript) -> Self {
-        self.faults = Some(script);
-        self
     }
 
     /// Builds the engine. Nothing is connected to.
@@ -271,7 +88,7 @@ impl<C: Dialect> EngineBuilder<C> {
         let driver_url = C::driver_url(&url)?;
         let mut pool = self.pool;
         if url.is_sqlite_memory() && !self.sized {
-            (pool.pool_size, pool.max_overflow) = (1, Some(0));
+            (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();

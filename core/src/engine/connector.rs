@@ -74,6 +74,7 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
             ResetOnReturn::Rollback => connection.end_transaction(Control::Rollback)?,
             ResetOnReturn::Commit => connection.end_transaction(Control::Commit)?,
             ResetOnReturn::None => return Ok(()),
+            ResetOnReturn::Full => return Err("a full reset replaces the connection".into()),
         }
         connection.mirror(false);
         Ok(())

@@ -6,7 +6,7 @@ use super::Pool;
 use super::connector::{CheckoutInfo, Refuse};
 use super::error::PoolError;
 use super::held::Held;
-use super::options::PrePing;
+use super::options::{Limit, PrePing};
 use super::queue::Taken;
 use super::record::{Record, Who};
 use super::waiter::{Grant, Waiter};
@@ -54,7 +54,11 @@ impl<C: Send + 'static> Pool<C> {
             Err(holders) => {
                 self.0.emit(&Event::PoolTimeout { waited });
                 let options = &self.0.options;
-                let (size, overflow) = (options.pool_size, options.max_overflow.unwrap_or(0));
+                let number = |limit| match limit {
+                    Limit::AtMost(connections) => connections,
+                    Limit::Unlimited => 0,
+                };
+                let (size, overflow) = (number(options.pool_size), number(options.max_overflow));
                 Err(PoolError::Timeout {
                     size,
                     overflow,

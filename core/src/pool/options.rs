@@ -44,24 +44,49 @@ pub enum ResetOnReturn {
     Commit,
     /// Nothing: the next borrower inherits what is there.
     None,
+    /// ROLLBACK, and whatever else a borrower may have left in its session: settings, temporary tables, advisory locks,
+    /// LISTEN, prepared statements (`DISCARD ALL` on PostgreSQL; elsewhere the connection is replaced).
+    Full,
 }
 
-/// Every setting of a pool, with SQLAlchemy's names and defaults.
+/// A number of connections, or none.
 ///
 /// ```
-/// use aludel_core::pool::PoolOptions;
+/// use aludel_core::pool::Limit;
 ///
-/// let options = PoolOptions { pool_size: 20, max_overflow: Some(0), ..PoolOptions::default() };
-/// assert_eq!(options.limit(), Some(20));
+/// assert_eq!(Limit::from(5), Limit::AtMost(5));
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// No more than this.
+    AtMost(usize),
+    /// As many as are asked for (`pool_size=0` and `max_overflow=-1` in SQLAlchemy).
+    Unlimited,
+}
+
+impl From<usize> for Limit {
+    fn from(connections: usize) -> Self {
+        Self::AtMost(connections)
+    }
+}
+
+/// Every setting of a pool, with SQLAlchemy's names and defaults where it has them.
+///
+/// ```
+/// use aludel_core::pool::{Limit, PoolOptions};
+///
+/// let options = PoolOptions { pool_size: 20.into(), max_overflow: 0.into(), ..PoolOptions::default() };
+/// assert_eq!(options.limit(), Limit::AtMost(20));
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PoolOptions {
-    /// How many idle connections are kept. Default 5; 0 = no limit, and then `max_overflow` has no meaning.
-    pub pool_size: usize,
-    /// How many connections there may be above `pool_size`. Default `Some(10)`; `None` = no limit. One of these is
-    /// closed when it comes back, `pool_size` others are idle and nobody waits.
-    pub max_overflow: Option<usize>,
-    /// How long a checkout waits for a connection to come back. Default 30 s; `Duration::MAX` = for ever.
+    /// How many idle connections are kept. Default 5; without a limit `max_overflow` has no meaning.
+    pub pool_size: Limit,
+    /// How many connections there may be above `pool_size`. Default 10. One of these is closed when it comes back,
+    /// `pool_size` others are idle and nobody waits.
+    pub max_overflow: Limit,
+    /// How long a checkout may take: waiting for a connection to come back, making one, testing one. Default 30 s;
+    /// `Duration::MAX` = for ever.
     pub pool_timeout: Duration,
     /// Age since connect above which a connection is replaced at its next checkout. Default `None` = never.
     pub pool_recycle: Option<Duration>,
@@ -72,14 +97,26 @@ pub struct PoolOptions {
     pub use_lifo: bool,
     /// What is done with a dirty connection that comes back. Default [`ResetOnReturn::Rollback`].
     pub reset_on_return: ResetOnReturn,
+    /// How many idle connections are made ahead of need. Default 0: none. Anything else starts a maintenance thread, as
+    /// do the four below.
+    pub min_idle: usize,
+    /// Time after which an idle connection is closed, down to `min_idle`. Default `None` = never.
+    pub idle_timeout: Option<Duration>,
+    /// Age since connect above which a connection is closed while idle, or replaced at its next checkout. Each has up to
+    /// a tenth less, chosen at random, so that those made together do not die together. Default `None` = never.
+    pub max_lifetime: Option<Duration>,
+    /// How often an idle connection is tested, so that neither server nor firewall forgets it. Default `None` = never.
+    pub keepalive: Option<Duration>,
+    /// Time after which a checkout that has not come back is reported. Default `None` = never.
+    pub leak_detection_threshold: Option<Duration>,
 }
 
 impl PoolOptions {
-    /// How many connections there may be at once; `None` = no limit.
-    pub fn limit(&self) -> Option<usize> {
-        match self.pool_size {
-            0 => None,
-            size => self.max_overflow.map(|overflow| size.saturating_add(overflow)),
+    /// How many connections there may be at once.
+    pub fn limit(&self) -> Limit {
+        match (self.pool_size, self.max_overflow) {
+            (Limit::AtMost(size), Limit::AtMost(overflow)) => Limit::AtMost(size.saturating_add(overflow)),
+            _ => Limit::Unlimited,
         }
     }
 }
@@ -87,13 +124,18 @@ impl PoolOptions {
 impl Default for PoolOptions {
     fn default() -> Self {
         Self {
-            pool_size: 5,
-            max_overflow: Some(10),
+            pool_size: Limit::AtMost(5),
+            max_overflow: Limit::AtMost(10),
             pool_timeout: Duration::from_secs(30),
             pool_recycle: None,
             pre_ping: PrePing::Never,
             use_lifo: false,
             reset_on_return: ResetOnReturn::Rollback,
+            min_idle: 0,
+            idle_timeout: None,
+            max_lifetime: None,
+            keepalive: None,
+            leak_detection_threshold: None,
         }
     }
 }

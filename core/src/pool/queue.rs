@@ -5,7 +5,7 @@
 
 use std::collections::VecDeque;
 
-use super::options::PoolOptions;
+use super::options::{Limit, PoolOptions};
 use super::record::{Record, RecordState, Slots, Who};
 use super::status::Status;
 use super::waiter::{Grant, Waiter};
@@ -25,6 +25,13 @@ pub(super) struct Queue<C> {
     opened: u64,
     closed: u64,
     detached: u64,
+}
+
+fn at_most(limit: Limit) -> usize {
+    match limit {
+        Limit::AtMost(connections) => connections,
+        Limit::Unlimited => usize::MAX,
+    }
 }
 
 /// What a checkout finds.
@@ -49,12 +56,8 @@ impl<C> Queue<C> {
             generation: 0,
             idle: VecDeque::new(),
             waiters: VecDeque::new(),
-            limit: options.limit().unwrap_or(usize::MAX),
-            keep: if options.pool_size == 0 {
-                usize::MAX
-            } else {
-                options.pool_size
-            },
+            limit: at_most(options.limit()),
+            keep: at_most(options.pool_size),
             use_lifo: options.use_lifo,
             opened: 0,
             closed: 0,
@@ -171,14 +174,14 @@ impl<C> Queue<C> {
     pub(super) fn status(&self, options: &PoolOptions) -> Status {
         let total = self.slots.used();
         let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+        let (size, overflow) = match options.pool_size {
+            Limit::AtMost(size) => (size, signed(total) - signed(size)),
+            Limit::Unlimited => (0, 0),
+        };
         Status {
-            size: options.pool_size,
+            size,
             checked_in: self.idle.len(),
-            overflow: if options.pool_size == 0 {
-                0
-            } else {
-                signed(total) - signed(options.pool_size)
-            },
+            overflow,
             checked_out: total - self.idle.len(),
             waiting: self.waiters.len(),
             opened: self.opened,

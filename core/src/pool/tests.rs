@@ -151,8 +151,8 @@ impl Bench {
 
     fn sized(pool_size: usize, max_overflow: usize) -> Self {
         Self::new(PoolOptions {
-            pool_size,
-            max_overflow: Some(max_overflow),
+            pool_size: pool_size.into(),
+            max_overflow: max_overflow.into(),
             ..PoolOptions::default()
         })
     }

@@ -21,8 +21,8 @@ fn waiter<'scope>(
 #[test]
 fn timeout() {
     let bench = Bench::new(PoolOptions {
-        pool_size: 1,
-        max_overflow: Some(0),
+        pool_size: 1.into(),
+        max_overflow: 0.into(),
         pool_timeout: Duration::from_millis(2500),
         ..PoolOptions::default()
     });
@@ -261,8 +261,8 @@ fn one_that_gives_up_leaves_the_others_in_order() {
 #[test]
 fn a_waiter_is_woken() {
     let options = PoolOptions {
-        pool_size: 1,
-        max_overflow: Some(0),
+        pool_size: 1.into(),
+        max_overflow: 0.into(),
         pool_timeout: Duration::MAX,
         ..PoolOptions::default()
     };
@@ -313,8 +313,8 @@ fn a_waiter_that_panics_passes_its_grant_on() {
 fn grants_that_meet_a_timeout_are_not_lost() {
     let (db, clock) = (Arc::new(Db::default()), Clock::system());
     let options = PoolOptions {
-        pool_size: 2,
-        max_overflow: Some(0),
+        pool_size: 2.into(),
+        max_overflow: 0.into(),
         ..PoolOptions::default()
     };
     let pool = Pool::new(Fake(Arc::clone(&db)), options, clock, Listeners::default());

@@ -79,8 +79,8 @@ fn a_hook_may_fail_the_checkout() {
 #[test]
 fn a_panic_keeps_the_slot() {
     let bench = Bench::new(PoolOptions {
-        pool_size: 1,
-        max_overflow: Some(0),
+        pool_size: 1.into(),
+        max_overflow: 0.into(),
         pre_ping: PrePing::Always,
         ..PoolOptions::default()
     });
@@ -118,8 +118,8 @@ fn a_panic_in_a_listener_keeps_the_slot() {
         let listeners = Listeners::new(vec![Box::new(listener)]);
         let db = Arc::new(Db::default());
         let options = PoolOptions {
-            pool_size: 1,
-            max_overflow: Some(0),
+            pool_size: 1.into(),
+            max_overflow: 0.into(),
             ..PoolOptions::default()
         };
         let pool = Pool::new(Fake(Arc::clone(&db)), options, Clock::system(), listeners);

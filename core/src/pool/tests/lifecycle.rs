@@ -5,8 +5,8 @@ use super::*;
 #[test]
 fn queuepool_del() {
     let bench = Bench::new(PoolOptions {
-        pool_size: 3,
-        max_overflow: None,
+        pool_size: 3.into(),
+        max_overflow: Limit::Unlimited,
         ..PoolOptions::default()
     });
     assert_eq!(bench.numbers(), (3, 0, -3, 0));
@@ -28,7 +28,11 @@ fn queuepool_del() {
 
 #[test]
 fn unlimited() {
-    let bench = Bench::sized(0, 2);
+    let bench = Bench::new(PoolOptions {
+        pool_size: Limit::Unlimited,
+        max_overflow: 2.into(),
+        ..PoolOptions::default()
+    });
     let held: Vec<_> = (0..50).map(|_| bench.take()).collect();
     assert_eq!(bench.numbers(), (0, 0, 0, 50));
     drop(held);
@@ -221,7 +225,7 @@ fn ping_only_after_a_while() {
 #[test]
 fn one_disconnect_retires_a_generation() {
     let bench = Bench::new(PoolOptions {
-        pool_size: 20,
+        pool_size: 20.into(),
         pre_ping: PrePing::Always,
         ..PoolOptions::default()
     });
@@ -274,7 +278,7 @@ fn no_connect_before_the_first_checkout() {
     let bench = Bench::sized(5, 0);
     bench.pool.dispose();
     assert_eq!(bench.pool.opened(), 0);
-    assert!(format!("{:?}", bench.pool).contains("pool_size: 5"));
+    assert!(format!("{:?}", bench.pool).contains("pool_size: AtMost(5)"));
     let held = bench.take();
     assert!(format!("{held:?}").contains("id: 1"));
 }

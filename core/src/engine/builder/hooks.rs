@@ -1,0 +1,102 @@
+//! Listeners, which observe, and hooks, which act.
+
+use super::EngineBuilder;
+use crate::dialect::Dialect;
+use crate::engine::{ConnectInfo, ErrorContext};
+use crate::error::Result;
+use crate::event::Event;
+use crate::pool::{CheckoutInfo, Refuse};
+
+impl<C: Dialect> EngineBuilder<C> {
+    /// Adds a listener. It only observes; listeners run in the order in which they were added.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .listen(|event| println!("{event:?}"))
+    ///     .build()?;
+    /// drop(engine.raw_connection()?);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn listen(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a hook that prepares each new connection. Its error fails the connect.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    /// use diesel::connection::SimpleConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .on_connect(|connection, _info| Ok(connection.batch_execute("PRAGMA foreign_keys = ON")?))
+    ///     .build()?;
+    /// drop(engine.raw_connection()?); // connects, and so runs the hook
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn on_connect(mut self, hook: impl Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.on_connect.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that sees each connection before it is handed out, and may refuse it: with
+    /// [`Refuse::Reconnect`] it is replaced, with [`Refuse::Error`] the checkout fails.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    /// use aludel_core::pool::Refuse;
+    ///
+    /// let owner = std::process::id();
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     // SQLAlchemy's guard against a fork: what a parent has connected is replaced.
+    ///     .on_checkout(move |_connection, _info| {
+    ///         if std::process::id() == owner { Ok(()) } else { Err(Refuse::Reconnect) }
+    ///     })
+    ///     .build()?;
+    /// drop(engine.raw_connection()?);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn on_checkout(
+        mut self,
+        hook: impl Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_checkout.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that sees each error of the driver before anything is decided because of it, and may change the
+    /// decision.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    /// use aludel_core::Class;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .handle_error(|context| {
+    ///         if context.message().starts_with("too hot") {
+    ///             context.set_class(Class::Retry);
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # drop(engine);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn handle_error(mut self, hook: impl Fn(&mut ErrorContext<'_>) + Send + Sync + 'static) -> Self {
+        self.handle_error.push(Box::new(hook));
+        self
+    }
+}
