@@ -70,7 +70,7 @@ pub use aludel_core::{
     Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
     Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, pool, testing, url};
+pub use aludel_core::{classify, clock, dialect, event, mock, pool, testing, url};
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;

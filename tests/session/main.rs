@@ -3,6 +3,7 @@
 
 mod design;
 mod endings;
+mod mock;
 mod objects;
 mod regressions;
 mod rerun;
