@@ -10,7 +10,7 @@
 //! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
 //! | [`mock`] | an engine without a database, whose statements go to a function |
 //! | [`url`] | database URLs that never show their password |
-//! | [`testing`] | fault scripts; the test clock is in [`clock`] |
+//! | [`testing`] | fault scripts, event logs and the test clock |
 
 pub mod classify;
 pub mod clock;

@@ -3,3 +3,4 @@
 mod engine;
 mod manager;
 mod mock;
+mod testing;

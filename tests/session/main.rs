@@ -9,4 +9,5 @@ mod regressions;
 mod rerun;
 mod stories;
 mod support;
+mod testing;
 mod transactions;

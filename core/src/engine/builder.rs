@@ -102,6 +102,7 @@ impl<C: Dialect> EngineBuilder<C> {
             setup: Setup::new(url.clone(), self.isolation_level),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
+            faults: self.faults.clone(),
         };
         Ok(Engine(Arc::new(Inner {
             pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),

@@ -135,7 +135,12 @@ where
         // The raw connection stays lent to the cursor, so an error's damage is judged when the next call comes.
         let checkout = self.checkout.as_mut().expect("admit() has connected");
         self.transaction.set_streaming(true);
-        match LoadConnection::<B>::load(&mut **checkout, source) {
+        let loaded = LoadConnection::<B>::load(&mut **checkout, source);
+        let loaded = loaded.and_then(|rows| match self.engine.faults() {
+            Some(faults) => faults.after(Phase::Statement).map(|()| rows),
+            None => Ok(rows),
+        });
+        match loaded {
             Ok(rows) => {
                 self.transaction.succeeded();
                 if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
