@@ -3,4 +3,5 @@
 mod engine;
 mod manager;
 mod mock;
+mod shared_cache;
 mod testing;

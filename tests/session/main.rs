@@ -7,6 +7,7 @@ mod mock;
 mod objects;
 mod regressions;
 mod rerun;
+mod shared_cache;
 mod stories;
 mod support;
 mod testing;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::keeper::Keeper;
 use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
@@ -87,7 +88,7 @@ impl<C: Dialect> EngineBuilder<C> {
         }
         let driver_url = C::driver_url(&url)?;
         let mut pool = self.pool;
-        if url.is_sqlite_memory() && !self.sized {
+        if url.is_sqlite_memory() && !url.is_shared_memory() && !self.sized {
             (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
         let log = self.log;
@@ -103,6 +104,7 @@ impl<C: Dialect> EngineBuilder<C> {
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
             faults: self.faults.clone(),
+            keeper: url.is_shared_memory().then(Keeper::new),
         };
         Ok(Engine(Arc::new(Inner {
             pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),

@@ -2,6 +2,7 @@
 
 use secrecy::SecretString;
 
+use super::keeper::Keeper;
 use crate::classify::{Phase, classify_connect};
 use crate::control::Control;
 use crate::dialect::{Dialect, Setup};
@@ -42,6 +43,8 @@ pub(super) struct EngineConnector<C> {
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
     pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
     pub(super) faults: Option<FaultScript>,
+    /// For a database that is gone with its last connection.
+    pub(super) keeper: Option<Keeper<C>>,
 }
 
 impl<C: Dialect> EngineConnector<C> {
@@ -58,6 +61,9 @@ impl<C: Dialect> EngineConnector<C> {
     }
 
     fn establish(&self) -> diesel::ConnectionResult<C> {
+        if let Some(keeper) = &self.keeper {
+            keeper.hold(|| C::connect(&self.driver_url))?;
+        }
         let Some(faults) = &self.faults else {
             return C::connect(&self.driver_url);
         };
