@@ -63,6 +63,9 @@ mod transaction;
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 
+#[doc = include_str!("how_to_test.md")]
+pub mod how_to_test {}
+
 #[doc(hidden)]
 pub mod plumbing;
 
