@@ -19,6 +19,8 @@ mod backend;
 mod connection;
 mod dialect;
 mod row;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+mod save_changes;
 mod server;
 mod statement;
 

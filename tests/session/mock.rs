@@ -160,6 +160,36 @@ fn a_key_that_the_database_would_have_made_is_not_found() {
     ]);
 }
 
+#[derive(AsChangeset, Identifiable, Queryable, Debug)]
+#[diesel(table_name = accounts)]
+struct Balance {
+    id: i32,
+    balance: i64,
+}
+
+#[test]
+fn save_changes_shows_what_each_backend_makes_of_it() {
+    fn save<B: MockBackend>() -> Vec<String>
+    where
+        aludel::Connection<Mock<B>>:
+            for<'a> diesel::query_dsl::UpdateAndFetchResults<&'a Balance, (i32, String, i64, i32)>,
+    {
+        let (engine, log) = logged::<B>();
+        let balance = Balance { id: 7, balance: 3 };
+        let saved = balance.save_changes::<(i32, String, i64, i32)>(&mut engine.connect());
+        assert_eq!(saved, Err(DieselError::NotFound));
+        log.take()
+    }
+    let update = "UPDATE `accounts` SET `balance` = ? WHERE (`accounts`.`id` = ?) /* 3, 7 */;";
+    let select = "SELECT `accounts`.`id`, `accounts`.`owner`, `accounts`.`balance`, `accounts`.`version` FROM `accounts` \
+                  WHERE (`accounts`.`id` = ?) /* 7 */;";
+    assert_eq!(save::<Sqlite>(), ["BEGIN;", update, select, "ROLLBACK;"]);
+    #[cfg(feature = "mysql")]
+    assert_eq!(save::<diesel::mysql::Mysql>(), ["BEGIN;", update, select, "ROLLBACK;"]);
+    #[cfg(feature = "postgres")]
+    assert!(save::<diesel::pg::Pg>()[1].contains("RETURNING"));
+}
+
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("session/migrations");
 
 #[test]

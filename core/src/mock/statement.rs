@@ -10,7 +10,8 @@ use crate::control::Control;
 /// One statement that would have been sent.
 ///
 /// Its [`Display`](fmt::Display) is SQL that ends with `;`, with the values in a comment, so that what is printed can be
-/// read, and run where there are no values: `INSERT INTO "notes" ("text") VALUES ($1) /* "hello" */;`.
+/// read, and run where there are no values: `INSERT INTO "notes" ("text") VALUES ($1) /* "hello" */;`. Whoever prints it
+/// prints the values, passwords among them.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -89,7 +90,8 @@ impl MockStatement {
         &self.sql
     }
 
-    /// The values, each as its `Debug` shows it, in the order of the placeholders.
+    /// The values, each as its `Debug` shows it, in the order of the placeholders. A type whose `Debug` has an odd number
+    /// of quotes, or a bracket that stays open, is not told from the value after it.
     pub fn binds(&self) -> &[String] {
         &self.binds
     }
