@@ -2,3 +2,6 @@
 
 mod engine;
 mod manager;
+mod mock;
+mod shared_cache;
+mod testing;

@@ -10,6 +10,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::keeper::Keeper;
 use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
@@ -104,6 +105,8 @@ impl<C: Dialect> EngineBuilder<C> {
             setup: Setup::new(url.clone(), self.isolation_level),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
+            faults: self.faults.clone(),
+            keeper: url.is_shared_memory().then(Keeper::new),
         };
         Ok(Engine(Arc::new(Inner {
             pool: Pool::of_kind(

@@ -2,11 +2,13 @@
 
 use secrecy::SecretString;
 
-use crate::classify::{Flavour, classify_connect};
+use super::keeper::Keeper;
+use crate::classify::{Flavour, Phase, classify_connect};
 use crate::control::Control;
 use crate::dialect::{Dialect, Setup};
 use crate::error::{Error, Result};
 use crate::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
+use crate::testing::{self, FaultScript};
 
 pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync;
 pub(super) type CheckoutHook<C> = dyn Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync;
@@ -40,11 +42,14 @@ pub(super) struct EngineConnector<C> {
     pub(super) setup: Setup,
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
     pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
+    pub(super) faults: Option<FaultScript>,
+    /// For a database that is gone with its last connection.
+    pub(super) keeper: Option<Keeper<C>>,
 }
 
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
-        let mut connection = C::connect(&self.driver_url).map_err(|error| {
+        let mut connection = self.establish().map_err(|error| {
             let verdict = classify_connect(C::FLAVOUR, &error);
             Error::connect(error, verdict)
         })?;
@@ -58,6 +63,19 @@ impl<C: Dialect> EngineConnector<C> {
             hook(connection, &ConnectInfo { setup: &self.setup })?;
         }
         Ok(())
+    }
+
+    fn establish(&self) -> diesel::ConnectionResult<C> {
+        if let Some(keeper) = &self.keeper {
+            keeper.hold(|| C::connect(&self.driver_url))?;
+        }
+        let Some(faults) = &self.faults else {
+            return C::connect(&self.driver_url);
+        };
+        faults.before(Phase::Connect).map_err(testing::at_connect)?;
+        let connection = C::connect(&self.driver_url)?;
+        faults.after(Phase::Connect).map_err(testing::at_connect)?;
+        Ok(connection)
     }
 }
 
@@ -79,6 +97,11 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
     }
 
     fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        if let Some(faults) = &self.faults {
+            faults.before(Phase::Ping)?;
+            connection.ping()?;
+            return Ok(faults.after(Phase::Ping)?);
+        }
         connection.ping().map_err(BoxError::from)
     }
 
