@@ -2,6 +2,7 @@
 
 use crate::EventLog;
 use aludel::Event;
+use diesel::connection::InstrumentationEvent;
 
 /// A listener that writes what transactions and the pool did, without the noise of every checkout.
 pub fn listener(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + 'static {
@@ -56,4 +57,15 @@ fn line(event: &Event<'_>) -> Option<String> {
         other => format!("{other:?}"),
     };
     Some(line)
+}
+
+/// An instrumentation that writes each statement as it is sent, without its values.
+pub fn statements(log: &EventLog) -> impl Fn(InstrumentationEvent<'_>) + Send + Sync + 'static {
+    let log = log.clone();
+    move |event| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let text = query.to_string();
+            log.push(text.split(" -- binds").next().unwrap_or(&text));
+        }
+    }
 }

@@ -9,10 +9,10 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
-use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
-use super::{Engine, ErrorHook, Inner};
+use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector};
+use super::{Engine, ErrorHook, ExecutionOptions, Inner};
 use crate::clock::Clock;
-use crate::dialect::{Dialect, IsolationLevel, Setup};
+use crate::dialect::{Characteristics, Dialect, Setup};
 use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::Log;
@@ -24,7 +24,8 @@ use crate::url::Url;
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
-/// ///
+/// use std::time::Duration;
+///
 /// use aludel_core::Engine;
 /// use aludel_core::pool::PrePing;
 /// use diesel::SqliteConnection;
@@ -44,7 +45,8 @@ pub struct EngineBuilder<C: Dialect> {
     url: Result<Url>,
     pool: PoolOptions,
     sized: bool,
-    isolation_level: Option<IsolationLevel>,
+    characteristics: Characteristics,
+    execution_options: ExecutionOptions,
     log: Log,
     clock: Clock,
     listeners: Vec<Box<Listener>>,
@@ -60,7 +62,8 @@ impl<C: Dialect> EngineBuilder<C> {
             url,
             pool: PoolOptions::default(),
             sized: false,
-            isolation_level: None,
+            characteristics: Characteristics::default(),
+            execution_options: ExecutionOptions::new(),
             log: Log::default(),
             clock: Clock::system(),
             listeners: Vec::new(),
@@ -75,7 +78,8 @@ impl<C: Dialect> EngineBuilder<C> {
     ///
     /// # Errors
     ///
-    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects.
+    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects; or when
+    /// an option asks for what the database does not have.
     pub fn build(self) -> Result<Engine<C>> {
         let url = self.url?;
         if !C::SCHEMES.contains(&url.scheme()) {
@@ -86,10 +90,13 @@ impl<C: Dialect> EngineBuilder<C> {
             )));
         }
         let driver_url = C::driver_url(&url)?;
+        self.characteristics.check(C::FLAVOUR)?;
+        let execution_options = self.execution_options.checked::<C>()?.over(self.characteristics);
         let mut pool = self.pool;
         if url.is_sqlite_memory() && !self.sized {
             (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
+        options::check_full_reset(&url, pool.reset_on_return)?;
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
@@ -97,21 +104,26 @@ impl<C: Dialect> EngineBuilder<C> {
         let user: Listeners = Listeners::new(self.listeners);
         let forward = user.clone();
         listeners.push(Box::new(move |event| forward.emit(event)));
+        let default_isolation_level = DefaultLevel::default();
         let connector = EngineConnector {
             driver_url,
-            setup: Setup::new(url.clone(), self.isolation_level),
+            setup: Setup::new(url.clone(), self.characteristics),
+            default_isolation_level: default_isolation_level.clone(),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
         };
-        Ok(Engine(Arc::new(Inner {
+        let inner = Inner {
             pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),
             url,
+            connected: self.characteristics,
+            default_isolation_level,
             clock: self.clock,
             listeners: user,
             handle_error: self.handle_error,
             log,
             faults: self.faults,
-        })))
+        };
+        Ok(Engine(Arc::new(inner), execution_options))
     }
 }
 
