@@ -331,3 +331,84 @@ fn words(characteristics: Characteristics) -> String {
         words.join(", ")
     }
 }
+
+#[cfg(all(test, feature = "sqlite"))]
+mod tests {
+    use std::fmt::Debug;
+    use std::sync::{Arc, Mutex};
+
+    use diesel::SqliteConnection;
+    use diesel::connection::SimpleConnection as _;
+    use tracing::field::{Field, Visit};
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
+    use super::*;
+    use crate::Engine;
+    use crate::engine::EngineExt as _;
+
+    /// Keeps the lines of `aludel.engine`.
+    #[derive(Clone, Default)]
+    struct Lines(Arc<Mutex<Vec<String>>>);
+
+    impl Visit for Lines {
+        fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
+            if field.name() == "message" {
+                self.0.lock().unwrap().push(format!("{value:?}"));
+            }
+        }
+    }
+
+    impl Subscriber for Lines {
+        fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+            metadata.target() == "aludel.engine"
+        }
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+        fn event(&self, event: &Event<'_>) {
+            event.record(&mut self.clone());
+        }
+        fn enter(&self, _: &Id) {}
+        fn exit(&self, _: &Id) {}
+    }
+
+    /// SQLAlchemy's `commit_engine_level_autocommit_exec_opt_nonauto`, and the texts of its neighbours.
+    #[test]
+    fn commit_engine_level_autocommit_exec_opt_nonauto() -> Result<()> {
+        let engine = Engine::<SqliteConnection>::builder("sqlite://")
+            .isolation_level(IsolationLevel::Autocommit)
+            .build()?;
+        let lines = Lines::default();
+        tracing::subscriber::with_default(lines.clone(), || -> Result<()> {
+            let mut connection = engine.connect();
+            connection.batch_execute("SELECT 1")?;
+            connection.batch_execute("SELECT 2")?;
+            connection.commit()?;
+            connection.commit()?; // nothing was done since
+            connection.batch_execute("SELECT 3")?;
+            connection.rollback()?;
+            connection.execution_options(ExecutionOptions::new().isolation_level(IsolationLevel::Serializable))?;
+            connection.batch_execute("SELECT 4")?;
+            connection.commit()
+        })?;
+        let expected = [
+            "BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)",
+            "SELECT 1",
+            "SELECT 2",
+            "COMMIT using DBAPI connection.commit(), has no effect due to autocommit mode",
+            "BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)",
+            "SELECT 3",
+            "ROLLBACK using DBAPI connection.rollback(), has no effect due to autocommit mode",
+            "PRAGMA read_uncommitted = 0",
+            "BEGIN",
+            "SELECT 4",
+            "COMMIT",
+            "PRAGMA read_uncommitted = 0",
+        ];
+        assert_eq!(*lines.0.lock().unwrap(), expected);
+        Ok(())
+    }
+}
