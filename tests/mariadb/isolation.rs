@@ -6,7 +6,7 @@ use aludel::prelude::*;
 use aludel::{Phase, RetryPolicy};
 use aludel_tests::mariadb;
 use aludel_tests::{EventLog, stories as watched};
-use diesel::connection::{LoadConnection, SimpleConnection};
+use diesel::connection::{Connection as _, InstrumentationEvent, LoadConnection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::mysql::Mysql;
 use diesel::prelude::*;
@@ -252,24 +252,28 @@ fn no_borrower_sees_the_level_or_the_mode_of_the_last_one() -> aludel::Result<()
 
     // SET TRANSACTION has been answered and START TRANSACTION has not: it would hold for whoever comes next.
     for lost in [false, true] {
+        let name = bank.database.name().to_owned();
         let mut session = reader.session();
         if lost {
-            let (server, id) = (bank.server, {
-                let mut raw = engine.pool().checkout()?;
-                mariadb::connection_id(&mut *raw)
+            let (server, id) = (bank.server, mariadb::connection_id(&mut *engine.pool().checkout()?));
+            session.set_instrumentation(move |event: InstrumentationEvent<'_>| {
+                if let InstrumentationEvent::StartQuery { query, .. } = event
+                    && query.to_string().starts_with("START TRANSACTION")
+                    && server.connections(&name).contains(&id)
+                {
+                    server.kill(id);
+                }
             });
-            bank.script.call_before(Phase::Begin, || {});
-            bank.script.call_before(Phase::Begin, move || server.kill(id));
             session.begin(read)?; // BEGIN is repeated on another connection
         } else {
-            bank.script.call_before(Phase::Begin, || {});
-            bank.script.fail_before(
+            bank.script.fail_after(
                 Phase::Begin,
-                DatabaseErrorKind::Unknown,
-                "Query execution was interrupted",
+                DatabaseErrorKind::CheckViolation,
+                "one that no question is asked about",
             );
             session.begin(read).unwrap_err();
         }
+        assert_eq!(bank.script.remaining(), 0);
         drop(session);
         after("a BEGIN that came half-way")?;
     }

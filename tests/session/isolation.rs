@@ -223,6 +223,9 @@ fn per_option_engine() -> aludel::Result<()> {
     assert_eq!(shop.engine.pool().opened(), 1);
     reader.dispose();
     assert_eq!(shop.engine.pool().checkedin(), 0);
+    shop.engine.begin(|session| insert(session, 2))?;
+    assert!(reader.begin(|session| insert(session, 3)).is_err());
+    assert_eq!(shop.engine.pool().opened(), 2, "and it is one pool still");
     Ok(())
 }
 
@@ -389,13 +392,10 @@ fn no_borrower_sees_the_mode_of_the_last_one() -> aludel::Result<()> {
         .unwrap_err();
     after("a COMMIT of unknown outcome");
 
-    // The two pragmas before it go through.
-    shop.script.call_before(Phase::Begin, || {});
-    shop.script.call_before(Phase::Begin, || {});
     shop.script
-        .fail_before(Phase::Begin, DatabaseErrorKind::Unknown, "database is locked");
+        .fail_after(Phase::Begin, DatabaseErrorKind::Unknown, "database is locked");
     reader.begin(|_| Ok(())).unwrap_err();
-    after("a BEGIN that failed");
+    after("a BEGIN that came half-way");
 
     let test = |session: &mut Session<SqliteConnection>| session.begin_test_transaction();
     test(&mut reader.session())?;
@@ -417,5 +417,26 @@ fn a_connection_that_cannot_be_put_back_is_closed() -> aludel::Result<()> {
     session.commit()?;
     assert_eq!((shop.engine.pool().closed(), shop.script.remaining()), (closed + 1, 0));
     assert_eq!(shop.found(), (0, 0));
+    Ok(())
+}
+
+#[test]
+fn handle_error_event_connect_isolation_level() -> aludel::Result<()> {
+    let heard = EventLog::new();
+    let hook = heard.clone();
+    let shop = Shop::open_with(move |builder| {
+        builder.handle_error(move |context| hook.push(format!("{}: {}", context.phase(), context.message())))
+    });
+    let mut connection = shop.engine.connect();
+    connection.batch_execute("SELECT 1")?;
+    for in_transaction in [true, false] {
+        shop.script
+            .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "disk I/O error");
+        assert_eq!(connection.in_transaction(), in_transaction);
+        assert!(connection.isolation_level().is_err());
+        heard.expect(&["statement: disk I/O error"]);
+        connection.rollback()?;
+    }
+    assert_eq!(connection.isolation_level()?, IsolationLevel::Serializable);
     Ok(())
 }

@@ -156,7 +156,7 @@ impl<C: Dialect> Connection<C> {
         }
         let beginning = C::beginning(with, begin);
         self.standing = beginning.standing;
-        let mut announced = false;
+        let announced = beginning.statements.len() > 1;
         for statement in beginning.statements {
             if let Err(error) = self.steer(statement) {
                 if !self.standing.is_empty() {
@@ -167,7 +167,6 @@ impl<C: Dialect> Connection<C> {
                 }
                 return Err(error);
             }
-            announced = true;
         }
         Ok(())
     }
@@ -354,7 +353,8 @@ mod tests {
     impl Visit for Lines {
         fn record_debug(&mut self, field: &Field, value: &dyn Debug) {
             if field.name() == "message" {
-                self.0.lock().unwrap().push(format!("{value:?}"));
+                let mut lines = self.0.lock().expect("nobody panics while it is held");
+                lines.push(format!("{value:?}"));
             }
         }
     }
