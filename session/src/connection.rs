@@ -290,7 +290,7 @@ impl<C: Dialect> Connection<C> {
     // ---- calls to the driver ----------------------------------------------------------------------------------
 
     /// Makes sure that a statement may be sent: what went wrong before is judged, a transaction that has failed
-    /// refuses, and otherwise one is open.
+    /// refuses, and otherwise one is open, or none wanted.
     pub(crate) fn ready(&mut self) -> QueryResult<()> {
         self.settle();
         if let Some(refusal) = self.transaction.refusal() {

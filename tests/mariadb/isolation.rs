@@ -346,9 +346,8 @@ fn the_servers_own_defaults_come_back_and_autocommit_is_on_whatever_they_are() -
         .build()?;
     let plain = engine.execution_options(AUTOCOMMIT)?;
     plain.session().batch_execute("INSERT INTO t VALUES (1)")?;
-    let count = "(SELECT COUNT(*) FROM t)";
-    let seen: i64 = diesel::select(sql::<BigInt>(&format!("{count}")))
-        .get_result(&mut { MysqlConnection::establish(database.url()).expect("the server runs") })?;
+    let mut outside = MysqlConnection::establish(database.url()).expect("the server runs");
+    let seen: i64 = diesel::select(sql::<BigInt>("(SELECT COUNT(*) FROM t)")).get_result(&mut outside)?;
     assert_eq!(seen, 1);
     assert_eq!(engine.default_isolation_level(), Some(IsolationLevel::ReadCommitted));
 

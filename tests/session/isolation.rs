@@ -177,6 +177,28 @@ fn a_full_reset_of_a_database_in_memory_is_refused() {
 }
 
 #[test]
+fn a_full_reset_of_a_file_leaves_nothing_to_the_next_borrower() -> aludel::Result<()> {
+    let shop = Shop::open_with(|builder| builder.pool_reset_on_return(ResetOnReturn::Full));
+    let cache = shop.engine.begin(|session| {
+        let cache = pragma(session, "cache_size");
+        session.batch_execute("PRAGMA cache_size = 7; CREATE TEMPORARY TABLE scratch (a INTEGER)")?;
+        session.batch_execute("ATTACH ':memory:' AS beside")?;
+        assert_eq!(pragma(session, "cache_size"), 7);
+        Ok(cache)
+    })?;
+    shop.engine.begin(|session| {
+        assert_eq!(pragma(session, "cache_size"), cache);
+        for gone in ["scratch", "beside.sqlite_schema"] {
+            let looked = session.begin_nested(|nested| Ok(nested.batch_execute(&format!("SELECT * FROM {gone}"))?));
+            assert!(looked.unwrap_err().to_string().starts_with("no such table"), "{gone}");
+        }
+        Ok(())
+    })?;
+    assert_eq!(shop.engine.pool().closed(), 2, "each was replaced");
+    Ok(())
+}
+
+#[test]
 fn nothing_that_is_not_asked_for_is_sent() -> aludel::Result<()> {
     let shop = Shop::open_with(|builder| builder.isolation_level(IsolationLevel::Serializable));
     let same = shop

@@ -171,7 +171,8 @@ impl<C: Dialect> Connection<C> {
     fn admit(&mut self, effect: Effect) -> QueryResult<()> {
         if effect == Effect::Control {
             let text = "aludel: transaction control in raw SQL would end or change the transaction behind the \
-                        session's back; use begin, commit, rollback or begin_nested of the session instead";
+                        session's back; use begin, commit, rollback or begin_nested of the session instead, and build_transaction or \
+                        execution_options for isolation levels and modes";
             return Err(DieselError::DatabaseError(
                 DatabaseErrorKind::Unknown,
                 Box::new(text.to_owned()),
