@@ -198,7 +198,7 @@ fn a_thread_does_it_if_an_option_asks_and_ends_with_the_pool() {
         let db = Arc::new(Db::default());
         let (sent, told) = mpsc::channel();
         let listener = move |event: &Event<'_>| {
-            drop(sent.send((format!("{event:?}"), thread::current().name().map(str::to_owned))))
+            drop(sent.send((format!("{event:?}"), thread::current().name().map(str::to_owned))));
         };
         let listeners = Listeners::new(vec![Box::new(listener)]);
         (Pool::new(Fake(db), options, Clock::system(), listeners), told)
