@@ -10,5 +10,6 @@ mod lost;
 mod regressions;
 mod round_trips;
 mod schema;
+mod stopped;
 mod stories;
 mod support;

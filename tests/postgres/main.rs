@@ -14,6 +14,7 @@ mod lost_connection;
 mod lost_savepoint;
 mod panic;
 mod stale_pool;
+mod stopped;
 
 // What a session is to those who use it.
 mod autobegin;

@@ -10,6 +10,7 @@
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
@@ -22,6 +23,7 @@
 // The story of a test.
 pub mod account;
 pub mod gate;
+pub mod outage;
 pub mod poll;
 mod promise;
 pub mod stories;

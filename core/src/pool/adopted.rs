@@ -145,6 +145,14 @@ impl<C: 'static> Connector<C> for Lending<C> {
         self.inner.reset(connection, how)
     }
 
+    fn reset_found_all_lost(&self, error: &BoxError) -> bool {
+        self.inner.reset_found_all_lost(error)
+    }
+
+    fn broke_with_all(&self, connection: &mut C) -> bool {
+        self.inner.broke_with_all(connection)
+    }
+
     fn may_block(&self) -> bool {
         // The foreign pool bounds its own wait, and the loan belongs to the thread that asked for it.
         false

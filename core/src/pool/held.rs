@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::thread;
 use std::time::Duration;
 
+use super::acquire::retire;
 use super::connector::{BoxError, Connecting};
 use super::extensions::Extensions;
 use super::options::ResetOnReturn;
@@ -317,6 +318,11 @@ fn restore<C: Send + 'static>(record: &mut Record<C>, dirty: bool, busy: bool) -
     }
     let shared = &record.permit.shared;
     if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
+        // Whoever watches has said so by now; of what nobody has watched the pool learns here.
+        let unwatched = dirty && !busy && !thread::panicking();
+        if unwatched && shared.connector.broke_with_all(&mut record.raw) {
+            retire(shared, record.generation, "broken, and so is the server");
+        }
         return Err("broken".into());
     }
     if !precious && (busy || dirty) {
@@ -349,7 +355,13 @@ fn clean<C: Send + 'static>(record: &mut Record<C>, busy: bool) -> Result<(), St
     }
     match shielded(|| shared.connector.reset(&mut record.raw, how)) {
         Some(Ok(())) => {}
-        Some(Err(error)) => return Err(format!("reset failed: {error}")),
+        Some(Err(error)) => {
+            let reason = format!("reset failed: {error}");
+            if shared.connector.reset_found_all_lost(&error) {
+                retire(shared, record.generation, &reason);
+            }
+            return Err(reason);
+        }
         None => return Err("reset panicked".into()),
     }
     record
