@@ -9,6 +9,7 @@ mod conflict;
 mod connect;
 mod doomed;
 mod exit;
+mod forked;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;

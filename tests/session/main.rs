@@ -5,6 +5,7 @@ mod autocommit;
 mod default_level;
 mod design;
 mod endings;
+mod forked;
 mod isolation;
 mod mock;
 mod objects;

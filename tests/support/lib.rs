@@ -10,6 +10,7 @@
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
@@ -22,6 +23,8 @@
 
 // The story of a test.
 pub mod account;
+pub mod fork;
+pub mod forked;
 pub mod gate;
 pub mod outage;
 pub mod poll;

@@ -151,6 +151,10 @@ impl<C: Send + 'static> Held<C> {
     /// unless that was what the caller wanted.
     pub(super) fn invalidate(&mut self, reason: &str, wanted: bool) {
         let Some(shared) = self.shared() else { return };
+        if self.permit().is_some_and(Permit::is_foreign) {
+            // The other process goes on with it.
+            return self.close();
+        }
         let connection = self.id();
         shared.emit(&Event::Invalidate { connection, reason });
         if shared.precious {

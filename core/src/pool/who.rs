@@ -5,6 +5,9 @@ use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError, Weak};
+use std::thread;
+
+use crate::process;
 
 /// A place in the source, as a number: unlike a reference it fits into an atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +25,9 @@ impl Place {
         if known.0 == address {
             return Self(known.1);
         }
-        let number = Places::number(location, address);
+        let Some(number) = places(|places| places.number(location, address)) else {
+            return Self::NOWHERE;
+        };
         let _ = LAST.try_with(|last| last.set((address, number)));
         Self(number)
     }
@@ -32,9 +37,8 @@ impl Place {
     }
 
     pub(super) fn location(number: u32) -> &'static Location<'static> {
-        let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = places.as_ref().and_then(|places| places.all.get(number as usize));
-        known.copied().unwrap_or_else(|| Location::caller())
+        let known = places(|places| places.all.get(number as usize).copied());
+        known.flatten().unwrap_or_else(|| Location::caller())
     }
 }
 
@@ -46,17 +50,40 @@ struct Places {
 
 static PLACES: Mutex<Option<Places>> = Mutex::new(None);
 
+/// The places; none in a forked child where a thread that it does not have was looking at them in that moment, and does
+/// so for ever: there, reports name no places.
+#[cold]
+fn places<T>(use_them: impl FnOnce(&mut Places) -> T) -> Option<T> {
+    /// How often a child looks before it takes the lock for one that nobody will ever open. It is held for less than a
+    /// microsecond; more often, and a child whose lock is lost waits longer, once.
+    const LOOKS: u32 = 10_000;
+    /// The number of forks behind the process whose lock is lost.
+    static LOST: AtomicU64 = AtomicU64::new(0);
+    let forks = process::forks();
+    let mut places = if forks == 0 {
+        PLACES.lock().unwrap_or_else(PoisonError::into_inner)
+    } else if LOST.load(Ordering::Relaxed) == forks {
+        return None;
+    } else if let Some(places) = (0..LOOKS).find_map(|_| {
+        thread::yield_now();
+        PLACES.try_lock().ok()
+    }) {
+        places
+    } else {
+        LOST.store(forks, Ordering::Relaxed);
+        return None;
+    };
+    Some(use_them(places.get_or_insert_with(|| Places {
+        all: Vec::new(),
+        numbers: HashMap::new(),
+    })))
+}
+
 impl Places {
-    #[cold]
-    fn number(location: &'static Location<'static>, address: usize) -> u32 {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = places.get_or_insert_with(|| Self {
-            all: Vec::new(),
-            numbers: HashMap::new(),
-        });
-        *places.numbers.entry(address).or_insert_with(|| {
-            places.all.push(location);
-            u32::try_from(places.all.len() - 1).expect("a program has fewer calls than that")
+    fn number(&mut self, location: &'static Location<'static>, address: usize) -> u32 {
+        *self.numbers.entry(address).or_insert_with(|| {
+            self.all.push(location);
+            u32::try_from(self.all.len() - 1).expect("a program has fewer calls than that")
         })
     }
 }
