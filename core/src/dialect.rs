@@ -13,6 +13,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
 
+mod connect_args;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -21,6 +22,14 @@ mod postgres;
 mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+
+pub use connect_args::ConnectArgs;
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlConnectArgs, MysqlSslMode};
+#[cfg(feature = "postgres")]
+pub use postgres::{PgConnectArgs, PgSslMode};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
 /// Isolation levels, as the SQL standard names them.
 ///
@@ -165,6 +174,13 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     ///
     /// When a part of the URL cannot act as its writer expects; the text names what can.
     fn driver_url(url: &Url) -> Result<SecretString>;
+
+    /// Whether an argument of the URL is served by [`prepare`](Self::prepare), and so acts on a connection that a
+    /// [`creator`](crate::EngineBuilder::creator) has made as well. Default: none is.
+    fn acts_after_connecting(argument: &str) -> bool {
+        let _ = argument;
+        false
+    }
 
     /// Makes a raw connection.
     ///

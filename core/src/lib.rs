@@ -24,6 +24,8 @@ mod engine;
 mod error;
 mod fault;
 mod log;
+mod mistakes;
+mod names;
 mod process;
 mod sync;
 

@@ -16,8 +16,7 @@
 //!
 //! `scheme://user:password@host:port/database?key=value`, of which everything after the scheme may be missing. User,
 //! password, host and database are percent-decoded, and a `+` in them is a plus sign; in the query a `+` is a space, as
-//! in SQLAlchemy. (libpq, which gets the text as it is, takes it for a plus sign there as well: write `%20`.) What the
-//! `url` crate refuses and libpq understands is accepted too: no host after `user@` (the host is then in the query, as
+//! in SQLAlchemy (and so it is for libpq, which would take it for a plus sign there as well). What the `url` crate refuses and libpq understands is accepted too: no host after `user@` (the host is then in the query, as
 //! in `postgres://app@/bank?host=/run/postgresql`) and lists of hosts (`postgres://a:5432,b:5433/bank`), which
 //! [`Url::host`] gives as one text.
 //!

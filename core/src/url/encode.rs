@@ -12,7 +12,7 @@ pub(super) fn host_encoded(text: &str) -> String {
 
 /// A database's name behind the host.
 pub(super) fn database_encoded(text: &str) -> String {
-    encoded(text, b"-._~!$&'()*+,;=:")
+    encoded(text, b"-._~!$&'()*+,;=:[\\]^|")
 }
 
 /// SQLite's path: it may have slashes, and SQLite's own reader leaves all but three characters alone.
