@@ -16,10 +16,13 @@ use crate::testing::FaultScript;
 use crate::url::Url;
 
 mod builder;
+mod config;
 mod connector;
 mod error_context;
+mod maker;
 
 pub use builder::EngineBuilder;
+pub use config::EngineConfig;
 pub use connector::ConnectInfo;
 pub use error_context::ErrorContext;
 

@@ -32,7 +32,7 @@ mod sync;
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};
 pub use dialect::{Dialect, IsolationLevel};
-pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext};
+pub use engine::{ConnectInfo, Engine, EngineBuilder, EngineConfig, ErrorContext};
 pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::Fault;

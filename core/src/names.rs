@@ -1,6 +1,6 @@
 //! Every name by which something can be set, and what takes it: so that a name in the wrong place is sent to the right one.
 
-use crate::mistakes::did_you_mean;
+use crate::mistakes::{did_you_mean, nearest};
 
 /// What takes an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,11 +13,6 @@ pub(crate) enum Component {
 }
 
 impl Component {
-    /// Whether its names stand in a URL's query, and in `connect_args`.
-    pub(crate) fn is_database(self) -> bool {
-        matches!(self, Self::MySql | Self::PostgreSql | Self::Sqlite)
-    }
-
     pub(crate) fn describe(self) -> &'static str {
         match self {
             Self::Engine => "the engine",
@@ -60,7 +55,6 @@ const ENGINE: &[(&str, &str)] = &[
     ("echo_pool", "true or false"),
     ("hide_parameters", "true or false"),
     ("logging_name", "a name"),
-    ("connect_args", "a table"),
 ];
 
 const POOL: &[(&str, &str)] = &[
@@ -230,6 +224,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "pool_events",
         "listeners can only be given in code: `EngineBuilder::listen`",
     ),
+    (
+        "connect_args",
+        "each argument stands by itself, as `connect_args.<name>`",
+    ),
     ("module", "the driver is the connection type: leave it out"),
     ("strategy", "leave it out"),
     ("future", "leave it out"),
@@ -269,6 +267,34 @@ pub(crate) fn unknown_argument(name: &str, database: Component) -> String {
         })
         .collect();
     format!("{text}; known are {}", known.join(", "))
+}
+
+/// What to tell whoever wrote an option of an engine that it has not; `full` is a name as it must be written there.
+pub(crate) fn unknown_option(name: &str, full: impl Fn(&str) -> String) -> String {
+    let text = "unknown option";
+    if let Some((_, advice)) = ELSEWHERE.iter().find(|(known, _)| *known == name) {
+        return format!("{text}; {advice}");
+    }
+    if let Some(place) = place_of(name, Component::Engine) {
+        let argument = full(&format!("connect_args.{name}"));
+        return format!("{text}{place}: put it into the URL's query, or name it `{argument}`");
+    }
+    let known = || ENGINE.iter().chain(POOL).map(|(name, _)| *name);
+    match nearest(&name.to_lowercase(), known()) {
+        Some(near) => {
+            let owner = if Component::Pool.has(near) {
+                Component::Pool
+            } else {
+                Component::Engine
+            };
+            format!(
+                "{text}; did you mean `{}`, an option of {}?",
+                full(near),
+                owner.describe()
+            )
+        }
+        None => format!("{text}; known are {}", known().collect::<Vec<_>>().join(", ")),
+    }
 }
 
 /// Where a name belongs that is not one of `here`: `; ..`.

@@ -351,6 +351,11 @@ fn is_secret(pair: &str) -> bool {
     })
 }
 
+/// Whether a value may be shown beside its key, once both are decoded.
+pub(crate) fn hides(key: &str, value: &str) -> bool {
+    looks_secret(key) || looks_secret(value)
+}
+
 /// Rather one value too many than one too few: `passfile` is only a path, and hidden.
 fn looks_secret(text: &str) -> bool {
     const WORDS: &[&str] = &[

@@ -67,8 +67,8 @@ pub mod compiler_says {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
-    Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
+    Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event,
+    Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, pool, testing, url};
 pub use aludel_macros::{Model, retry};

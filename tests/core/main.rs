@@ -1,5 +1,7 @@
 //! The engine's parts as a user meets them: no server, no session.
 
+mod config;
+mod connecting;
 mod engine;
 mod manager;
 mod url;

@@ -1,5 +1,6 @@
 //! The options of an engine, under SQLAlchemy's names.
 
+pub(super) mod connect;
 mod hooks;
 mod log;
 mod options;
@@ -10,10 +11,11 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::maker::Maker;
 use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::event::{Listener, Listeners};
 use crate::log::Log;
 use crate::pool::{Pool, PoolOptions};
@@ -41,7 +43,9 @@ use crate::url::Url;
 /// ```
 #[must_use = "an engine exists only after build()"]
 pub struct EngineBuilder<C: Dialect> {
-    url: Result<Url>,
+    pub(in crate::engine) url: Result<Url>,
+    pub(in crate::engine) connect_args: Vec<(String, String)>,
+    maker: Option<Box<dyn Maker<C>>>,
     pool: PoolOptions,
     sized: bool,
     isolation_level: Option<IsolationLevel>,
@@ -58,6 +62,8 @@ impl<C: Dialect> EngineBuilder<C> {
     pub(in crate::engine) fn new(url: Result<Url>) -> Self {
         Self {
             url,
+            connect_args: Vec::new(),
+            maker: None,
             pool: PoolOptions::default(),
             sized: false,
             isolation_level: None,
@@ -75,19 +81,13 @@ impl<C: Dialect> EngineBuilder<C> {
     ///
     /// # Errors
     ///
-    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects.
+    /// When the URL cannot be parsed, is of another dialect, or it or the `connect_args` have a part that cannot act as
+    /// its writer expects.
     pub fn build(self) -> Result<Engine<C>> {
         let url = self.url?;
-        if !C::SCHEMES.contains(&url.scheme()) {
-            return Err(Error::configuration(format!(
-                "the URL is of scheme `{}`, but this engine's connection type takes {}://",
-                url.scheme(),
-                C::SCHEMES.join(":// or ")
-            )));
-        }
-        let driver_url = C::driver_url(&url)?;
+        let target = connect::target::<C>(&url, &self.connect_args, self.maker)?;
         let mut pool = self.pool;
-        if url.is_sqlite_memory() && !self.sized {
+        if target.url.is_sqlite_memory() && !self.sized {
             (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
         let log = self.log;
@@ -98,8 +98,8 @@ impl<C: Dialect> EngineBuilder<C> {
         let forward = user.clone();
         listeners.push(Box::new(move |event| forward.emit(event)));
         let connector = EngineConnector {
-            driver_url,
-            setup: Setup::new(url.clone(), self.isolation_level),
+            maker: target.maker,
+            setup: Setup::new(target.url, self.isolation_level),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
         };

@@ -1,11 +1,9 @@
 //! How the engine's pool makes, tests and resets connections.
 
-use secrecy::SecretString;
-
-use crate::classify::classify_connect;
+use super::maker::Maker;
 use crate::control::Control;
 use crate::dialect::{Dialect, Setup};
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::pool::{BoxError, CheckoutInfo, Connector, Refuse, ResetOnReturn};
 
 pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync;
@@ -35,8 +33,8 @@ pub struct ConnectInfo<'a> {
     pub setup: &'a Setup,
 }
 
-pub(super) struct EngineConnector<C> {
-    pub(super) driver_url: SecretString,
+pub(super) struct EngineConnector<C: Dialect> {
+    pub(super) maker: Box<dyn Maker<C>>,
     pub(super) setup: Setup,
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
     pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
@@ -44,10 +42,7 @@ pub(super) struct EngineConnector<C> {
 
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
-        let mut connection = C::connect(&self.driver_url).map_err(|error| {
-            let verdict = classify_connect(C::FLAVOUR, &error);
-            Error::connect(error, verdict)
-        })?;
+        let mut connection = self.maker.make()?;
         connection.prepare(&self.setup)?;
         for hook in &self.on_connect {
             hook(&mut connection, &ConnectInfo { setup: &self.setup })?;
@@ -62,11 +57,11 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
     }
 
     fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
-        connection.ping().map_err(BoxError::from)
+        self.maker.ping(connection)
     }
 
     fn has_broken(&self, connection: &mut C) -> bool {
-        connection.is_broken()
+        self.maker.has_broken(connection)
     }
 
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> std::result::Result<(), BoxError> {

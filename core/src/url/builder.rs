@@ -6,7 +6,7 @@ use std::net::Ipv6Addr;
 use secrecy::{ExposeSecret, SecretString};
 
 use super::encode::{database_encoded, host_encoded, query_encoded, sqlite_path_encoded, user_encoded};
-use super::{MASK, Url, UrlError, looks_secret, parse};
+use super::{MASK, Url, UrlError, hides, parse};
 
 /// Makes a [`Url`] of its parts (`URL.create` and `URL.set` in SQLAlchemy): everything is given as it is, and
 /// percent-encoded where it has to be.
@@ -199,10 +199,7 @@ impl fmt::Debug for UrlBuilder {
         let query: Vec<(&str, &str)> = self
             .query
             .iter()
-            .map(|(key, value)| {
-                let secret = looks_secret(key) || looks_secret(value);
-                (key.as_str(), if secret { MASK } else { value })
-            })
+            .map(|(key, value)| (key.as_str(), if hides(key, value) { MASK } else { value }))
             .collect();
         f.debug_struct("UrlBuilder")
             .field("scheme", &self.scheme)
