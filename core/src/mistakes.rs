@@ -46,11 +46,6 @@ pub(crate) fn nearest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) 
         .map(|(_, known)| known)
 }
 
-/// `; did you mean `x`?`, or nothing.
-pub(crate) fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> String {
-    nearest(name, known).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -77,6 +72,5 @@ mod tests {
         assert_eq!(nearest("pool_tiemout", known), Some("pool_timeout"));
         assert_eq!(nearest("ulr", known), Some("url"));
         assert_eq!(nearest("colour", known), None);
-        assert_eq!(did_you_mean("ulr", known), "; did you mean `url`?");
     }
 }

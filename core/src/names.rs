@@ -1,6 +1,6 @@
 //! Every name by which something can be set, and what takes it: so that a name in the wrong place is sent to the right one.
 
-use crate::mistakes::{did_you_mean, nearest};
+use crate::mistakes::nearest;
 
 /// What takes an option.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -249,6 +249,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
 ];
 
 /// What to tell whoever wrote an argument in a URL or `connect_args` of `database` that it has not.
+#[cfg(any(test, feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub(crate) fn unknown_argument(name: &str, database: Component) -> String {
     let mut text = format!(
         "unknown argument `{name}` in the URL or the connect_args of {}",
@@ -256,7 +257,7 @@ pub(crate) fn unknown_argument(name: &str, database: Component) -> String {
     );
     text.push_str(&place_of(name, database).unwrap_or_else(|| {
         let names = database.names().iter().map(|(name, _)| *name);
-        did_you_mean(name, names)
+        nearest(name, names).map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
     }));
     let known: Vec<String> = database
         .names()

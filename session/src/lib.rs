@@ -48,7 +48,8 @@
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner and its pauses |
 //!
-//! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`.
+//! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
+//! [`EngineConfig`].
 #![forbid(unsafe_code)]
 
 pub mod prelude;

@@ -9,7 +9,6 @@ use aludel::pool::{Limit, PoolOptions};
 use aludel::prelude::*;
 use aludel::{EngineBuilder, EngineConfig, ErrorKind};
 use diesel::SqliteConnection;
-use secrecy::ExposeSecret as _;
 
 fn config(pairs: &[(&str, &str)]) -> EngineConfig {
     pairs
@@ -83,13 +82,13 @@ fn engine_from_config_custom() -> aludel::Result<()> {
         pool_size: Limit::Unlimited,
         max_overflow: Limit::Unlimited,
         pool_timeout: Duration::from_millis(2_500),
-        pool_recycle: Some(Duration::from_secs(3_600)),
+        pool_recycle: Some(Duration::from_hours(1)),
         pre_ping: PrePing::IdleFor(Duration::from_millis(500)),
         use_lifo: true,
         reset_on_return: ResetOnReturn::Commit,
         min_idle: 0,
         idle_timeout: Some(Duration::from_secs(7)),
-        max_lifetime: Some(Duration::from_secs(5_400)),
+        max_lifetime: Some(Duration::from_mins(90)),
         keepalive: None,
         leak_detection_threshold: None,
     };
@@ -306,6 +305,8 @@ fn pool_creation_from_a_url_alone() -> aludel::Result<()> {
 
 #[cfg(feature = "serde")]
 mod files {
+    use secrecy::ExposeSecret as _;
+
     use super::*;
 
     const TOML: &str = r#"

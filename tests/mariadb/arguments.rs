@@ -166,7 +166,7 @@ fn a_creators_connection_is_prepared_as_any_other() -> aludel::Result<()> {
     let database = mariadb::server().database("creator");
     let real = database.url().to_owned();
     let engine = Engine::<MysqlConnection>::builder("mysql://nobody@db.example/bank?init_command=SET+@one+%3D+1")
-        .connect_args(MysqlConnectArgs::new().wait_timeout(Duration::from_secs(900)))
+        .connect_args(MysqlConnectArgs::new().wait_timeout(Duration::from_mins(15)))
         .isolation_level(IsolationLevel::ReadCommitted)
         .creator(move || MysqlConnection::establish(&real))
         .build()?;

@@ -57,7 +57,7 @@ fn connect_args_win_over_the_query_and_stay_values() -> aludel::Result<()> {
                 .search_path([odd, "public"])
                 .statement_timeout(Duration::from_millis(2_500))
                 .lock_timeout(Duration::from_secs(1))
-                .idle_in_transaction_session_timeout(Duration::from_secs(60)),
+                .idle_in_transaction_session_timeout(Duration::from_mins(1)),
         )
         .build()?;
     let mut raw = engine.raw_connection()?;

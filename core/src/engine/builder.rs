@@ -22,7 +22,11 @@ use crate::pool::{Pool, PoolOptions};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
-/// Collects the options of an [`Engine`] (`create_engine` in SQLAlchemy).
+/// Collects the options of an [`Engine`] (`create_engine` in SQLAlchemy). [`EngineConfig`](crate::EngineConfig) takes the
+/// same options as text.
+///
+/// There are no plugins. A function that takes a builder and gives it back does what one would do:
+/// `fn audited<C: Dialect>(builder: EngineBuilder<C>) -> EngineBuilder<C>`.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {

@@ -1,6 +1,6 @@
 //! A URL out of its parts, and the verbs that make one URL out of another.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::Ipv6Addr;
 
 use secrecy::{ExposeSecret, SecretString};
@@ -163,7 +163,7 @@ impl UrlBuilder {
             }
             text.push_str(&self.render_host());
             if let Some(port) = self.port {
-                text.push_str(&format!(":{port}"));
+                let _ = write!(text, ":{port}");
             }
             if let Some(database) = &self.database {
                 text.push('/');

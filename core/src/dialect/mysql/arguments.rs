@@ -46,7 +46,7 @@ pub(super) fn driver_url(url: &Url) -> Result<SecretString> {
         options = format!(";connect_timeout={seconds}");
     }
     if arguments.ssl_mode == Some("required") && process::is_mariadb_client() && has_plain_host(url) {
-        // What Diesel sets for ssl_mode is another option to MariaDB's library; this is the one that it has.
+        // The one that MariaDB's library has for it.
         options.push_str(";ssl-enforce=1");
     }
     Ok(if options.is_empty() {
@@ -218,9 +218,11 @@ fn has_plain_host(url: &Url) -> bool {
     !host.is_empty() && !host.contains(':') && url.query_value("unix_socket").is_none()
 }
 
-/// Diesel knows only the scheme `mysql`, and must not see arguments that it would ignore.
+/// Diesel knows only the scheme `mysql`, and must not see arguments that it would ignore; nor `ssl_mode` where the client
+/// library is MariaDB's, to which the option that Diesel then sets is another one (the file of the server's public key).
 fn render_for_diesel(url: &Url) -> Result<SecretString> {
-    let kept = url.query().iter().filter(|(name, _)| DIESELS.contains(&name.as_str()));
+    let is_read = |name: &str| DIESELS.contains(&name) && !(name == "ssl_mode" && process::is_mariadb_client());
+    let kept = url.query().iter().filter(|(name, _)| is_read(name));
     Ok(url.set().scheme("mysql").query(kept.cloned()).build()?.reveal())
 }
 
@@ -236,7 +238,7 @@ fn with_options(url: &Url, text: &SecretString, options: &str) -> SecretString {
     format!("mysql://{user}host={host};port={port}{options}{after}").into()
 }
 
-/// TLS that was asked for is proved: `ssl_mode=required` connects in the clear on libmariadb without a word.
+/// TLS that was asked for is proved: libmariadb may leave it out without a word.
 fn prove_tls(connection: &mut MysqlConnection) -> Result<()> {
     #[derive(diesel::QueryableByName)]
     struct Row {
@@ -287,6 +289,19 @@ mod tests {
         } else {
             assert!(rendered("mysql://app@127.0.0.1/bank?connect_timeout=2").is_err());
         }
+    }
+
+    #[test]
+    fn a_demand_for_encryption_travels_there_too() {
+        let expected = if process::is_mariadb_client() {
+            "mysql://app@host=h;port=3306;ssl-enforce=1/bank?ssl_ca=/ca.pem"
+        } else {
+            "mysql://app@h/bank?ssl_mode=required&ssl_ca=/ca.pem"
+        };
+        assert_eq!(
+            rendered("mysql://app@h/bank?ssl_mode=required&ssl_ca=/ca.pem").unwrap(),
+            expected
+        );
     }
 
     #[test]

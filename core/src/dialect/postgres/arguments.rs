@@ -1,6 +1,8 @@
 //! The arguments of a PostgreSQL URL: libpq's own, checked before anything is connected to, and a few settings of the
 //! server.
 
+use std::fmt::Write as _;
+
 use secrecy::SecretString;
 
 use crate::error::Result;
@@ -21,7 +23,8 @@ const SETTINGS: &[&str] = &[
 /// It is written anew, so that libpq reads what [`Url::query`] shows: by itself it takes a `+` for a plus sign, and the
 /// last of several hosts for the only one.
 pub(super) fn driver_url(url: &Url) -> Result<SecretString> {
-    let (mut kept, mut settings): (Vec<(String, String)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
+    let mut kept: Vec<(String, String)> = Vec::new();
+    let mut settings: Vec<(&str, &str)> = Vec::new();
     let mut mistakes = Mistakes::default();
     for (name, value) in url.query() {
         if let Err(mistake) = check(name, value) {
@@ -41,7 +44,7 @@ pub(super) fn driver_url(url: &Url) -> Result<SecretString> {
         let mut options = position.map_or_else(String::new, |position| kept.remove(position).1);
         for (name, value) in settings {
             let space = if options.is_empty() { "" } else { " " };
-            options.push_str(&format!("{space}-c {name}={}", escaped(value)));
+            let _ = write!(options, "{space}-c {name}={}", escaped(value));
         }
         kept.push(("options".to_owned(), options));
     }

@@ -1,6 +1,8 @@
 //! The arguments of a SQLite URL: pragmas that are set on each new connection, and what SQLite itself reads from a file
 //! URI.
 
+use std::fmt::Write as _;
+
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection as _;
 use diesel::sql_types::Text;
@@ -119,7 +121,7 @@ impl Arguments {
                 connection.batch_execute(&std::mem::take(&mut statements))?;
                 set_journal_mode(connection, value)?;
             } else {
-                statements.push_str(&format!("PRAGMA {name} = {value};"));
+                let _ = write!(statements, "PRAGMA {name} = {value};");
             }
         }
         Ok(connection.batch_execute(&statements)?)

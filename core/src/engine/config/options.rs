@@ -27,10 +27,10 @@ pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>,
         "pool_keepalive" => unless_never(text, EngineBuilder::pool_keepalive),
         "leak_detection_threshold" => unless_never(text, EngineBuilder::leak_detection_threshold),
         "isolation_level" => with(isolation_level(text), EngineBuilder::isolation_level),
-        "echo" => with(switch(text), |builder, echo| builder.echo(echo)),
-        "echo_pool" => with(switch(text), |builder, echo| builder.echo_pool(echo)),
+        "echo" => with(switch(text), EngineBuilder::echo),
+        "echo_pool" => with(switch(text), EngineBuilder::echo_pool),
         "hide_parameters" => with(switch(text), EngineBuilder::hide_parameters),
-        "logging_name" => with(Ok(text.to_owned()), |builder, name| builder.logging_name(name)),
+        "logging_name" => with(Ok(text.to_owned()), EngineBuilder::logging_name),
         _ => return None,
     })
 }
