@@ -235,6 +235,10 @@ fn create_engine_url_invalid() {
             Url::create("mysql").host("h").password("hunter2\0"),
             UrlError::Nul { part: "password" },
         ),
+        (
+            Url::create("mysql").host("h").query([("a", "hunter2\0")]),
+            UrlError::Nul { part: "query" },
+        ),
         (Url::create("mysql").host("h").database(".."), UrlError::Unwritable),
         (Url::create("mysql").host("a b,c"), UrlError::Host),
         (Url::create("mysql").host("h:1,g").port(2), UrlError::Unwritable),

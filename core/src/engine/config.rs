@@ -171,7 +171,11 @@ impl EngineConfig {
             let Some(name) = variable.to_str().and_then(|variable| variable.strip_prefix(&prefix)) else {
                 continue;
             };
-            let name = name.to_lowercase().replacen("connect_args_", CONNECT_ARGS, 1);
+            let name = name.to_lowercase();
+            let name = match name.strip_prefix("connect_args_") {
+                Some(argument) => format!("{CONNECT_ARGS}{argument}"),
+                None => name,
+            };
             match value.into_string() {
                 Ok(value) if value.is_empty() => {}
                 Ok(value) => config.put(&name, Value::Text(value.into())),

@@ -156,6 +156,12 @@ fn build(
     let query: Vec<(String, String)> = form_urlencoded::parse(pieces.query.unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
+    if query
+        .iter()
+        .any(|(key, value)| key.contains('\0') || value.contains('\0'))
+    {
+        return Err(UrlError::Nul { part: "query" });
+    }
     Ok(Url {
         scheme: pieces.scheme.to_owned(),
         username: decode("user", pieces.username)?,

@@ -34,8 +34,8 @@ impl<C: Dialect> EngineBuilder<C> {
         self
     }
 
-    /// Lets a closure of yours connect (`creator` in SQLAlchemy). The URL is then used only to choose the dialect and to
-    /// be displayed. What it makes is prepared as always, by the arguments that act on a finished connection and by the
+    /// Lets a closure of yours connect (`creator` in SQLAlchemy). The URL is then used only to choose the dialect (and, for
+    /// a SQLite database in memory, the size of its pool) and to be displayed. What it makes is prepared as always, by the arguments that act on a finished connection and by the
     /// [`on_connect`](Self::on_connect) hooks, and its error is classified as always. Default: the dialect connects, by
     /// the URL.
     ///
