@@ -104,6 +104,10 @@ fn kwargs() -> aludel::Result<()> {
                 .query_only(false),
         )
         .connect_args(SqliteConnectArgs::new().foreign_keys(false).set("mode", "rwc"))
+        .on_connect(|_, info| {
+            assert_eq!(info.setup.url.query_values("busy_timeout").collect::<Vec<_>>(), ["71"]);
+            Ok(())
+        })
         .build()?;
     let mut raw = engine.raw_connection()?;
     assert_eq!(
