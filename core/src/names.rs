@@ -58,6 +58,7 @@ const ENGINE: &[(&str, &str)] = &[
 ];
 
 const POOL: &[(&str, &str)] = &[
+    ("pool", "queue, null, thread_local, static or assertion"),
     ("pool_size", "connections; 0 for no limit"),
     ("max_overflow", "connections; -1 for no limit"),
     ("pool_timeout", "a time"),
@@ -210,8 +211,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "plugins",
         "there are no plugins: a function that takes a builder and gives it back does what one would do",
     ),
-    ("poolclass", "pools are chosen in code, on the builder"),
-    ("pool", "pools are chosen in code, on the builder"),
+    ("poolclass", "the kind of pool is `pool`"),
     (
         "creator",
         "a closure can only be given in code: `EngineBuilder::creator`",

@@ -101,6 +101,30 @@ fn engine_from_config_custom() -> aludel::Result<()> {
 }
 
 #[test]
+fn the_kind_of_pool_is_a_word() -> aludel::Result<()> {
+    for (word, name) in [
+        ("queue", "QueuePool"),
+        ("NullPool", "NullPool"),
+        ("thread_local", "ThreadLocalPool"),
+        ("SingletonThreadPool", "ThreadLocalPool"),
+        ("static", "StaticPool"),
+        ("assertion", "AssertionPool"),
+    ] {
+        let engine = config(&[("url", "sqlite://bank.db"), ("pool", word)])
+            .builder::<SqliteConnection>()?
+            .build()?;
+        assert_eq!(engine.pool().kind(), name, "{word}");
+    }
+    let error = config(&[("url", "sqlite://"), ("pool", "null"), ("pool_size", "3")])
+        .builder::<SqliteConnection>()?
+        .build()
+        .expect_err("such a pool has no size");
+    assert!(error.to_string().contains("`pool_size` has no meaning"), "{error}");
+    assert!(mistakes(&[("url", "sqlite://"), ("pool", "r2d2")]).contains("`pool`: it must be queue, null"));
+    Ok(())
+}
+
+#[test]
 fn echo_is_read_like_any_other_switch() -> aludel::Result<()> {
     let shown = |value| -> aludel::Result<_> {
         let config = config(&[("url", "sqlite://"), ("echo", value), ("echo_pool", value)]);
@@ -125,7 +149,7 @@ fn unknown_options_are_told_with_the_nearest_or_their_place() {
         ("init_command", "an option of MariaDB and MySQL"),
         ("sslmode", "an option of PostgreSQL"),
         ("expire_on_commit", "the session"),
-        ("poolclass", "in code"),
+        ("poolclass", "the kind of pool is `pool`"),
         ("plugins", "a function that takes a builder and gives it back"),
         ("colour", "known are url, password, isolation_level"),
         ("connect_args", "`connect_args.<name>`"),

@@ -47,12 +47,18 @@ fn line(event: &Event<'_>) -> Option<String> {
         } => format!("rerun {function}, attempt {attempt}, after {class}"),
         Event::Invalidate { .. } => "invalidate".to_owned(),
         Event::Retire { .. } => "retire".to_owned(),
+        Event::Recycle { cause, .. } => format!("recycle: {cause}"),
+        Event::Dispose { .. } => "dispose".to_owned(),
         Event::Reset { .. } => "reset".to_owned(),
         Event::ConnectFailed { .. } => "connect failed".to_owned(),
         Event::PoolTimeout { .. } => "pool timeout".to_owned(),
         Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
         // Every story has them; those that are about them count the pool's connections.
-        Event::Connect { .. } | Event::Checkout { .. } | Event::Checkin { .. } | Event::Close { .. } => return None,
+        Event::FirstConnect { .. }
+        | Event::Connect { .. }
+        | Event::Checkout { .. }
+        | Event::Checkin { .. }
+        | Event::Close { .. } => return None,
         other => format!("{other:?}"),
     };
     Some(line)

@@ -15,10 +15,10 @@ use super::maker::Maker;
 use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::Log;
-use crate::pool::{Pool, PoolOptions};
+use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -52,7 +52,10 @@ pub struct EngineBuilder<C: Dialect> {
     pub(in crate::engine) connect_args: Vec<(String, String)>,
     maker: Option<Box<dyn Maker<C>>>,
     pool: PoolOptions,
-    sized: bool,
+    /// The kind that was asked for; else the URL decides.
+    kind: Option<AnyKind<C>>,
+    /// The first option that only a queue of connections has a use for.
+    sized: Option<&'static str>,
     isolation_level: Option<IsolationLevel>,
     log: Log,
     clock: Clock,
@@ -70,7 +73,8 @@ impl<C: Dialect> EngineBuilder<C> {
             connect_args: Vec::new(),
             maker: None,
             pool: PoolOptions::default(),
-            sized: false,
+            kind: None,
+            sized: None,
             isolation_level: None,
             log: Log::default(),
             clock: Clock::system(),
@@ -91,10 +95,7 @@ impl<C: Dialect> EngineBuilder<C> {
     pub fn build(self) -> Result<Engine<C>> {
         let url = self.url?;
         let target = connect::target::<C>(&url, &self.connect_args, self.maker)?;
-        let mut pool = self.pool;
-        if target.url.is_sqlite_memory() && !self.sized {
-            (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
-        }
+        let kind = choose(self.kind, self.sized, &target.url)?;
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
@@ -109,7 +110,13 @@ impl<C: Dialect> EngineBuilder<C> {
             on_checkout: self.on_checkout,
         };
         Ok(Engine(Arc::new(Inner {
-            pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),
+            pool: Pool::of_kind(
+                kind,
+                connector,
+                self.pool,
+                self.clock.clone(),
+                Listeners::new(listeners),
+            ),
             url,
             clock: self.clock,
             listeners: user,
@@ -117,6 +124,22 @@ impl<C: Dialect> EngineBuilder<C> {
             log,
             faults: self.faults,
         })))
+    }
+}
+
+/// A database in memory lives and dies with its connection, so each thread keeps one; unless somebody speaks of sizes,
+/// and so of a queue.
+fn choose<C: Dialect>(kind: Option<AnyKind<C>>, sized: Option<&str>, url: &Url) -> Result<AnyKind<C>> {
+    let Some(kind) = kind else {
+        let private = url.is_sqlite_memory() && !url.is_shared_memory() && sized.is_none();
+        return Ok(if private { ThreadLocal.into() } else { Queue.into() });
+    };
+    match sized {
+        Some(option) if kind.name() != "QueuePool" => Err(Error::configuration(format!(
+            "`{option}` has no meaning for a {}: leave it out, or choose pool::Queue",
+            kind.name()
+        ))),
+        _ => Ok(kind),
     }
 }
 

@@ -32,6 +32,7 @@ const CONNECT_ARGS: &str = "connect_args.";
 /// | `password` | put into the URL, which then need not have one | none |
 /// | `connect_args.<name>` | an argument of the connections, over the URL's query | none |
 /// | `isolation_level` | `READ COMMITTED` and the like, in any case, with spaces or `_` | the server's |
+/// | `pool` | `queue`, `null`, `thread_local`, `static` or `assertion` | `queue`; for SQLite in memory `thread_local` |
 /// | `pool_size` | connections, 0 for no limit | 5 |
 /// | `max_overflow` | connections, -1 for no limit | 10 |
 /// | `pool_timeout` | a time | 30 s |

@@ -1,10 +1,11 @@
 //! How the engine's pool makes, tests and resets connections.
 
 use super::maker::Maker;
+use crate::classify::Flavour;
 use crate::control::Control;
 use crate::dialect::{Dialect, Setup};
 use crate::error::Result;
-use crate::pool::{BoxError, CheckoutInfo, Connector, Refuse, ResetOnReturn};
+use crate::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
 
 pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync;
 pub(super) type CheckoutHook<C> = dyn Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync;
@@ -43,17 +44,34 @@ pub(super) struct EngineConnector<C: Dialect> {
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
         let mut connection = self.maker.make()?;
+        self.prepare(&mut connection)?;
+        Ok(connection)
+    }
+
+    fn prepare(&self, connection: &mut C) -> Result<()> {
         connection.prepare(&self.setup)?;
         for hook in &self.on_connect {
-            hook(&mut connection, &ConnectInfo { setup: &self.setup })?;
+            hook(connection, &ConnectInfo { setup: &self.setup })?;
         }
-        Ok(connection)
+        Ok(())
     }
 }
 
 impl<C: Dialect> Connector<C> for EngineConnector<C> {
-    fn connect(&self) -> std::result::Result<C, BoxError> {
-        self.make().map_err(BoxError::from)
+    fn connect(&self, _: &Connecting) -> std::result::Result<Raw<C>, BoxError> {
+        self.make().map(Raw::from).map_err(BoxError::from)
+    }
+
+    fn adopt(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        self.prepare(connection).map_err(BoxError::from)
+    }
+
+    fn may_block(&self) -> bool {
+        C::FLAVOUR != Flavour::Sqlite
+    }
+
+    fn is_only_copy(&self) -> bool {
+        self.setup.url.is_sqlite_memory() && !self.setup.url.is_shared_memory()
     }
 
     fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
@@ -73,6 +91,10 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
         }
         connection.mirror(false);
         Ok(())
+    }
+
+    fn looks_at_checkouts(&self) -> bool {
+        !self.on_checkout.is_empty()
     }
 
     fn on_checkout(&self, connection: &mut C, info: &CheckoutInfo) -> std::result::Result<(), Refuse> {

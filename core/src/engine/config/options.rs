@@ -1,8 +1,11 @@
 //! From the name of an option and its text to the builder's method.
 
-use super::values::{connections, isolation_level, overflow, pre_ping, reset_on_return, switch, time, time_or_never};
+use super::values::{
+    connections, isolation_level, overflow, pool_kind, pre_ping, reset_on_return, switch, time, time_or_never,
+};
 use crate::dialect::Dialect;
 use crate::engine::EngineBuilder;
+use crate::pool::AnyKind;
 
 /// What is done to the builder, once all options are known to be good.
 pub(super) type Step<C> = Box<dyn FnOnce(EngineBuilder<C>) -> EngineBuilder<C>>;
@@ -11,6 +14,7 @@ pub(super) type Step<C> = Box<dyn FnOnce(EngineBuilder<C>) -> EngineBuilder<C>>;
 pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>, String>> {
     let text = text.trim();
     Some(match name {
+        "pool" => with(pool_kind(text), |builder, kind: AnyKind<C>| builder.pool(kind)),
         "pool_size" => with(connections(text), EngineBuilder::pool_size),
         "max_overflow" => with(overflow(text), |builder, connections| match connections {
             Some(connections) => builder.max_overflow(connections),

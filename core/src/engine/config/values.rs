@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::dialect::IsolationLevel;
-use crate::pool::{PrePing, ResetOnReturn};
+use crate::dialect::{Dialect, IsolationLevel};
+use crate::pool::{AnyKind, Assertion, Null, PrePing, Queue, ResetOnReturn, Static, ThreadLocal};
 
 type Answer<T> = Result<T, String>;
 
@@ -14,6 +14,19 @@ pub(super) fn switch(text: &str) -> Answer<bool> {
         "false" | "no" | "off" | "n" | "f" | "0" => Ok(false),
         _ => Err("it must be true or false".to_owned()),
     }
+}
+
+/// With or without SQLAlchemy's `Pool` behind it, in any case.
+pub(super) fn pool_kind<C: Dialect>(text: &str) -> Answer<AnyKind<C>> {
+    let name = text.to_ascii_lowercase().replace('_', "");
+    Ok(match name.strip_suffix("pool").unwrap_or(&name) {
+        "queue" => Queue.into(),
+        "null" => Null.into(),
+        "threadlocal" | "singletonthread" => ThreadLocal.into(),
+        "static" => Static.into(),
+        "assertion" => Assertion.into(),
+        _ => return Err("it must be queue, null, thread_local, static or assertion".to_owned()),
+    })
 }
 
 pub(super) fn connections(text: &str) -> Answer<usize> {
