@@ -26,13 +26,15 @@ mod engine;
 mod error;
 mod fault;
 mod log;
+mod mistakes;
+mod names;
 mod process;
 mod sync;
 
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};
 pub use dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
-pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext, ExecutionOptions};
+pub use engine::{ConnectInfo, Engine, EngineBuilder, EngineConfig, ErrorContext, ExecutionOptions};
 pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::Fault;

@@ -1,7 +1,10 @@
 //! The engine's parts as a user meets them: no server, no session.
 
+mod config;
+mod connecting;
 mod engine;
 mod manager;
 mod mock;
 mod shared_cache;
 mod testing;
+mod url;
