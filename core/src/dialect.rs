@@ -2,6 +2,7 @@
 //!
 //! A [`Dialect`] is implemented for a Diesel connection type. Everything above is generic over that type.
 
+use diesel::backend::Backend;
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
@@ -21,6 +22,8 @@ mod postgres;
 mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod wire;
 
 /// Isolation levels, as the SQL standard names them.
 ///
@@ -226,8 +229,16 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// When the query cannot be built.
     fn sql<T: QueryFragment<Self::Backend>>(query: &T) -> QueryResult<String>;
 
-    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`).
+    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`); long values
+    /// are shortened, and long lists of them cut.
     fn sql_with_values<T: QueryFragment<Self::Backend>>(query: &T) -> String;
+
+    /// A value of a row as a log may show it: its size where values are to be hidden, and where nothing better is known.
+    /// By default nothing is known at all.
+    fn show_value(value: <Self::Backend as Backend>::RawValue<'_>, hide: bool) -> String {
+        let _ = (value, hide);
+        "(a value)".to_owned()
+    }
 
     /// Tells Diesel's own manager of the raw connection that a transaction is open, or that none is.
     ///

@@ -67,10 +67,10 @@ pub mod compiler_says {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
+    Class, ConnectInfo, Control, Dialect, Echo, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
     Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, pool, testing, url};
+pub use aludel_core::{classify, clock, dialect, event, log, pool, testing, url};
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;

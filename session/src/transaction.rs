@@ -103,6 +103,8 @@ pub struct Transaction {
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
     pub(crate) partly_committed: bool,
+    /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
+    pub(crate) skip_user_error_events: bool,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -119,6 +121,7 @@ impl Default for Transaction {
             streaming: false,
             question: None,
             partly_committed: false,
+            skip_user_error_events: false,
             mirror: TransactionManagerStatus::default(),
         }
     }

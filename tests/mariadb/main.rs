@@ -5,6 +5,7 @@ mod conflicts;
 mod connecting;
 mod design;
 mod killed;
+mod logging;
 mod lost;
 mod regressions;
 mod round_trips;

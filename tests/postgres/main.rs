@@ -19,6 +19,7 @@ mod stale_pool;
 mod autobegin;
 mod design;
 mod diesel_api;
+mod logging;
 mod migrations;
 mod model;
 mod objects;

@@ -3,6 +3,7 @@
 
 mod design;
 mod endings;
+mod logging;
 mod objects;
 mod regressions;
 mod rerun;

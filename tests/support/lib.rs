@@ -7,6 +7,7 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`gate`] | named stages for stories that two threads tell together |
+//! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`log`] | a log of events that is compared as a whole |
 //! | [`stories`] | what transactions and the pool did, as lines for that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
@@ -21,6 +22,7 @@
 
 // The story of a test.
 pub mod account;
+pub mod capture;
 pub mod gate;
 pub mod log;
 pub mod poll;

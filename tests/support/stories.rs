@@ -52,7 +52,12 @@ fn line(event: &Event<'_>) -> Option<String> {
         Event::PoolTimeout { .. } => "pool timeout".to_owned(),
         Event::DroppedUncommitted { .. } => "dropped uncommitted".to_owned(),
         // Every story has them; those that are about them count the pool's connections.
-        Event::Connect { .. } | Event::Checkout { .. } | Event::Checkin { .. } | Event::Close { .. } => return None,
+        Event::Connect { .. }
+        | Event::Checkout { .. }
+        | Event::Checkin { .. }
+        | Event::Close { .. }
+        | Event::EngineConnect { .. }
+        | Event::EngineDisposed => return None,
         other => format!("{other:?}"),
     };
     Some(line)

@@ -5,13 +5,14 @@ use diesel::connection::{
     Connection as _, InTransactionStatus, SimpleConnection, TransactionManagerStatus, ValidTransactionManagerStatus,
 };
 use diesel::dsl::sql;
-use diesel::pg::{Pg, PgConnection};
+use diesel::pg::{Pg, PgConnection, PgValue};
 use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
 use secrecy::SecretString;
 
-use super::render::render;
+use super::render::{render, render_with_values};
+use super::wire::{hidden, number, text_or_bytes};
 use super::{Dialect, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
@@ -101,8 +102,35 @@ impl Dialect for PgConnection {
     }
 
     fn sql_with_values<T: QueryFragment<Pg>>(query: &T) -> String {
-        diesel::debug_query::<Pg, _>(query).to_string()
+        render_with_values(query, &Pg)
     }
+
+    fn show_value(value: PgValue<'_>, hide: bool) -> String {
+        show(value, hide)
+    }
+}
+
+/// A value of the binary protocol as a log may show it: numbers (big-endian), truth values and texts are shown, of what is
+/// packed (dates, numerics, arrays) the size.
+fn show(value: PgValue<'_>, hide: bool) -> String {
+    let bytes = value.as_bytes();
+    if hide {
+        return hidden(bytes);
+    }
+    // The numbers of built-in types never change (PostgreSQL's pg_type.dat).
+    let shown = match value.get_oid().get() {
+        16 => number(bytes, |[byte]: [u8; 1]| byte != 0),
+        20 => number(bytes, i64::from_be_bytes),
+        21 => number(bytes, i16::from_be_bytes),
+        23 => number(bytes, i32::from_be_bytes),
+        26 => number(bytes, u32::from_be_bytes),
+        700 => number(bytes, f32::from_be_bytes),
+        701 => number(bytes, f64::from_be_bytes),
+        // bytea, "char", name, text, json, xml, unknown, bpchar, varchar
+        17 | 18 | 19 | 25 | 114 | 142 | 705 | 1042 | 1043 => Some(text_or_bytes(bytes)),
+        _ => None,
+    };
+    shown.unwrap_or_else(|| hidden(bytes))
 }
 
 trait Status {

@@ -9,13 +9,14 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
-use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
-use super::{Engine, ErrorHook, Inner};
+use super::connector::{CheckoutHook, ConnectHook, EngineConnector, FirstConnect};
+use super::error_context::{ErrorHook, ErrorHooks};
+use super::{Engine, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
 use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
-use crate::log::Log;
+use crate::log::{Log, LogOptions, Meter};
 use crate::pool::{Pool, PoolOptions};
 use crate::testing::FaultScript;
 use crate::url::Url;
@@ -45,9 +46,12 @@ pub struct EngineBuilder<C: Dialect> {
     pool: PoolOptions,
     sized: bool,
     isolation_level: Option<IsolationLevel>,
-    log: Log,
+    log: LogOptions,
+    pool_metrics: bool,
     clock: Clock,
     listeners: Vec<Box<Listener>>,
+    statement_listeners: Vec<Box<Listener>>,
+    on_first_connect: Vec<Box<ConnectHook<C>>>,
     on_connect: Vec<Box<ConnectHook<C>>>,
     on_checkout: Vec<Box<CheckoutHook<C>>>,
     handle_error: Vec<Box<ErrorHook>>,
@@ -61,9 +65,12 @@ impl<C: Dialect> EngineBuilder<C> {
             pool: PoolOptions::default(),
             sized: false,
             isolation_level: None,
-            log: Log::default(),
+            log: LogOptions::default(),
+            pool_metrics: false,
             clock: Clock::system(),
             listeners: Vec::new(),
+            statement_listeners: Vec::new(),
+            on_first_connect: Vec::new(),
             on_connect: Vec::new(),
             on_checkout: Vec::new(),
             handle_error: Vec::new(),
@@ -90,25 +97,30 @@ impl<C: Dialect> EngineBuilder<C> {
         if url.is_sqlite_memory() && !self.sized {
             (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
-        let log = self.log;
-        let mut listeners: Vec<Box<Listener>> = Vec::new();
-        let pool_log = log.clone();
-        listeners.push(Box::new(move |event| pool_log.event(event)));
-        let user: Listeners = Listeners::new(self.listeners);
-        let forward = user.clone();
-        listeners.push(Box::new(move |event| forward.emit(event)));
+        let log = Log::new(self.log, pool.reset_on_return);
+        let meter = self.pool_metrics.then(|| Meter::new(self.clock.clone(), log.pool_name()));
+        let listeners = Listeners::of_engine(
+            Some(log.clone()),
+            meter.clone(),
+            self.listeners,
+            self.statement_listeners,
+        );
+        let handle_error = Arc::new(ErrorHooks::new(self.handle_error));
         let connector = EngineConnector {
             driver_url,
             setup: Setup::new(url.clone(), self.isolation_level),
+            first_connect: FirstConnect::new(self.on_first_connect),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
+            handle_error: Arc::clone(&handle_error),
+            meter,
         };
         Ok(Engine(Arc::new(Inner {
-            pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),
+            pool: Pool::new(connector, pool, self.clock.clone(), listeners.clone()),
             url,
             clock: self.clock,
-            listeners: user,
-            handle_error: self.handle_error,
+            listeners,
+            handle_error,
             log,
             faults: self.faults,
         })))
