@@ -5,7 +5,7 @@ use std::time::Duration;
 use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel::{Echo, EngineBuilder};
-use aludel_tests::capture::{Capture, printed_by, prints};
+use aludel_tests::capture::{Capture, printed_by, is_alone};
 use aludel_tests::sqlite;
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
@@ -121,7 +121,7 @@ fn levels() -> aludel::Result<()> {
 #[test]
 fn echo_prints_without_a_subscriber() -> aludel::Result<()> {
     const THIS: &str = "logging::echo_prints_without_a_subscriber";
-    if !prints() {
+    if !is_alone() {
         assert_eq!(
             printed_by(THIS).lines(),
             [

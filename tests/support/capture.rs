@@ -179,7 +179,7 @@ impl Fields {
 pub struct Printed(String);
 
 /// What a test of this binary prints on standard error when it is run alone, with nothing set up, and told by the
-/// variable `ALUDEL_TEST_PRINTS` that it is.
+/// variable `ALUDEL_TEST_ALONE` that it is.
 ///
 /// # Panics
 ///
@@ -188,7 +188,7 @@ pub fn printed_by(test: &str) -> Printed {
     let this = std::env::current_exe().expect("a test binary knows itself");
     let output = std::process::Command::new(this)
         .args(["--exact", test, "--nocapture"])
-        .env(PRINTS, "yes")
+        .env(ALONE, "yes")
         .output()
         .expect("this binary can be started again");
     let text = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -197,11 +197,11 @@ pub fn printed_by(test: &str) -> Printed {
 }
 
 /// Whether this is the run that is looked at.
-pub fn prints() -> bool {
-    std::env::var_os(PRINTS).is_some()
+pub fn is_alone() -> bool {
+    std::env::var_os(ALONE).is_some()
 }
 
-const PRINTS: &str = "ALUDEL_TEST_PRINTS";
+const ALONE: &str = "ALUDEL_TEST_ALONE";
 
 impl Printed {
     /// The lines that Aludel has printed.

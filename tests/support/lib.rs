@@ -9,6 +9,7 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`log`] | a log of events that is compared as a whole |
+//! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | what transactions and the pool did, as lines for that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
@@ -27,6 +28,7 @@ pub mod gate;
 pub mod log;
 pub mod poll;
 mod promise;
+pub mod secrets;
 pub mod stories;
 
 // The databases.

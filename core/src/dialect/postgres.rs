@@ -9,14 +9,14 @@ use diesel::pg::{Pg, PgConnection, PgValue};
 use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
 use diesel::sql_types::{Integer, Text};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use super::render::{render, render_with_values};
 use super::wire::{hidden, number, text_or_bytes};
 use super::{Dialect, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::url::Url;
 
 impl Dialect for PgConnection {
@@ -25,7 +25,7 @@ impl Dialect for PgConnection {
 
     fn driver_url(url: &Url) -> Result<SecretString> {
         // libpq checks every argument by itself and refuses those it does not know.
-        Ok(url.reveal())
+        escape_stray_percents(url.reveal().expose_secret())
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
@@ -133,6 +133,24 @@ fn show(value: PgValue<'_>, hide: bool) -> String {
     shown.unwrap_or_else(|| hidden(bytes))
 }
 
+/// libpq quotes a part of a URL whose percent signs it cannot read, and that part may be the password. Everybody else takes
+/// such a sign for itself, so it is escaped; for a zero byte there is no way through.
+fn escape_stray_percents(text: &str) -> Result<SecretString> {
+    if text.contains("%00") {
+        return Err(Error::configuration("a PostgreSQL URL may not contain %00, which libpq refuses"));
+    }
+    let bytes = text.as_bytes();
+    let is_escape = |at: usize| matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit));
+    let mut escaped = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        escaped.push(character);
+        if character == '%' && !is_escape(at) {
+            escaped.push_str("25");
+        }
+    }
+    Ok(escaped.into())
+}
+
 trait Status {
     fn transaction_state_status(&mut self) -> &mut TransactionManagerStatus;
 }
@@ -142,5 +160,24 @@ impl Status for PgConnection {
         use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
         let _ = self.transaction_state();
         AnsiTransactionManager::transaction_manager_status_mut(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn driver_url(text: &str) -> Result<String> {
+        Ok(PgConnection::driver_url(&Url::parse(text)?)?.expose_secret().to_owned())
+    }
+
+    #[test]
+    fn percent_signs_that_libpq_would_quote_are_escaped() {
+        assert_eq!(
+            driver_url("postgres://app:50%x%41%@h/bank").unwrap(),
+            "postgres://app:50%25x%41%25@h/bank"
+        );
+        let error = driver_url("postgres://app:a%00b@h/bank").unwrap_err().to_string();
+        assert!(error.contains("%00") && !error.contains("a%00b"), "{error}");
     }
 }
