@@ -33,6 +33,6 @@ pub use dialect::{Dialect, IsolationLevel};
 pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext};
 pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
 pub use event::Event;
-pub use log::Echo;
 pub use fault::{Fault, annotate};
+pub use log::Echo;
 pub use url::Url;

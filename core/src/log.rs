@@ -155,7 +155,11 @@ impl Log {
 
     /// Shows a statement as it is sent.
     pub fn statement(&self, connection: u64, token: Option<&str>, text: &str) {
-        let level = if self.echo() == Echo::Off { Level::DEBUG } else { Level::INFO };
+        let level = if self.echo() == Echo::Off {
+            Level::DEBUG
+        } else {
+            Level::INFO
+        };
         self.line(Target::Engine, level, connection, token, &text);
     }
 
@@ -169,7 +173,11 @@ impl Log {
 
     /// Shows the names of a result's columns, or one of its rows.
     pub fn row(&self, connection: u64, token: Option<&str>, text: &str) {
-        let level = if self.echo() == Echo::Debug { Level::DEBUG } else { Level::TRACE };
+        let level = if self.echo() == Echo::Debug {
+            Level::DEBUG
+        } else {
+            Level::TRACE
+        };
         self.line(Target::Engine, level, connection, token, &text);
     }
 

@@ -67,8 +67,8 @@ pub mod compiler_says {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    Class, ConnectInfo, Control, Dialect, Echo, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
-    Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
+    Class, ConnectInfo, Control, Dialect, Echo, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit,
+    Fault, Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, pool, testing, url};
 pub use aludel_macros::{Model, retry};

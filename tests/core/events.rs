@@ -29,7 +29,9 @@ fn writer(log: &EventLog, name: &'static str, kind: &'static str) -> impl Fn(&Ev
 #[test]
 fn engine_connect() -> aludel::Result<()> {
     let log = EventLog::new();
-    let engine = memory().listen(writer(&log, "engine connect", "EngineConnect")).build()?;
+    let engine = memory()
+        .listen(writer(&log, "engine connect", "EngineConnect"))
+        .build()?;
     let mut connection = engine.connect();
     log.expect(&[]); // it takes no raw connection before it needs one
     connection.batch_execute("SELECT 1")?;
@@ -46,7 +48,11 @@ fn per_engine_independence() -> aludel::Result<()> {
     let log = EventLog::new();
     let first = memory().listen(writer(&log, "first", "Checkout")).build()?;
     let second = memory().listen(writer(&log, "second", "Checkout")).build()?;
-    drop((first.raw_connection()?, second.raw_connection()?, first.raw_connection()?));
+    drop((
+        first.raw_connection()?,
+        second.raw_connection()?,
+        first.raw_connection()?,
+    ));
     log.expect(&["first", "second", "first"]);
     Ok(())
 }
@@ -57,7 +63,10 @@ fn per_engine_plus_global() -> aludel::Result<()> {
     let (first, second) = (memory().build()?, memory().build()?);
     let on_first = first.listen(writer(&log, "first", "Checkout"));
     // The other tests' engines are told to it as well, and it knows ours by name.
-    let (into, ours) = (log.clone(), [first.logging_name().to_owned(), second.logging_name().to_owned()]);
+    let (into, ours) = (
+        log.clone(),
+        [first.logging_name().to_owned(), second.logging_name().to_owned()],
+    );
     let everywhere = event::listen_all(move |engine, event| {
         if matches!(event, Event::Checkout { .. }) && ours.iter().any(|name| name == engine) {
             into.push("everywhere");
@@ -240,7 +249,10 @@ fn a_listener_that_panics_is_logged_and_the_next_ones_still_run() -> aludel::Res
     let expected = ["first", "third"].repeat(5); // two checkouts, two returns, one more checkout
     log.expect(&expected);
     let errors = capture.lines("aludel.engine");
-    assert!(errors.len() > 5 && errors.iter().all(|line| line.starts_with("ERROR a listener panicked")), "{errors:?}");
+    assert!(
+        errors.len() > 5 && errors.iter().all(|line| line.starts_with("ERROR a listener panicked")),
+        "{errors:?}"
+    );
     Ok(())
 }
 

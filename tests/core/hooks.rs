@@ -97,7 +97,9 @@ fn exception_event_disable_handlers() -> aludel::Result<()> {
     let mut session = engine.session();
     for (skip, seen) in [(false, 1), (true, 1), (false, 2)] {
         session.set_skip_user_error_events(skip);
-        session.batch_execute("SELECT * FROM missing").expect_err("there is no such table");
+        session
+            .batch_execute("SELECT * FROM missing")
+            .expect_err("there is no such table");
         session.rollback()?; // it outlives the transaction
         assert_eq!(calls.load(Ordering::Relaxed), seen, "{skip}");
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel::{Echo, EngineBuilder};
-use aludel_tests::capture::{Capture, printed_by, is_alone};
+use aludel_tests::capture::{Capture, is_alone, printed_by};
 use aludel_tests::sqlite;
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
@@ -178,7 +178,10 @@ fn the_pool_counts_under_opentelemetrys_names() -> aludel::Result<()> {
     let metrics = engine.metrics();
     assert_eq!((metrics.idle, metrics.used, metrics.pending_requests), (1, 0, 0));
     let usage = metrics.use_time.expect("it is measured");
-    assert_eq!((usage.count, usage.total, usage.max), (1, Duration::from_secs(3), Duration::from_secs(3)));
+    assert_eq!(
+        (usage.count, usage.total, usage.max),
+        (1, Duration::from_secs(3), Duration::from_secs(3))
+    );
     assert_eq!(metrics.create_time.expect("it is measured").count, 1);
     assert_eq!(metrics.wait_time.expect("it is measured").total, Duration::ZERO);
     let text = metrics.to_string();
@@ -194,11 +197,18 @@ fn the_pool_counts_under_opentelemetrys_names() -> aludel::Result<()> {
     // The same as events, in the names by which tracing-opentelemetry makes instruments of them.
     let events = capture.events("aludel.metrics");
     let field = |name: &str| events.iter().find_map(|event| event.field(name)).map(str::to_owned);
-    assert_eq!(field("monotonic_counter.db.client.connection.timeouts").as_deref(), Some("1"));
+    assert_eq!(
+        field("monotonic_counter.db.client.connection.timeouts").as_deref(),
+        Some("1")
+    );
     assert_eq!(field("histogram.db.client.connection.use_time").as_deref(), Some("3.0"));
     assert!(field("histogram.db.client.connection.create_time").is_some());
     assert!(field("histogram.db.client.connection.wait_time").is_some());
-    assert!(events.iter().all(|event| event.field("db.client.connection.pool.name") == Some("bank")));
+    assert!(
+        events
+            .iter()
+            .all(|event| event.field("db.client.connection.pool.name") == Some("bank"))
+    );
     // Who has not asked pays nothing, and gets what the pool knows anyway.
     let plain = memory().build()?;
     assert_eq!((plain.metrics().timeouts, plain.metrics().used), (None, 0));
@@ -210,7 +220,9 @@ fn a_checkout_has_a_span_with_opentelemetrys_names() -> aludel::Result<()> {
     let capture = Capture::new(Level::DEBUG);
     let file = sqlite::file();
     capture.during(|| {
-        let engine = Engine::<SqliteConnection>::builder(file.url()).pool_logging_name("tills").build()?;
+        let engine = Engine::<SqliteConnection>::builder(file.url())
+            .pool_logging_name("tills")
+            .build()?;
         drop(engine.raw_connection()?);
         Ok::<_, aludel::Error>(())
     })?;

@@ -1,5 +1,6 @@
 //! What is shown of sessions on a real server, and what never is.
 
+use std::fmt::Write as _;
 use std::sync::{Mutex, PoisonError};
 
 use aludel::prelude::*;
@@ -19,7 +20,7 @@ static SHOWN: Mutex<String> = Mutex::new(String::new());
 fn recorder() -> Option<Box<dyn Instrumentation>> {
     Some(Box::new(|event: InstrumentationEvent<'_>| {
         let mut shown = SHOWN.lock().unwrap_or_else(PoisonError::into_inner);
-        shown.push_str(&format!("{event:?}\n"));
+        writeln!(shown, "{event:?}").expect("a text takes everything");
     }))
 }
 
@@ -37,9 +38,15 @@ fn diesels_default_instrumentation_never_sees_a_password_through_us() -> aludel:
     let bank = Bank::open("instrumentation_default");
     let password = bank.server.password();
     event::set_default_instrumentation(recorder).map_err(Error::from)?;
-    bank.engine.begin(|session| Ok(accounts::table.count().get_result::<i64>(session).map(drop)?))?;
+    bank.engine
+        .begin(|session| Ok(accounts::table.count().get_result::<i64>(session).map(drop)?))?;
     let seen = shown();
-    for text in ["StartEstablishConnection", "FinishEstablishConnection", ":***@127.0.0.1", "COUNT(*)"] {
+    for text in [
+        "StartEstablishConnection",
+        "FinishEstablishConnection",
+        ":***@127.0.0.1",
+        "COUNT(*)",
+    ] {
         assert!(seen.contains(text), "{text} in {seen}");
     }
     assert!(!seen.contains(password), "{seen}");
@@ -50,11 +57,17 @@ fn diesels_default_instrumentation_never_sees_a_password_through_us() -> aludel:
     // Diesel's own function shows everything, in diesel's mysql/connection/mod.rs, `establish`, and cannot be looked behind.
     set_default_instrumentation(recorder).map_err(Error::from)?;
     drop(bank.outside());
-    assert!(shown().contains(password), "Diesel has learned to be discreet: so can we be less strict");
+    assert!(
+        shown().contains(password),
+        "Diesel has learned to be discreet: so can we be less strict"
+    );
     bank.engine.dispose();
     let error = bank.engine.begin(|_| Ok(())).expect_err("it would be shown");
     assert_eq!(error.kind(), ErrorKind::Configuration);
-    assert!(error.to_string().contains("aludel::event::set_default_instrumentation"), "{error}");
+    assert!(
+        error.to_string().contains("aludel::event::set_default_instrumentation"),
+        "{error}"
+    );
     assert!(!format!("{}{error:?}", shown()).contains(password), "{error:?}");
     Ok(())
 }
@@ -91,10 +104,15 @@ fn a_password_appears_in_no_output_of_a_server_that_refuses_it() {
 #[test]
 fn a_password_appears_in_no_output_of_a_session_that_works() {
     let bank = Bank::open("odd_passwords");
-    let odd: String = (33_u8..127).map(char::from).filter(|odd| !"'\\".contains(*odd)).collect();
+    let odd: String = (33_u8..127)
+        .map(char::from)
+        .filter(|odd| !"'\\".contains(*odd))
+        .collect();
     let plain = format!("{}{odd}é密{}", secrets::MARKS[0], secrets::MARKS[1]);
-    let written: String = plain.bytes().map(|byte| format!("%{byte:02X}")).collect();
-    bank.server.execute(&format!("CREATE USER odd@'%' IDENTIFIED BY '{plain}'; GRANT ALL ON *.* TO odd@'%'"));
+    let written = secrets::percent_encoded(&plain);
+    bank.server.execute(&format!(
+        "CREATE USER odd@'%' IDENTIFIED BY '{plain}'; GRANT ALL ON *.* TO odd@'%'"
+    ));
     let url = format!(
         "mysql://odd:{written}@127.0.0.1:{}/{}",
         bank.server.port(),
@@ -110,7 +128,10 @@ fn a_password_appears_in_no_output_of_a_session_that_works() {
         session.batch_execute("SELECT * FROM missing")?;
         Ok(())
     });
-    assert!(*worked.lock().expect("nobody panics") && shown.contains("missing"), "{shown}");
+    assert!(
+        *worked.lock().expect("nobody panics") && shown.contains("missing"),
+        "{shown}"
+    );
     secrets::expect_hidden(&password, &shown);
 }
 
@@ -139,7 +160,9 @@ fn rows_are_shown_as_far_as_they_can_be_read() -> aludel::Result<()> {
             "INFO COMMIT",
         ]
     );
-    let engine = Engine::<MysqlConnection>::builder(bank.database.url()).echo(Echo::Debug).build()?;
+    let engine = Engine::<MysqlConnection>::builder(bank.database.url())
+        .echo(Echo::Debug)
+        .build()?;
     capture.during(|| engine.begin(owners))?;
     let lines = capture.lines("aludel.engine");
     assert_eq!(lines[3], "DEBUG Row ((4 bytes), (3 bytes), (8 bytes))");
@@ -151,7 +174,10 @@ fn rows_are_shown_as_far_as_they_can_be_read() -> aludel::Result<()> {
 fn spans_and_lines_name_the_server() -> aludel::Result<()> {
     let bank = Bank::open("spans");
     let capture = Capture::new(Level::DEBUG);
-    capture.during(|| bank.engine.begin(|session| Ok(accounts::table.count().get_result::<i64>(session)?)))?;
+    capture.during(|| {
+        bank.engine
+            .begin(|session| Ok(accounts::table.count().get_result::<i64>(session)?))
+    })?;
     let spans = capture.spans("statement");
     let port = bank.server.port().to_string();
     for (name, value) in [
@@ -217,7 +243,10 @@ fn pre_ping_downgrade() -> aludel::Result<()> {
             context.set_class(Class::Permanent);
         }
     })?;
-    let error = engine.raw_connection()?.batch_execute("SELECT 1").expect_err("it is dead");
+    let error = engine
+        .raw_connection()?
+        .batch_execute("SELECT 1")
+        .expect_err("it is dead");
     assert_eq!(engine.pool().opened(), 1, "{error}");
     log.expect(&["pre-ping true: disconnect"]);
     Ok(())

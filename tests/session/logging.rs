@@ -202,10 +202,18 @@ fn log_large_parameter_single() -> aludel::Result<()> {
     let engine = notes(memory().echo(true).hide_parameters(false))?;
     let seen = lines(|| {
         let row = (notes::id.eq(1), notes::text.eq("x".repeat(5_000)));
-        engine.begin(|session| Ok(diesel::insert_into(notes::table).values(row).execute(session).map(drop)?))
+        engine.begin(|session| {
+            Ok(diesel::insert_into(notes::table)
+                .values(row)
+                .execute(session)
+                .map(drop)?)
+        })
     })?;
     let insert = seen.iter().find(|line| line.contains("INSERT")).expect("it was sent");
-    assert!(insert.contains("xxx ... (4702 characters truncated) ... xxx"), "{insert}");
+    assert!(
+        insert.contains("xxx ... (4702 characters truncated) ... xxx"),
+        "{insert}"
+    );
     assert!(insert.len() < 600, "{insert}");
     Ok(())
 }
@@ -234,7 +242,10 @@ fn debug_also_shows_rows() -> aludel::Result<()> {
     // Hidden, there are names, sizes and counts.
     let engine = memory().echo(Echo::Debug).build()?;
     let seen = lines(|| read(&engine))?;
-    assert_eq!(seen[3], "DEBUG Row ((integer), (text of 3 bytes), (float), (2 bytes), NULL)");
+    assert_eq!(
+        seen[3],
+        "DEBUG Row ((integer), (text of 3 bytes), (float), (2 bytes), NULL)"
+    );
     // And with a mere `true` there are none.
     engine.set_echo(true);
     assert_eq!(lines(|| read(&engine))?.len(), 3);
@@ -251,12 +262,20 @@ fn a_statement_has_a_span_with_opentelemetrys_names() -> aludel::Result<()> {
             diesel::insert_into(notes::table).values(row).execute(session)?;
             Ok(notes::table.select(notes::id).load::<i32>(session)?)
         })?;
-        engine.begin(|session| Ok(session.batch_execute("no SQL")?)).expect_err("it is none");
+        engine
+            .begin(|session| Ok(session.batch_execute("no SQL")?))
+            .expect_err("it is none");
         Ok::<_, aludel::Error>(())
     })?;
     let spans = capture.spans("statement");
-    let operations: Vec<_> = spans.iter().filter_map(|span| span.field("db.operation.name")).collect();
-    assert_eq!(operations, ["BEGIN", "INSERT", "SELECT", "COMMIT", "BEGIN", "NO", "ROLLBACK"]);
+    let operations: Vec<_> = spans
+        .iter()
+        .filter_map(|span| span.field("db.operation.name"))
+        .collect();
+    assert_eq!(
+        operations,
+        ["BEGIN", "INSERT", "SELECT", "COMMIT", "BEGIN", "NO", "ROLLBACK"]
+    );
     for (name, value) in [
         ("db.system.name", Some("sqlite")),
         ("db.query.text", Some("SELECT `notes`.`id` FROM `notes`")),
@@ -283,7 +302,9 @@ fn what_becomes_of_a_transaction_is_told_in_sentences() -> aludel::Result<()> {
     capture.during(|| {
         let mut session = engine.session();
         session.batch_execute("INSERT INTO notes VALUES (1, 'x')")?;
-        session.batch_execute("SELECT * FROM missing").expect_err("there is no such table");
+        session
+            .batch_execute("SELECT * FROM missing")
+            .expect_err("there is no such table");
         drop(session);
         Ok::<_, aludel::Error>(())
     })?;

@@ -103,7 +103,11 @@ impl Capture {
             span,
             target: metadata.target().to_owned(),
             level: *metadata.level(),
-            text: if span.is_some() { name.to_owned() } else { fields.message },
+            text: if span.is_some() {
+                name.to_owned()
+            } else {
+                fields.message
+            },
             fields: fields.others,
         });
     }

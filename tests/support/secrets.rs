@@ -28,10 +28,7 @@ pub fn passwords() -> Vec<Password> {
     let mut passwords = Vec::new();
     for odd in (0_u8..128).map(char::from).chain(others) {
         let plain = format!("{}{odd}m{odd}{odd}{}", MARKS[0], MARKS[1]);
-        let encoded = plain.bytes().fold(String::new(), |mut text, byte| {
-            let _ = write!(text, "%{byte:02X}");
-            text
-        });
+        let encoded = percent_encoded(&plain);
         // So that a mark is found in whichever spelling it appears.
         let half = format!("{}{}{}", MARKS[0], &encoded[9..encoded.len() - 9], MARKS[1]);
         passwords.extend([encoded, half, plain.clone()].map(|written| Password {
@@ -40,6 +37,14 @@ pub fn passwords() -> Vec<Password> {
         }));
     }
     passwords
+}
+
+/// Every byte of a text as a URL may have it.
+pub fn percent_encoded(plain: &str) -> String {
+    plain.bytes().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "%{byte:02X}");
+        text
+    })
 }
 
 /// Runs a story on an engine that shows whatever it can, and gives all of that in one text: the log at TRACE, events, hooks,
@@ -102,7 +107,11 @@ pub fn shown_by<C: Dialect>(url: &str, story: impl FnOnce(&Engine<C>) -> aludel:
 /// If a part of it is there; the message shows what was looked at.
 #[track_caller]
 pub fn expect_hidden(password: &Password, shown: &str) {
-    for part in MARKS.iter().copied().chain([password.plain.as_str(), &password.written]) {
+    for part in MARKS
+        .iter()
+        .copied()
+        .chain([password.plain.as_str(), &password.written])
+    {
         assert!(!shown.contains(part), "{part:?} of {password:?} is in\n{shown}");
     }
 }

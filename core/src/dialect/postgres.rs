@@ -137,10 +137,13 @@ fn show(value: PgValue<'_>, hide: bool) -> String {
 /// such a sign for itself, so it is escaped; for a zero byte there is no way through.
 fn escape_stray_percents(text: &str) -> Result<SecretString> {
     if text.contains("%00") {
-        return Err(Error::configuration("a PostgreSQL URL may not contain %00, which libpq refuses"));
+        return Err(Error::configuration(
+            "a PostgreSQL URL may not contain %00, which libpq refuses",
+        ));
     }
     let bytes = text.as_bytes();
-    let is_escape = |at: usize| matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit));
+    let is_escape =
+        |at: usize| matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit));
     let mut escaped = String::with_capacity(text.len());
     for (at, character) in text.char_indices() {
         escaped.push(character);

@@ -98,7 +98,9 @@ impl<C: Dialect> EngineBuilder<C> {
             (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
         }
         let log = Log::new(self.log, pool.reset_on_return);
-        let meter = self.pool_metrics.then(|| Meter::new(self.clock.clone(), log.pool_name()));
+        let meter = self
+            .pool_metrics
+            .then(|| Meter::new(self.clock.clone(), log.pool_name()));
         let listeners = Listeners::of_engine(
             Some(log.clone()),
             meter.clone(),

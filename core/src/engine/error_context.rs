@@ -39,7 +39,7 @@ pub struct ErrorContext<'a> {
     verdict: Verdict,
 }
 
-impl<'a> ErrorContext<'a> {
+impl ErrorContext<'_> {
     /// The driver's words.
     pub fn message(&self) -> &str {
         self.fault.message()
@@ -116,12 +116,13 @@ impl ErrorHooks {
                 verdict,
             };
             // A panic that got away would take the error along, and with it what is known of the transaction.
-            match catch_unwind(AssertUnwindSafe(|| hook(&mut context))) {
-                Ok(()) => verdict = context.verdict,
-                Err(_) => tracing::error!(
+            if catch_unwind(AssertUnwindSafe(|| hook(&mut context))).is_ok() {
+                verdict = context.verdict;
+            } else {
+                tracing::error!(
                     target: "aludel.engine",
                     "a handle_error hook panicked; what it had changed does not count"
-                ),
+                );
             }
         }
         fault.with_verdict(verdict)

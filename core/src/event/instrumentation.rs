@@ -68,7 +68,9 @@ impl Instrumentation for Discreet {
                 // libpq quotes a part of a URL that it cannot read.
                 let quoted = ConnectionError::BadConnection("(the driver's words are not shown)".to_owned());
                 let error = match error {
-                    Some(ConnectionError::InvalidConnectionUrl(_) | ConnectionError::InvalidCString(_)) => Some(&quoted),
+                    Some(ConnectionError::InvalidConnectionUrl(_) | ConnectionError::InvalidCString(_)) => {
+                        Some(&quoted)
+                    }
                     other => other,
                 };
                 self.0

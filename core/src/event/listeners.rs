@@ -235,6 +235,9 @@ impl fmt::Debug for Listening {
 /// The listeners of [`listen_all`].
 static EVERYWHERE: Registry = Registry::new();
 
+/// Each with the number by which it is taken away.
+type Entries = Vec<(usize, Arc<Ear>)>;
+
 type Ear = dyn Fn(&str, &Event<'_>) + Send + Sync;
 
 /// A list that may change while it is read: whoever tells takes a copy of it along, and holds no lock while it tells.
@@ -248,7 +251,7 @@ struct Registry {
 #[derive(Default)]
 struct List {
     next: usize,
-    entries: Option<Arc<Vec<(usize, Arc<Ear>)>>>,
+    entries: Option<Arc<Entries>>,
 }
 
 impl Registry {
@@ -299,8 +302,10 @@ impl Registry {
     fn change<T>(&self, change: impl FnOnce(&mut List) -> T) -> T {
         let mut list = self.ears.write().unwrap_or_else(PoisonError::into_inner);
         let answer = change(&mut list);
-        self.count
-            .store(list.entries.as_ref().map_or(0, |entries| entries.len()), Ordering::Release);
+        self.count.store(
+            list.entries.as_ref().map_or(0, |entries| entries.len()),
+            Ordering::Release,
+        );
         answer
     }
 

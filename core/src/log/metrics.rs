@@ -102,8 +102,16 @@ impl PoolMetrics {
 impl fmt::Display for PoolMetrics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let pool = &self.pool_name;
-        writeln!(f, "db.client.connection.count{{pool={pool:?},state=\"idle\"}} {}", self.idle)?;
-        writeln!(f, "db.client.connection.count{{pool={pool:?},state=\"used\"}} {}", self.used)?;
+        writeln!(
+            f,
+            "db.client.connection.count{{pool={pool:?},state=\"idle\"}} {}",
+            self.idle
+        )?;
+        writeln!(
+            f,
+            "db.client.connection.count{{pool={pool:?},state=\"used\"}} {}",
+            self.used
+        )?;
         let lines = [
             ("idle.max", self.idle_max.map(|limit| limit as u64)),
             ("idle.min", Some(self.idle_min as u64)),

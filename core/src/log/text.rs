@@ -103,14 +103,22 @@ impl fmt::Display for Text<'_> {
                 ResetOnReturn::Full => write!(f, "Connection {connection} full-reset-on-return"),
                 _ => write!(f, "Connection {connection} rollback-on-return"),
             },
-            Event::Ping { connection, alive: true } => write!(f, "Pool pre-ping on connection {connection}"),
+            Event::Ping {
+                connection,
+                alive: true,
+            } => write!(f, "Pool pre-ping on connection {connection}"),
             Event::Ping { connection, .. } => {
-                write!(f, "Pool pre-ping on connection {connection} failed, will invalidate pool")
+                write!(
+                    f,
+                    "Pool pre-ping on connection {connection} failed, will invalidate pool"
+                )
             }
             Event::Close { connection } => write!(f, "Closing connection {connection}"),
             Event::Detach { connection } => write!(f, "Connection {connection} detached from pool"),
             Event::CloseDetached { connection } => write!(f, "Closing detached connection {connection}"),
-            Event::Invalidate { connection, reason } => write!(f, "Invalidate connection {connection} (reason: {reason})"),
+            Event::Invalidate { connection, reason } => {
+                write!(f, "Invalidate connection {connection} (reason: {reason})")
+            }
             Event::SoftInvalidate { connection, reason } => {
                 write!(f, "Soft invalidate connection {connection} (reason: {reason})")
             }
@@ -126,7 +134,10 @@ impl fmt::Display for Text<'_> {
             ),
             Event::Leak { holder } => write!(f, "Possible leak: {holder}"),
             Event::LeftBehind { step, connection: 0 } => {
-                write!(f, "A {step} did not end within pool_timeout; a helper thread waits for it")
+                write!(
+                    f,
+                    "A {step} did not end within pool_timeout; a helper thread waits for it"
+                )
             }
             Event::LeftBehind { step, connection } => write!(
                 f,
@@ -190,7 +201,10 @@ mod tests {
     fn the_pools_texts_are_sqlalchemys() {
         let reason = "OperationalError:server closed";
         for (event, text) in [
-            (Event::Connect { connection: 7 }, "DEBUG aludel.pool Created new connection 7"),
+            (
+                Event::Connect { connection: 7 },
+                "DEBUG aludel.pool Created new connection 7",
+            ),
             (
                 Event::Recycle {
                     connection: 7,

@@ -88,7 +88,11 @@ mod tests {
         let shown = show_text(&format!("{}{}{}", "a".repeat(200), "secret", "z".repeat(200)));
         assert_eq!(
             shown,
-            format!("{} ... (106 characters truncated) ... {}", "a".repeat(150), "z".repeat(150))
+            format!(
+                "{} ... (106 characters truncated) ... {}",
+                "a".repeat(150),
+                "z".repeat(150)
+            )
         );
         assert_eq!(show_text(&"é".repeat(300)), "é".repeat(300));
         assert_eq!(show_bytes(&[0xca, 0xfe]), "0xcafe");

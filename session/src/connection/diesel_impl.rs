@@ -11,8 +11,8 @@ use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
 
-use super::raw_sql::{Effect, effect, effect_of_type};
 use super::cursor::Watching;
+use super::raw_sql::{Effect, effect, effect_of_type};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
 use crate::transaction::{Manager, Origin, Transaction};
 

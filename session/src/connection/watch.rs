@@ -124,7 +124,9 @@ impl<C: Dialect> Connection<C> {
 
     /// What stands before this connection's lines.
     pub(crate) fn token(&self) -> Option<&str> {
-        self.logging_token.as_deref().or_else(|| self.engine.log().token().map(|token| &**token))
+        self.logging_token
+            .as_deref()
+            .or_else(|| self.engine.log().token().map(|token| &**token))
     }
 
     /// Shows the rows of the statement that was just sent, if anybody wants to see them.
@@ -144,7 +146,12 @@ pub(super) struct Rows {
 }
 
 impl Rows {
-    pub(super) fn show<'row, C: Dialect>(&mut self, engine: &Engine<C>, connection: u64, row: &impl Row<'row, C::Backend>) {
+    pub(super) fn show<'row, C: Dialect>(
+        &mut self,
+        engine: &Engine<C>,
+        connection: u64,
+        row: &impl Row<'row, C::Backend>,
+    ) {
         let log = engine.log();
         let (mut names, mut values) = (Vec::new(), Vec::new());
         for index in 0..row.field_count() {
