@@ -179,6 +179,14 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         Self::establish(driver_url.expose_secret())
     }
 
+    /// Makes a raw connection without a password in the URL that Diesel shows its default instrumentation; `None` where
+    /// that cannot be done.
+    #[doc(hidden)]
+    fn connect_discreetly(url: &Url, driver_url: &SecretString) -> Option<diesel::ConnectionResult<Self>> {
+        let _ = (url, driver_url);
+        None
+    }
+
     /// Prepares a raw connection that was just made: the language of messages, time-outs, the isolation level.
     ///
     /// # Errors

@@ -8,6 +8,8 @@ use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection, PgValue};
 use diesel::query_builder::QueryFragment;
 use diesel::result::QueryResult;
+#[cfg(unix)]
+use diesel::result::{ConnectionError, ConnectionResult};
 use diesel::sql_types::{Integer, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 
@@ -19,6 +21,12 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::url::Url;
 
+#[cfg(unix)]
+mod passfile;
+
+#[cfg(unix)]
+use passfile::PassFile;
+
 impl Dialect for PgConnection {
     const FLAVOUR: Flavour = Flavour::PostgreSql;
     const SCHEMES: &'static [&'static str] = &["postgres", "postgresql"];
@@ -26,6 +34,21 @@ impl Dialect for PgConnection {
     fn driver_url(url: &Url) -> Result<SecretString> {
         // libpq checks every argument by itself and refuses those it does not know.
         escape_stray_percents(url.reveal().expose_secret())
+    }
+
+    #[cfg(unix)]
+    fn connect_discreetly(url: &Url, driver_url: &SecretString) -> Option<ConnectionResult<Self>> {
+        let bare = without_password(driver_url.expose_secret())?;
+        let unreadable = |error: std::io::Error| {
+            ConnectionError::BadConnection(format!("no password file could be written for libpq: {error}"))
+        };
+        let file = match PassFile::new(url.password()?) {
+            Ok(file) => file?,
+            Err(error) => return Some(Err(unreadable(error))),
+        };
+        let separator = if bare.contains('?') { '&' } else { '?' };
+        let path = file.path().display();
+        Some(Self::establish(&format!("{bare}{separator}passfile={path}")))
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
@@ -133,6 +156,19 @@ fn show(value: PgValue<'_>, hide: bool) -> String {
     shown.unwrap_or_else(|| hidden(bytes))
 }
 
+/// A driver's URL without its password; `None` if there are secrets elsewhere in it.
+#[cfg(unix)]
+fn without_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    let (user, hosts) = authority.rsplit_once('@')?;
+    let name = user.split(':').next().unwrap_or_default();
+    let bare = format!("{scheme}://{name}@{hosts}{after}");
+    let url = Url::parse(&bare).ok()?;
+    (url.to_string() == url.reveal().expose_secret()).then_some(bare)
+}
+
 /// libpq quotes a part of a URL whose percent signs it cannot read, and that part may be the password. Everybody else takes
 /// such a sign for itself, so it is escaped; for a zero byte there is no way through.
 fn escape_stray_percents(text: &str) -> Result<SecretString> {
@@ -172,6 +208,21 @@ mod tests {
 
     fn driver_url(text: &str) -> Result<String> {
         Ok(PgConnection::driver_url(&Url::parse(text)?)?.expose_secret().to_owned())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_leaves_the_url_and_other_secrets_do_not() {
+        for (text, bare) in [
+            ("postgres://app:p%3Aw@h:5432/bank", Some("postgres://app@h:5432/bank")),
+            (
+                "postgres://app:pw@h1,h2:1/bank?a=b",
+                Some("postgres://app@h1,h2:1/bank?a=b"),
+            ),
+            ("postgres://app:pw@h/bank?sslpassword=other", None),
+        ] {
+            assert_eq!(without_password(text).as_deref(), bare);
+        }
     }
 
     #[test]

@@ -25,7 +25,8 @@ use crate::url::Url;
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
-/// ///
+/// use std::time::Duration;
+///
 /// use aludel_core::Engine;
 /// use aludel_core::pool::PrePing;
 /// use diesel::SqliteConnection;

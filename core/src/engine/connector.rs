@@ -1,5 +1,6 @@
 //! How the engine's pool makes, tests and resets connections.
 
+use diesel::ConnectionResult;
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::error_context::ErrorHooks;
@@ -56,8 +57,7 @@ pub(super) struct EngineConnector<C> {
 
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
-        self.refuse_to_show_the_password()?;
-        let mut connection = C::connect(&self.driver_url).map_err(|error| {
+        let mut connection = self.establish()?.map_err(|error| {
             let verdict = self.reconsider(classify_connect(C::FLAVOUR, &error), &error);
             Error::connect(error, verdict)
         })?;
@@ -82,16 +82,19 @@ impl<C: Dialect> EngineConnector<C> {
         self.handle_error.reconsider(fault, None).verdict()
     }
 
-    /// Diesel shows its default instrumentation the driver's URL before it connects, and offers no way around that.
-    fn refuse_to_show_the_password(&self) -> Result<()> {
+    /// Diesel shows its default instrumentation the driver's URL before it connects: where somebody would see a secret,
+    /// it connects without, or not at all.
+    fn establish(&self) -> Result<ConnectionResult<C>> {
         let url = &self.setup.url;
-        if event::shows_urls() && url.to_string() != url.reveal().expose_secret() {
-            return Err(Error::configuration(
+        if !event::shows_urls() || url.to_string() == url.reveal().expose_secret() {
+            return Ok(C::connect(&self.driver_url));
+        }
+        C::connect_discreetly(url, &self.driver_url).ok_or_else(|| {
+            Error::configuration(
                 "diesel::connection::set_default_instrumentation was called, and Diesel would show what it has set the \
                  URL with its password; set it with aludel::event::set_default_instrumentation instead, which hides it",
-            ));
-        }
-        Ok(())
+            )
+        })
     }
 }
 

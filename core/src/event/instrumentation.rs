@@ -18,8 +18,9 @@ static CONSTRUCTOR: RwLock<Constructor> = RwLock::new(|| None);
 /// `diesel::connection::set_default_instrumentation` does; but no event shows it a password: in the URL of
 /// `StartEstablishConnection` and `FinishEstablishConnection` there is `***` in its place.
 ///
-/// Diesel itself would show its default instrumentation the whole URL, and offers no way of connecting without that. So an
-/// engine whose URL has a password refuses to connect while a default is set that was set with Diesel's own function.
+/// Diesel itself shows its default instrumentation the whole URL, and offers no way of connecting without that. While one
+/// is set that was set with Diesel's own function, an engine whose URL has a password connects to PostgreSQL with a password
+/// file of its own in the place of the password, and refuses to connect to MariaDB and MySQL, where there is no such way.
 ///
 /// ```
 /// use aludel_core::event::set_default_instrumentation;
