@@ -4,12 +4,14 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aludel::prelude::*;
-use aludel::{EngineBuilder, event};
+use aludel::testing::FaultScript;
+use aludel::{EngineBuilder, Phase, event};
 use aludel_tests::capture::Capture;
 use aludel_tests::{EventLog, stories};
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
+use diesel::result::DatabaseErrorKind;
 use tracing::Level;
 
 fn memory() -> EngineBuilder<SqliteConnection> {
@@ -154,6 +156,19 @@ fn transactional() -> aludel::Result<()> {
         "begin",
         "rollback",
     ]);
+    Ok(())
+}
+
+#[test]
+fn transaction_engine_ctx_begin_fails_dont_enter_enter() -> aludel::Result<()> {
+    let script = FaultScript::new();
+    script.fail_before(Phase::Begin, DatabaseErrorKind::Unknown, "not now");
+    let engine = memory().faults(script).build()?;
+    let error = engine
+        .begin(|_| -> aludel::Result<()> { unreachable!("it has not begun") })
+        .expect_err("BEGIN fails");
+    assert!(error.to_string().contains("not now"), "{error}");
+    assert_eq!(engine.pool().checkedout(), 0);
     Ok(())
 }
 

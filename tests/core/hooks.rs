@@ -4,11 +4,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use aludel::prelude::*;
 use aludel::{EngineBuilder, Error, ErrorKind, Phase};
 use aludel_tests::capture::Capture;
-use aludel_tests::{EventLog, Gate, sqlite};
+use aludel_tests::{EventLog, Gate, poll, sqlite};
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
 use tracing::Level;
@@ -263,9 +264,9 @@ fn others_wait_while_the_first_connect_runs() -> aludel::Result<()> {
         entered.wait();
         let other = threads.spawn(|| engine.raw_connection().map(drop));
         // Both are on their way now; whichever of them may not wait would show before the first hook has ended.
-        while engine.pool().checkedout() < 2 {
-            thread::yield_now();
-        }
+        poll::until("both are connecting", Duration::from_mins(1), || {
+            (engine.pool().checkedout() == 2 || other.is_finished()).then_some(())
+        });
         log.expect(&[]);
         go_on.pass();
         one.join().expect("no panic")?;

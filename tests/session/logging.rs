@@ -1,10 +1,12 @@
 //! What statements and transactions write into the log (`test_logging.py`).
 
+use std::sync::Mutex;
+
 use aludel::prelude::*;
-use aludel::{Echo, EngineBuilder};
-use aludel_tests::capture::Capture;
+use aludel::{Echo, EngineBuilder, event};
+use aludel_tests::capture::{Capture, is_alone, printed_by};
 use diesel::SqliteConnection;
-use diesel::connection::SimpleConnection;
+use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Double, Integer, Nullable, Text};
 use tracing::Level;
@@ -316,5 +318,39 @@ fn what_becomes_of_a_transaction_is_told_in_sentences() -> aludel::Result<()> {
              first write: INSERT INTO notes VALUES (1, 'x')",
         ]
     );
+    Ok(())
+}
+
+/// What Diesel's default instrumentation was shown, in a process that has nothing else to do.
+static SHOWN: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is Diesel's")]
+fn recorder() -> Option<Box<dyn Instrumentation>> {
+    Some(Box::new(|event: InstrumentationEvent<'_>| {
+        SHOWN.lock().expect("nobody panics").push(format!("{event:?}"));
+    }))
+}
+
+#[test]
+fn diesels_default_instrumentation_still_works() -> aludel::Result<()> {
+    if !is_alone() {
+        printed_by("logging::diesels_default_instrumentation_still_works");
+        return Ok(());
+    }
+    // However it was set: there is no password in a URL of SQLite's.
+    for set in [event::set_default_instrumentation, set_default_instrumentation] {
+        set(recorder).map_err(aludel::Error::from)?;
+        memory()
+            .build()?
+            .begin(|session| Ok(session.batch_execute("SELECT 1")?))?;
+        let seen = std::mem::take(&mut *SHOWN.lock().expect("nobody panics"));
+        for text in [
+            "StartEstablishConnection { url: \":memory:\" }",
+            "FinishEstablish",
+            "SELECT 1",
+        ] {
+            assert!(seen.iter().any(|event| event.contains(text)), "{text} in {seen:?}");
+        }
+    }
     Ok(())
 }
