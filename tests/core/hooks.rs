@@ -1,8 +1,8 @@
 //! What hooks may do, and what becomes of one that fails (`HandleErrorTest`, `OnConnectTest`, `first_connect`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -273,6 +273,26 @@ fn others_wait_while_the_first_connect_runs() -> aludel::Result<()> {
         other.join().expect("no panic")
     })?;
     log.expect(&["first connect", "connect", "connect"]);
+    Ok(())
+}
+
+#[test]
+fn a_first_connect_hook_that_connects_does_not_wait_for_itself() -> aludel::Result<()> {
+    let (log, own) = (EventLog::new(), Arc::new(OnceLock::<Engine<SqliteConnection>>::new()));
+    let (into, inner) = (log.clone(), Arc::clone(&own));
+    let engine = memory()
+        .pool_size(2)
+        .on_first_connect(move |_, _| {
+            into.push("first connect");
+            let another = inner.get().expect("it was built").raw_connection()?;
+            into.push(format!("connection {}", another.id()));
+            Ok(())
+        })
+        .build()?;
+    own.set(engine.clone()).expect("it is set once");
+    assert_eq!(engine.raw_connection()?.id(), 2);
+    log.expect(&["first connect", "connection 1"]);
+    engine.pool().assert_invariants();
     Ok(())
 }
 
