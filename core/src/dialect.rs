@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use diesel::backend::Backend;
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
@@ -15,7 +16,8 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
 
-mod characteristics;
+pub(crate) mod characteristics;
+mod connect_args;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -23,8 +25,17 @@ mod postgres;
 pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod wire;
 
 pub use characteristics::{AccessMode, Beginning, Characteristics, Deferrable, IsolationLevel};
+pub use connect_args::ConnectArgs;
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlConnectArgs, MysqlSslMode};
+#[cfg(feature = "postgres")]
+pub use postgres::{PgConnectArgs, PgSslMode};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
 /// Whether the server still has our transaction open.
 ///
@@ -150,6 +161,13 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// When a part of the URL cannot act as its writer expects; the text names what can.
     fn driver_url(url: &Url) -> Result<SecretString>;
 
+    /// Whether an argument of the URL is served by [`prepare`](Self::prepare), and so acts on a connection that a
+    /// [`creator`](crate::EngineBuilder::creator) has made as well. Default: none is.
+    fn acts_after_connecting(argument: &str) -> bool {
+        let _ = argument;
+        false
+    }
+
     /// Makes a raw connection.
     ///
     /// # Errors
@@ -158,6 +176,14 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     fn connect(driver_url: &SecretString) -> diesel::ConnectionResult<Self> {
         use secrecy::ExposeSecret as _;
         Self::establish(driver_url.expose_secret())
+    }
+
+    /// Makes a raw connection without a password in the URL that Diesel shows its default instrumentation; `None` where
+    /// that cannot be done.
+    #[doc(hidden)]
+    fn connect_discreetly(url: &Url, driver_url: &SecretString) -> Option<diesel::ConnectionResult<Self>> {
+        let _ = (url, driver_url);
+        None
     }
 
     /// Prepares a raw connection that was just made: the language of messages, time-outs, the isolation level.
@@ -269,8 +295,16 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// When the query cannot be built.
     fn sql<T: QueryFragment<Self::Backend>>(query: &T) -> QueryResult<String>;
 
-    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`).
+    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`); long values
+    /// are shortened, and long lists of them cut.
     fn sql_with_values<T: QueryFragment<Self::Backend>>(query: &T) -> String;
+
+    /// A value of a row as a log may show it: its size where values are to be hidden, and where nothing better is known.
+    /// By default nothing is known at all.
+    fn show_value(value: <Self::Backend as Backend>::RawValue<'_>, hide: bool) -> String {
+        let _ = (value, hide);
+        "(a value)".to_owned()
+    }
 
     /// Tells Diesel's own manager of the raw connection that a transaction is open, or that none is.
     ///

@@ -1,7 +1,13 @@
 //! The engine's parts as a user meets them: no server, no session.
 
+mod config;
+mod connecting;
 mod engine;
+mod events;
+mod hooks;
+mod logging;
 mod manager;
 mod mock;
 mod shared_cache;
 mod testing;
+mod url;

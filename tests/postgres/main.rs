@@ -5,6 +5,7 @@ mod bank;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
+mod arguments;
 mod conflict;
 mod connect;
 mod doomed;
@@ -23,6 +24,7 @@ mod design;
 mod diesel_api;
 mod full_reset;
 mod isolation;
+mod logging;
 mod migrations;
 mod model;
 mod objects;

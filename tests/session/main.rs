@@ -7,6 +7,7 @@ mod design;
 mod endings;
 mod forked;
 mod isolation;
+mod logging;
 mod mock;
 mod objects;
 mod regressions;

@@ -8,6 +8,8 @@
 //! | [`account`] | the model that most stories are about |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
+//! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
@@ -23,12 +25,14 @@
 
 // The story of a test.
 pub mod account;
+pub mod capture;
 pub mod fork;
 pub mod forked;
 pub mod gate;
 pub mod outage;
 pub mod poll;
 mod promise;
+pub mod secrets;
 pub mod stories;
 
 // The databases.

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::who::{acting_for, acting_thread};
 use crate::clock::Clock;
 use crate::process;
 use crate::sync::{Arc, Condvar, Mutex, PoisonError, lock};
@@ -52,8 +53,9 @@ where
     let meeting = Arc::new((Mutex::new(Progress::Running), Condvar::new()));
     let theirs = Arc::clone(&meeting);
     let log = tracing::dispatcher::get_default(Clone::clone);
+    let caller = acting_thread();
     helper(Box::new(move || {
-        let value = tracing::dispatcher::with_default(&log, job);
+        let value = tracing::dispatcher::with_default(&log, || acting_for(caller, job));
         let (progress, changed) = &*theirs;
         let mut progress = lock(progress);
         if matches!(*progress, Progress::Left) {
