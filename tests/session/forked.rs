@@ -144,6 +144,40 @@ fn a_child_does_not_wait_for_a_lock_that_was_held_when_it_was_made() {
 }
 
 #[test]
+fn a_child_does_not_wait_for_a_first_connect_that_its_parent_began() {
+    stage(a_child_does_not_wait_for_a_first_connect_that_its_parent_began, |url| {
+        let (inside, done) = (
+            Gate::new("the first connection is prepared"),
+            Gate::new("the child has ended"),
+        );
+        let (reached, go_on) = (inside.clone(), done.clone());
+        let log = EventLog::new();
+        let prepared = log.clone();
+        let builder = Engine::<SqliteConnection>::builder(url).on_first_connect(move |_, _| {
+            prepared.push("prepared");
+            if !reached.is_passed() {
+                reached.pass();
+                go_on.wait();
+            }
+            Ok(())
+        });
+        let engine = builder.build().expect("the URL is a good one");
+        thread::scope(|threads| {
+            let first = threads.spawn(|| engine.raw_connection().map(drop));
+            inside.wait();
+            log.take();
+            child(|| {
+                drop(engine.raw_connection().expect("the child prepares its own"));
+                log.expect(&["prepared"]);
+            })
+            .expect_success();
+            done.pass();
+            first.join().expect("no panic").expect("the parent goes on");
+        });
+    });
+}
+
+#[test]
 fn a_child_does_not_wait_for_reports_that_were_being_written() {
     stage(a_child_does_not_wait_for_reports_that_were_being_written, |url| {
         let engine = Engine::<SqliteConnection>::new(url).expect("the URL is a good one");

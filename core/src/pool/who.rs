@@ -3,11 +3,10 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::Location;
+use std::sync::Weak;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError, Weak};
-use std::thread;
 
-use crate::process;
+use crate::forkable::Forkable;
 
 /// A place in the source, as a number: unlike a reference it fits into an atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,35 +47,17 @@ struct Places {
     numbers: HashMap<usize, u32>,
 }
 
-static PLACES: Mutex<Option<Places>> = Mutex::new(None);
+static PLACES: Forkable<Option<Places>> = Forkable::new(None);
 
-/// The places; none in a forked child where a thread that it does not have was looking at them in that moment, and does
-/// so for ever: there, reports name no places.
+/// The places; none in a forked child that has lost them: there, reports name none that are new.
 #[cold]
-fn places<T>(use_them: impl FnOnce(&mut Places) -> T) -> Option<T> {
-    /// How often a child looks before it takes the lock for one that nobody will ever open. It is held for less than a
-    /// microsecond; more often, and a child whose lock is lost waits longer, once.
-    const LOOKS: u32 = 10_000;
-    /// The number of forks behind the process whose lock is lost.
-    static LOST: AtomicU64 = AtomicU64::new(0);
-    let forks = process::forks();
-    let mut places = if forks == 0 {
-        PLACES.lock().unwrap_or_else(PoisonError::into_inner)
-    } else if LOST.load(Ordering::Relaxed) == forks {
-        return None;
-    } else if let Some(places) = (0..LOOKS).find_map(|_| {
-        thread::yield_now();
-        PLACES.try_lock().ok()
-    }) {
-        places
-    } else {
-        LOST.store(forks, Ordering::Relaxed);
-        return None;
-    };
-    Some(use_them(places.get_or_insert_with(|| Places {
-        all: Vec::new(),
-        numbers: HashMap::new(),
-    })))
+fn places<T>(look: impl FnOnce(&mut Places) -> T) -> Option<T> {
+    PLACES.with(|places| {
+        look(places.get_or_insert_with(|| Places {
+            all: Vec::new(),
+            numbers: HashMap::new(),
+        }))
+    })
 }
 
 impl Places {
