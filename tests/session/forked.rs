@@ -1,6 +1,7 @@
 //! A forked child of a program that has a `SQLite` file open, and what needs no server of forks in general.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
@@ -244,5 +245,59 @@ fn a_child_is_kept_up_by_a_thread_of_its_own() {
         filled("parent's");
         child(|| filled("child's")).expect_success();
         engine.pool().assert_invariants();
+    });
+}
+
+/// What one process tells the other: a file beside the database.
+fn tell(url: &str, what: &str) {
+    std::fs::write(beside(url, what), "").expect("the folder can be written");
+}
+
+fn wait_until_told(url: &str, what: &str) {
+    poll::until(what, SOON, || beside(url, what).exists().then_some(()));
+}
+
+fn beside(url: &str, what: &str) -> PathBuf {
+    let path = url.strip_prefix("sqlite://").expect("it is a file's");
+    PathBuf::from(format!("{path}.{what}"))
+}
+
+/// `SQLite` keeps the locks of a process in that process's memory, which a fork copies: in the child its parent's
+/// transaction never ends. Whoever forks does so with none open, or disposes of the engine before.
+#[test]
+fn a_child_may_write_unless_its_parent_was_writing() {
+    stage(a_child_may_write_unless_its_parent_was_writing, |url| {
+        const INSERT: &str = "INSERT INTO notes VALUES ('a')";
+        let engine = Engine::<SqliteConnection>::new(url).expect("the URL is a good one");
+        let mut session = engine.session();
+        session
+            .batch_execute("CREATE TABLE notes (text TEXT)")
+            .expect("the file can be made");
+        session.commit().expect("nobody else is there");
+        child(|| {
+            engine
+                .begin(|session| Ok(session.batch_execute(INSERT)?))
+                .expect("nobody is writing")
+        })
+        .expect_success();
+
+        session.batch_execute(INSERT).expect("nobody is writing");
+        let late = child(|| {
+            let mut raw = engine.raw_connection().expect("a new one is made");
+            assert!(raw.batch_execute(INSERT).is_err(), "the parent is writing");
+            tell(url, "tried");
+            wait_until_told(url, "committed");
+            let error = raw.batch_execute(INSERT).expect_err("here the parent is writing still");
+            assert_eq!(error.to_string(), "database is locked");
+            assert_eq!(count(&mut raw), 2);
+        });
+        wait_until_told(url, "tried");
+        session.commit().expect("the child does not hold it up");
+        tell(url, "committed");
+        late.expect_success();
+        engine
+            .begin(|session| Ok(session.batch_execute(INSERT)?))
+            .expect("the parent goes on");
+        assert_eq!(count(&mut engine.raw_connection().expect("it is idle")), 3);
     });
 }
