@@ -25,7 +25,10 @@ mod error;
 mod fault;
 mod log;
 mod process;
+#[cfg(not(any(aludel_shuttle, aludel_loom)))]
 mod sync;
+#[cfg(any(aludel_shuttle, aludel_loom))]
+pub mod sync;
 
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};

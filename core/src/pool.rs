@@ -26,7 +26,7 @@ mod waiter;
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::thread::{self, Thread};
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ use self::queue::Queue;
 use self::record::Who;
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::{Arc, AtomicU64, Mutex, lock};
 
 /// Counts how often a pool was retired. A connection has the number that was current when it began to connect.
 ///

@@ -1,15 +1,12 @@
 //! What is owned between a slot's leaving the queue and its return, so that no early exit and no panic loses it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
-
 use super::error::PoolError;
 use super::options::ResetOnReturn;
 use super::queue::Put;
 use super::record::Record;
 use super::{Pool, Shared};
 use crate::event::Event;
-use crate::sync::lock;
+use crate::sync::{catch_unwind, lock, panicking};
 
 /// The right to one slot; dropped, it goes to the longest waiter or back to the pool.
 pub(super) struct Permit<C: Send + 'static> {
@@ -146,7 +143,7 @@ impl<C: Send + 'static> Held<C> {
         if busy {
             return Err("dropped while a driver call was in progress".into());
         }
-        if dirty && thread::panicking() {
+        if dirty && panicking() {
             return Err("dropped by a panic with a transaction open".into());
         }
         if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
@@ -176,8 +173,8 @@ impl<C: Send + 'static> Drop for Held<C> {
 /// Runs what belongs to the user. While the thread unwinds already, a second panic would abort the process: it is
 /// answered as `None`. Otherwise it goes on, and the owners on the stack clean up.
 pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    if thread::panicking() {
-        catch_unwind(AssertUnwindSafe(call)).ok()
+    if panicking() {
+        catch_unwind(call).ok()
     } else {
         Some(call())
     }
