@@ -2,3 +2,4 @@
 
 mod engine;
 mod manager;
+mod pool_model;
