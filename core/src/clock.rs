@@ -25,6 +25,30 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait_on_test_clock, wai
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
 
+/// A moment, in nanoseconds of its clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Ticks(pub(crate) u64);
+
+impl Ticks {
+    /// The time since `earlier`; none if that is later.
+    #[inline]
+    pub(crate) fn since(self, earlier: Self) -> Duration {
+        Duration::from_nanos(self.0.saturating_sub(earlier.0))
+    }
+
+    /// That long ago, if there was such a moment.
+    pub(crate) fn before(self, duration: Duration) -> Option<Self> {
+        self.0.checked_sub(u64::try_from(duration.as_nanos()).ok()?).map(Self)
+    }
+
+    pub(crate) fn after(self, duration: Duration) -> Self {
+        Self(
+            self.0
+                .saturating_add(u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)),
+        )
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 enum Source {
     #[default]
@@ -76,6 +100,36 @@ impl Clock {
             Source::System => coarse::now(),
             Source::Test(test) => test.now(),
         }
+    }
+
+    /// [`coarse`](Self::coarse) as a number, which costs nothing to store.
+    #[inline]
+    pub(crate) fn ticks(&self) -> Ticks {
+        match &self.0 {
+            Source::System => coarse::ticks(),
+            Source::Test(test) => test.ticks(),
+        }
+    }
+
+    /// [`now`](Self::now) as a number.
+    pub(crate) fn ticks_now(&self) -> Ticks {
+        match &self.0 {
+            Source::System => coarse::ticks_of(self.now()),
+            Source::Test(test) => test.ticks(),
+        }
+    }
+
+    /// What a number stands for.
+    pub(crate) fn at(&self, ticks: Ticks) -> Instant {
+        match &self.0 {
+            Source::System => coarse::at(ticks),
+            Source::Test(test) => test.0.start + Duration::from_nanos(ticks.0),
+        }
+    }
+
+    /// Whether it is a test's.
+    pub(crate) fn is_test(&self) -> bool {
+        matches!(self.0, Source::Test(_))
     }
 
     /// Sleeps. On a test clock: returns at once, the time having advanced by `duration`.
@@ -168,6 +222,10 @@ impl TestClock {
     fn now(&self) -> Instant {
         self.0.start + lock(&self.0.time).passed
     }
+
+    fn ticks(&self) -> Ticks {
+        Ticks::default().after(lock(&self.0.time).passed)
+    }
 }
 
 impl Default for TestClock {
@@ -189,7 +247,7 @@ mod coarse {
     // Not those of `sync`: this is a thread of its own, which no explorer runs.
     use std::sync::{Mutex, PoisonError};
 
-    use super::{AtomicBool, AtomicU64, Duration, Instant, OnceLock, Ordering, thread};
+    use super::{AtomicBool, AtomicU64, Duration, Instant, OnceLock, Ordering, Ticks, thread};
 
     /// Finer costs wake-ups of an otherwise idle program, coarser makes the ages in a timeout's text useless.
     const TICK: Duration = Duration::from_millis(25);
@@ -218,16 +276,29 @@ mod coarse {
 
     #[inline]
     pub(super) fn now() -> Instant {
+        at(ticks())
+    }
+
+    #[inline]
+    pub(super) fn ticks() -> Ticks {
         match NANOS.load(Ordering::Relaxed) {
-            0 => start(),
+            0 => ticks_of(start()),
             noted => {
                 // Read before writing: the line stays shared between the cores.
                 if !ASKED.load(Ordering::Relaxed) {
                     ASKED.store(true, Ordering::Relaxed);
                 }
-                base() + Duration::from_nanos(noted)
+                Ticks(noted)
             }
         }
+    }
+
+    pub(super) fn ticks_of(now: Instant) -> Ticks {
+        Ticks(nanos(now))
+    }
+
+    pub(super) fn at(ticks: Ticks) -> Instant {
+        base() + Duration::from_nanos(ticks.0)
     }
 
     /// Lets the next reader start a thread where the old one is gone.

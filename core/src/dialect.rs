@@ -17,8 +17,7 @@ use crate::url::Url;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
-#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-mod render;
+pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
@@ -132,8 +131,8 @@ impl Setup {
 
 /// A Diesel connection that Aludel can drive.
 ///
-/// It is implemented for `SqliteConnection`, `MysqlConnection` and `PgConnection`, each behind its feature, and may be
-/// implemented for others that speak one of their protocols.
+/// It is implemented for `SqliteConnection`, `MysqlConnection` and `PgConnection`, each behind its feature, and for
+/// [`Mock`](crate::mock::Mock) of any of them; it may be implemented for others that speak one of their protocols.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {

@@ -18,6 +18,7 @@ use crate::url::Url;
 mod builder;
 mod connector;
 mod error_context;
+mod keeper;
 
 pub use builder::EngineBuilder;
 pub use connector::ConnectInfo;

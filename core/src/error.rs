@@ -428,8 +428,11 @@ impl Error {
     /// use aludel_core::Engine;
     /// use diesel::SqliteConnection;
     ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").pool_timeout(Duration::ZERO).build()?;
-    /// let held = engine.raw_connection()?; // a database in memory has one connection
+    /// use aludel_core::pool;
+    ///
+    /// let builder = Engine::<SqliteConnection>::builder("sqlite://:memory:").pool(pool::Static);
+    /// let engine = builder.pool_timeout(Duration::ZERO).build()?;
+    /// let held = engine.raw_connection()?; // the only connection
     /// assert!(engine.raw_connection().unwrap_err().is_pool_timeout());
     /// # drop(held);
     /// # }

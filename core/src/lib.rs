@@ -8,13 +8,15 @@
 //! | [`pool`] | checkout, return, hand-off to waiters, generations |
 //! | [`dialect`] | what differs between SQLite, MariaDB/MySQL and PostgreSQL |
 //! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
+//! | [`mock`] | an engine without a database, whose statements go to a function |
 //! | [`url`] | database URLs that never show their password |
-//! | [`testing`] | fault scripts; the test clock is in [`clock`] |
+//! | [`testing`] | fault scripts, event logs and the test clock |
 
 pub mod classify;
 pub mod clock;
 pub mod dialect;
 pub mod event;
+pub mod mock;
 pub mod pool;
 pub mod testing;
 pub mod url;

@@ -2,46 +2,64 @@
 //!
 //! | What happens when | is in |
 //! |---|---|
-//! | a connection is asked for: wait, connect, recycle, ping, hook | `acquire` |
+//! | a connection is asked for: wait, connect, recycle, ping, hook | `acquire`; on a helper thread, `bounded` |
 //! | it comes back: reset, hand over, keep, close | `held` |
 //! | a slot changes state | `record` |
-//! | the idle ones and those who wait are looked at (all under the lock) | `queue` |
+//! | an idle one is found or kept, somebody waits, a slot is opened | `shared`, `ledger`, `waiter` |
+//! | one kind of pool differs from another | `kind`, `adopted` |
+//! | nobody asks for anything | `maintenance` |
 //!
-//! **Invariant.** Under the lock there is no I/O, no callback of the user's, no listener, and no raw connection is
-//! dropped. **Invariant.** While somebody waits, nothing is idle: what comes back is handed to the longest waiter, so that
+//! **Invariant.** Under a lock there is no I/O, no callback of the user's, no listener, and no raw connection is dropped.
+//! **Invariant.** Who has waited for half a millisecond is handed what comes back, in the order of arrival: from then on
 //! nobody overtakes.
 
 mod acquire;
+mod adopted;
+mod bounded;
 mod checkout;
 mod connector;
 mod error;
+mod extensions;
 mod held;
+mod kind;
+mod ledger;
+mod maintenance;
 mod options;
-mod queue;
+mod raw;
 mod record;
+mod shared;
 mod status;
 #[cfg(test)]
 mod tests;
 mod waiter;
+mod who;
 
 use std::fmt;
 use std::panic::Location;
-use std::sync::atomic::Ordering;
-use std::thread::{self, Thread};
 use std::time::Duration;
 
+pub use self::adopted::{Adopted, Lender};
 pub use self::checkout::Checkout;
-pub use self::connector::{BoxError, CheckoutInfo, Connector, Managed, Refuse};
+pub use self::connector::{BoxError, CheckoutInfo, Connecting, Connector, Managed, PingVerdict, Refuse};
 pub use self::error::{Holder, PoolError};
+pub use self::extensions::Extensions;
+pub use self::kind::{AnyKind, Asker, Assertion, Idle, Kind, Null, Queue, Rule, Static, ThreadLocal};
 pub use self::options::{Limit, PoolOptions, PrePing, ResetOnReturn};
+pub use self::raw::{Loan, Raw};
 pub use self::status::Status;
 
-use self::held::{Held, shielded};
-use self::queue::Queue;
-use self::record::Who;
+use self::acquire::Acquire;
+use self::adopted::{Lending, Lent};
+use self::held::Held;
+use self::kind::Choice;
+use self::maintenance::Bell;
+use self::record::{Record, Who};
+use self::shared::{Pattern, Shared};
+use self::who::{Place, thread_number};
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
-use crate::sync::{Arc, AtomicU64, Mutex, lock};
+use crate::process;
+use crate::sync::{Arc, lock};
 
 /// Counts how often a pool was retired. A connection has the number that was current when it began to connect.
 ///
@@ -83,36 +101,101 @@ pub type Generation = u64;
 /// assert_eq!((pool.checkedin(), pool.checkedout()), (1, 0));
 /// # Ok::<(), aludel_core::pool::PoolError>(())
 /// ```
-pub struct Pool<C: Send + 'static>(Arc<Shared<C>>);
+pub struct Pool<C: Send + 'static>(Arc<Handle<C>>);
 
-struct Shared<C: Send + 'static> {
-    connector: Box<dyn Connector<C>>,
-    options: PoolOptions,
-    clock: Clock,
-    listeners: Listeners,
-    /// Whether a return, and a checkout, have to read the clock.
-    note_idle: bool,
-    note_checkout: bool,
-    /// A copy of the queue's, written under its lock, to look at without it.
-    generation: AtomicU64,
-    /// Guards the idle ones, the slots and those who wait. Lock order: this, then a waiter's.
-    queue: Mutex<Queue<C>>,
+/// What the clones of a [`Pool`] share. Idle connections keep the rest alive, so it is this whose end closes them.
+struct Handle<C: Send + 'static> {
+    shared: Arc<Shared<C>>,
+    bell: Arc<Bell>,
 }
 
 impl<C: Send + 'static> Pool<C> {
-    /// A pool that is empty until the first checkout.
+    /// A [`Queue`] that is empty until the first checkout.
     pub fn new(connector: impl Connector<C>, options: PoolOptions, clock: Clock, listeners: Listeners) -> Self {
-        let note_idle = matches!(options.pre_ping, PrePing::IdleFor(_));
-        Self(Arc::new(Shared {
-            connector: Box::new(connector),
-            queue: Mutex::new(Queue::new(&options)),
-            note_idle,
-            note_checkout: note_idle || options.pool_recycle.is_some(),
-            generation: AtomicU64::new(0),
+        Self::of_kind(Queue, connector, options, clock, listeners)
+    }
+
+    /// A pool of any kind, empty until the first checkout.
+    ///
+    /// ```
+    /// use aludel_core::{clock::Clock, event::Listeners, pool::{self, Managed, Pool, PoolOptions}};
+    /// # struct Manager;
+    /// # impl r2d2::ManageConnection for Manager {
+    /// #     type Connection = u32;
+    /// #     type Error = std::io::Error;
+    /// #     fn connect(&self) -> Result<u32, Self::Error> { Ok(7) }
+    /// #     fn is_valid(&self, _: &mut u32) -> Result<(), Self::Error> { Ok(()) }
+    /// #     fn has_broken(&self, _: &mut u32) -> bool { false }
+    /// # }
+    ///
+    /// let (options, clock) = (PoolOptions::default(), Clock::system());
+    /// let pool = Pool::of_kind(pool::Static, Managed(Manager), options, clock, Listeners::default());
+    /// drop(pool.checkout()?);
+    /// assert_eq!((pool.kind(), pool.checkedin()), ("StaticPool", 1));
+    /// # Ok::<(), aludel_core::pool::PoolError>(())
+    /// ```
+    pub fn of_kind(
+        kind: impl Into<AnyKind<C>>,
+        connector: impl Connector<C>,
+        options: PoolOptions,
+        clock: Clock,
+        listeners: Listeners,
+    ) -> Self {
+        let connector: Arc<dyn Connector<C>> = Arc::new(connector);
+        let (pattern, connector) = match kind.into().0 {
+            Choice::Queue => (Pattern::Line(options.clone()), connector),
+            Choice::Other(kind) => (Pattern::Other(kind), connector),
+            Choice::Lender(lender) => {
+                let inner = connector;
+                (Pattern::Other(Box::new(Lent)), Arc::new(Lending { lender, inner }) as _)
+            }
+        };
+        process::count_forks();
+        Self::of(Shared::new(connector, pattern, options, clock, listeners))
+    }
+
+    fn of(shared: Shared<C>) -> Self {
+        Self(Arc::new(Handle {
+            shared: Arc::new(shared),
+            bell: Arc::default(),
+        }))
+    }
+
+    /// Another pool, empty, with the same settings, connector and listeners (SQLAlchemy's `pool.recreate()`). An adopted
+    /// pool is shared by both.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// let other = engine.pool().recreate();
+    /// assert_eq!((other.kind(), other.opened()), ("ThreadLocalPool", 0));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn recreate(&self) -> Self {
+        let Shared {
+            connector,
             options,
             clock,
             listeners,
-        }))
+            ..
+        } = &*self.0.shared;
+        self.0.shared.emit(&Event::Recreate);
+        Self::of(Shared::new(
+            Arc::clone(connector),
+            self.0.shared.pattern(),
+            options.clone(),
+            clock.clone(),
+            listeners.clone(),
+        ))
+    }
+
+    fn shared(&self) -> &Arc<Shared<C>> {
+        &self.0.shared
     }
 
     /// Takes a connection, waiting up to [`pool_timeout`](PoolOptions::pool_timeout) for one to come back (SQLAlchemy's
@@ -124,10 +207,11 @@ impl<C: Send + 'static> Pool<C> {
     /// and [`PoolError::Refused`] or [`PoolError::RefusedAgain`] if the checkout hook did not want it.
     #[track_caller]
     pub fn checkout(&self) -> Result<Checkout<C>, PoolError> {
-        self.checkout_within(self.0.options.pool_timeout)
+        self.checkout_within(self.options().pool_timeout)
     }
 
-    /// Takes a connection, waiting up to `timeout` for one to come back; with zero, not at all.
+    /// Takes a connection, within `timeout` in place of [`pool_timeout`](PoolOptions::pool_timeout). With zero it does not
+    /// wait for one to come back; making one is then bound by `pool_timeout`.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -159,9 +243,40 @@ impl<C: Send + 'static> Pool<C> {
     /// # Errors
     ///
     /// As [`checkout`](Self::checkout).
+    #[inline]
     pub fn checkout_for(&self, place: &'static Location<'static>, timeout: Duration) -> Result<Checkout<C>, PoolError> {
-        let since = self.0.clock.coarse();
-        on_this_thread(|thread| self.acquire(Who { place, since, thread }, timeout)).map(Checkout::new)
+        let shared = &self.0.shared;
+        let who = Who {
+            place: Place::of(place),
+            since: shared.clock.ticks(),
+            thread: thread_number(),
+        };
+        if shared.plain {
+            let era = shared.era();
+            if let Some(record) = era.take_at_hand(who) {
+                if record.generation >= era.generation() {
+                    return Ok(Checkout::new(Held::of_record(record)));
+                }
+                return self.checkout_slowly(Some(record), who, place, timeout);
+            }
+        }
+        self.checkout_slowly(None, who, place, timeout)
+    }
+
+    #[cold]
+    fn checkout_slowly(
+        &self,
+        found: Option<Box<Record<C>>>,
+        who: Who,
+        place: &'static Location<'static>,
+        timeout: Duration,
+    ) -> Result<Checkout<C>, PoolError> {
+        let shared = self.shared();
+        let held = Acquire::new(shared, place, timeout).run(found, who)?;
+        if shared.kept_up {
+            self.keep_up();
+        }
+        Ok(Checkout::new(held))
     }
 
     /// Retires every connection of this generation and older ones: each is replaced at its next checkout, or closed when
@@ -175,25 +290,18 @@ impl<C: Send + 'static> Pool<C> {
     /// use aludel_core::Engine;
     /// use diesel::SqliteConnection;
     ///
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let path = std::env::temp_dir().join(format!("aludel-retire-{}.db", std::process::id()));
+    /// let engine = Engine::<SqliteConnection>::new(format!("sqlite://{}", path.display()))?;
     /// let (pool, generation) = (engine.pool(), engine.raw_connection()?.generation());
     /// assert!(pool.retire(generation, "the server went away"));
     /// assert!(!pool.retire(generation, "said somebody else")); // once a generation
     /// assert_eq!(engine.raw_connection()?.id(), 2); // the old one is replaced
+    /// # std::fs::remove_file(path).ok();
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn retire(&self, older_than_or_equal: Generation, reason: &str) -> bool {
-        let generation = {
-            let mut queue = lock(&self.0.queue);
-            if !queue.retire(older_than_or_equal) {
-                return false;
-            }
-            self.0.generation.store(queue.generation, Ordering::Release);
-            queue.generation
-        };
-        self.0.emit(&Event::Retire { generation, reason });
-        true
+        acquire::retire(self.shared(), older_than_or_equal, reason)
     }
 
     /// Closes every idle connection now, and each that is in use when it comes back. The pool stays usable, with new
@@ -212,36 +320,74 @@ impl<C: Send + 'static> Pool<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn dispose(&self) {
-        let (generation, idle) = {
-            let mut queue = lock(&self.0.queue);
-            queue.generation += 1;
-            self.0.generation.store(queue.generation, Ordering::Release);
-            let idle = queue.drain();
-            (
-                queue.generation,
-                idle.into_iter()
-                    .map(|record| Held::of_record(self.clone(), record))
-                    .collect::<Vec<_>>(),
-            )
-        };
-        self.0.emit(&Event::Retire {
-            generation,
-            reason: "disposed",
-        });
-        drop(idle);
+        let (generation, idle) = self.shared().era().clear(|current| current + 1);
+        self.shared().emit(&Event::Dispose { generation });
+        for record in idle {
+            drop(Held::of_record(record));
+        }
+    }
+
+    /// Lets go of every connection without closing it, and starts empty (`dispose(close=False)` in SQLAlchemy): what is
+    /// idle now is left as it is for ever, and what is in use will be when it comes back.
+    ///
+    /// That is what a forked child has to do with what its parent has connected, and it does so by itself: the first use
+    /// of a pool in a child finds out. Call it where a child was made in a way that runs no fork handlers.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.pool().abandon();
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().opened()), (0, 0));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn abandon(&self) {
+        let era = self.shared().era();
+        era.end();
+        era.forget_idle();
+        // Begins the next one.
+        let _ = self.shared().era();
     }
 
     /// The generation of connections that are made now; the first is 0.
     pub fn generation(&self) -> Generation {
-        self.0.generation()
+        self.shared().era().generation()
+    }
+
+    /// What kind of pool it is, such as `QueuePool`.
+    pub fn kind(&self) -> &'static str {
+        self.shared().name
     }
 
     /// Every number below at one instant, and SQLAlchemy's status text as its `Display`.
     pub fn status(&self) -> Status {
-        lock(&self.0.queue).status(&self.0.options)
+        let shared = self.shared();
+        shared.era().frozen(|ledger, idle| {
+            let total = ledger.used();
+            let signed = |count| i64::try_from(count).unwrap_or(i64::MAX);
+            let (size, overflow) = match shared.keep {
+                usize::MAX => (0, 0),
+                size => (size, signed(total) - signed(size)),
+            };
+            Status {
+                kind: shared.name,
+                size,
+                checked_in: idle.len(),
+                overflow,
+                checked_out: total - idle.len(),
+                waiting: ledger.waiters.len(),
+                opened: ledger.opened,
+                closed: ledger.closed,
+                detached: ledger.detached,
+            }
+        })
     }
 
-    /// `pool_size`.
+    /// `pool_size`; 0 if the pool is unlimited.
     pub fn size(&self) -> usize {
         self.status().size
     }
@@ -286,18 +432,17 @@ impl<C: Send + 'static> Pool<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn holders(&self) -> Vec<Holder> {
-        let now = self.0.clock.now();
-        lock(&self.0.queue).slots.holders(now)
+        self.shared().holders()
     }
 
     /// The settings it was made with.
     pub fn options(&self) -> &PoolOptions {
-        &self.0.options
+        &self.shared().options
     }
 
     /// The clock it was made with.
     pub fn clock(&self) -> &Clock {
-        &self.0.clock
+        &self.shared().clock
     }
 
     /// Checks that no connection and no slot is lost: opened − closed − detached = idle + in use + being closed, and so on.
@@ -318,40 +463,44 @@ impl<C: Send + 'static> Pool<C> {
     ///
     /// If that is not so, which is a mistake of this crate.
     pub fn assert_invariants(&self) {
-        lock(&self.0.queue).assert_invariants();
-    }
-}
-
-/// Lends a handle of this thread that is kept, since asking for one costs two writes to a shared counter.
-fn on_this_thread<T>(call: impl FnOnce(&Thread) -> T) -> T {
-    thread_local!(static THIS: Thread = thread::current());
-    let mut call = Some(call);
-    match THIS.try_with(|thread| call.take().map(|call| call(thread))) {
-        Ok(Some(answer)) => answer,
-        // This thread is being torn down, and our handle is gone already.
-        _ => call.take().expect("it has not run")(&thread::current()),
+        let shared = self.shared();
+        shared.era().frozen(|ledger, idle| {
+            ledger.assert_invariants(idle, shared.limit);
+            assert!(
+                idle.len() <= shared.keep,
+                "{} idle connections, {} may be kept",
+                idle.len(),
+                shared.keep
+            );
+            assert_eq!(
+                shared.era().waiting(),
+                ledger.waiters.len(),
+                "those who wait are counted"
+            );
+        });
     }
 }
 
 impl<C: Send + 'static> Shared<C> {
-    fn generation(&self) -> Generation {
-        self.generation.load(Ordering::Acquire)
-    }
-
-    fn emit(&self, event: &Event<'_>) {
-        if !self.listeners.is_empty() {
-            shielded(|| self.listeners.emit(event));
-        }
+    fn holders(&self) -> Vec<Holder> {
+        let ledger = lock(&self.era().ledger);
+        let mut held: Vec<_> = ledger
+            .slots
+            .iter()
+            .filter_map(|slot| slot.holder(&self.clock))
+            .collect();
+        held.sort_by_key(|holder| std::cmp::Reverse(holder.age));
+        held
     }
 }
 
-impl<C: Send + 'static> Drop for Shared<C> {
+impl<C: Send + 'static> Drop for Handle<C> {
     fn drop(&mut self) {
-        let idle = lock(&self.queue).drain();
+        self.bell.ring();
+        // From now on whatever comes back is of an older generation, and closed.
+        let (_, idle) = self.shared.era().clear(|_| Generation::MAX);
         for record in idle {
-            let connection = record.id;
-            shielded(|| drop(record));
-            self.emit(&Event::Close { connection });
+            drop(Held::of_record(record));
         }
     }
 }
@@ -365,7 +514,8 @@ impl<C: Send + 'static> Clone for Pool<C> {
 impl<C: Send + 'static> fmt::Debug for Pool<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("options", &self.0.options)
+            .field("kind", &self.kind())
+            .field("options", self.options())
             .field("status", &self.status())
             .finish_non_exhaustive()
     }

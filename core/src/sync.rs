@@ -2,7 +2,8 @@
 //!
 //! Schedule explorers swap them for their own: the packages in `proof/` compile this crate's very source with
 //! `cfg(aludel_shuttle)` or `cfg(aludel_loom)`. Nothing else in this crate names `std::sync` for state that threads share
-//! and wait for, nor asks `std::thread` whether it panics. (What is only ever looked up may.)
+//! and wait for, asks `std::thread` who it is or whether it panics, or catches a panic. (What is only ever looked up, never
+//! waited for, may: see `pool/who.rs`.)
 
 #[cfg(not(any(aludel_shuttle, aludel_loom)))]
 mod system;
@@ -14,7 +15,7 @@ pub mod explored;
 #[cfg(any(aludel_shuttle, aludel_loom))]
 pub(crate) use explored::*;
 
-pub(crate) use std::sync::{Arc, PoisonError};
+pub(crate) use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Locks, poisoned or not.
 ///

@@ -192,6 +192,12 @@ impl Url {
         self.is_sqlite() && (self.database.is_none() || self.query_value("mode") == Some("memory"))
     }
 
+    /// Whether it is an SQLite database in memory that several connections of this process can share
+    /// (`cache=shared`).
+    pub fn is_shared_memory(&self) -> bool {
+        self.is_sqlite_memory() && self.query_value("cache") == Some("shared")
+    }
+
     /// The whole text with its secrets, **for drivers only**: what was parsed, with the scheme in lower case and the
     /// characters that need it percent-encoded.
     ///

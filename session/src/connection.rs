@@ -162,7 +162,9 @@ impl<C: Dialect> Connection<C> {
     pub fn invalidate(&mut self, reason: &str) {
         self.transaction
             .doom_root(&own_fault(format!("the connection was invalidated: {reason}")));
-        self.discard(reason);
+        if let Some(checkout) = self.checkout.take() {
+            checkout.invalidate(reason);
+        }
     }
 
     /// Lends the raw connection, for what only the driver's own type can do (COPY on PostgreSQL, multi-row `INSERT …
@@ -229,10 +231,10 @@ impl<C: Dialect> Connection<C> {
         self.worn = true;
     }
 
-    /// Closes the raw connection.
+    /// Parts with the raw connection, which nobody should trust any more.
     pub(crate) fn discard(&mut self, reason: &str) {
         if let Some(checkout) = self.checkout.take() {
-            checkout.invalidate(reason);
+            checkout.discard(reason);
         }
     }
 
@@ -240,7 +242,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn retire_generation(&mut self, reason: &str) {
         if let Some(checkout) = self.checkout.take() {
             self.engine.pool().retire(checkout.generation(), reason);
-            checkout.invalidate(reason);
+            checkout.discard(reason);
         }
     }
 
@@ -258,6 +260,18 @@ impl<C: Dialect> Connection<C> {
 
     pub(crate) fn is_connected(&self) -> bool {
         self.checkout.is_some()
+    }
+
+    /// Whether this process was forked from the one that made the raw connection.
+    pub(crate) fn is_of_parent(&self) -> bool {
+        self.checkout.as_ref().is_some_and(Checkout::is_of_parent)
+    }
+
+    /// Says in the pool's reports of holders whether a transaction is open.
+    pub(crate) fn report_in_transaction(&mut self, open: bool) {
+        if let Some(checkout) = &mut self.checkout {
+            checkout.set_in_transaction(open);
+        }
     }
 
     /// Whether a call to the driver was cut short.

@@ -63,6 +63,9 @@ mod transaction;
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 
+#[doc = include_str!("how_to_test.md")]
+pub mod how_to_test {}
+
 #[doc(hidden)]
 pub mod plumbing;
 
@@ -70,7 +73,7 @@ pub use aludel_core::{
     Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
     Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, pool, testing, url};
+pub use aludel_core::{classify, clock, dialect, event, mock, pool, testing, url};
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;

@@ -1,7 +1,7 @@
 //! Building an engine, and what it refuses to build.
 
 use aludel::prelude::*;
-use aludel::{ErrorKind, Url};
+use aludel::{ErrorKind, Url, pool};
 use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
 
@@ -38,18 +38,31 @@ fn a_url_may_be_parsed_before() -> aludel::Result<()> {
 }
 
 #[test]
-fn a_database_in_memory_has_one_connection_unless_told_otherwise() -> aludel::Result<()> {
+fn pool_class() -> aludel::Result<()> {
+    let kind = |url: &str| Ok::<_, aludel::Error>(Engine::<SqliteConnection>::new(url)?.pool().kind());
+    assert_eq!(kind("sqlite://")?, "ThreadLocalPool");
+    assert_eq!(kind("sqlite://:memory:")?, "ThreadLocalPool");
+    assert_eq!(kind("sqlite://bank.db")?, "QueuePool");
+    assert_eq!(kind("sqlite://shop?mode=memory&cache=shared")?, "QueuePool");
+    let engine = Engine::<SqliteConnection>::builder("sqlite://").pool_size(2).build()?;
+    assert_eq!(engine.pool().kind(), "QueuePool", "who speaks of sizes wants a queue");
+
     let engine = Engine::<SqliteConnection>::new("sqlite://")?;
     engine.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
     engine.begin(|session| Ok(session.batch_execute("INSERT INTO t VALUES (1)")?))?;
-    assert_eq!(engine.pool().opened(), 1);
-    assert_eq!(engine.pool().size(), 1);
+    assert_eq!(
+        engine.pool().opened(),
+        1,
+        "a thread keeps its connection, and with it the database"
+    );
     Ok(())
 }
 
 #[test]
 fn an_engine_is_shared_between_threads_and_with_its_clones() -> aludel::Result<()> {
-    let engine = Engine::<SqliteConnection>::new("sqlite://")?;
+    let engine = Engine::<SqliteConnection>::builder("sqlite://")
+        .pool(pool::Static)
+        .build()?;
     let clone = engine.clone();
     std::thread::spawn(move || clone.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?)))
         .join()

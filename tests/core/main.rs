@@ -2,4 +2,7 @@
 
 mod engine;
 mod manager;
+mod mock;
 mod pool_model;
+mod shared_cache;
+mod testing;

@@ -18,7 +18,7 @@ use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
 
 use database::{Connection, Database};
 use model::{Model, Outcome};
-use program::{Program, Step};
+use program::{MOMENT, Program, Step};
 
 /// More find more; a program takes about a millisecond.
 const PROGRAMS: u32 = 2_000;
@@ -53,7 +53,8 @@ struct Run {
     clock: TestClock,
     /// In the order of the model's.
     held: Vec<Checkout<Connection>>,
-    detached: Vec<Connection>,
+    detached: Vec<Checkout<Connection>>,
+    taken_out: Vec<Connection>,
     model: Model,
 }
 
@@ -68,6 +69,7 @@ impl Run {
             clock: test,
             held: Vec::new(),
             detached: Vec::new(),
+            taken_out: Vec::new(),
             model: Model::new(program.options.clone()),
         }
     }
@@ -80,9 +82,10 @@ impl Run {
         // With the last one the pool goes, and with the pool everything it had.
         self.database.heal();
         self.held.clear();
+        self.detached.clear();
         drop(self.pool);
         result?;
-        same("connections outside", self.database.open(), self.detached.len())
+        same("connections outside", self.database.open(), self.taken_out.len())
     }
 
     fn step(&mut self, step: &Step) -> Result<(), String> {
@@ -129,9 +132,34 @@ impl Run {
             }
             Step::Detach(which) => {
                 if let Some(index) = self.index(*which) {
-                    self.detached.push(self.held.remove(index).detach());
+                    let mut checkout = self.held.remove(index);
+                    checkout.detach();
+                    self.detached.push(checkout);
                     self.model.detach(index);
                 }
+            }
+            Step::DropDetached(which) => {
+                if let Some(index) = usize::from(*which).checked_rem(self.detached.len()) {
+                    drop(self.detached.remove(index));
+                    self.model.drop_detached(index);
+                }
+            }
+            Step::TakeOut(which) => {
+                if let Some(index) = self.index(*which) {
+                    let taken_out = self.held.remove(index).into_inner();
+                    self.taken_out.push(taken_out.map_err(|_| "nobody else's".to_owned())?);
+                    self.model.take_out(index);
+                }
+            }
+            Step::SoftInvalidate(which) => {
+                if let Some(index) = self.index(*which) {
+                    self.held[index].soft_invalidate("a program");
+                    self.model.held[index].soft_invalidated = true;
+                }
+            }
+            Step::Maintain => {
+                let panicked = catch_unwind(AssertUnwindSafe(|| self.pool.maintain())).is_err();
+                same("panicked", panicked, self.model.maintain())?;
             }
             Step::Retire(back) => {
                 let generation = self.pool.generation().saturating_sub(u64::from(*back));
@@ -142,8 +170,8 @@ impl Run {
                 self.pool.dispose();
                 self.model.dispose();
             }
-            Step::Pass(seconds) => {
-                let time = Duration::from_secs(u64::from(*seconds));
+            Step::Pass(moments) => {
+                let time = u32::from(*moments) * MOMENT;
                 self.clock.advance(time);
                 self.model.now += time;
             }
@@ -210,7 +238,7 @@ impl Run {
         same(
             "open at the database",
             self.database.open(),
-            self.model.idle.len() + self.held.len() + self.detached.len(),
+            self.model.idle.len() + self.held.len() + self.detached.len() + self.taken_out.len(),
         )?;
         let ids: Vec<_> = self.held.iter().map(Checkout::id).collect();
         same("who is held", ids, self.model.held.iter().map(|held| held.id).collect())

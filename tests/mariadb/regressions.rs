@@ -87,6 +87,32 @@ fn definition_that_is_loaded_ends_the_root() {
 }
 
 #[test]
+fn definition_whose_answer_is_lost_ends_the_root_all_the_same() {
+    let database = setup("analyze_lost", "");
+    let script = FaultScript::new();
+    let engine = Engine::<MysqlConnection>::builder(database.url())
+        .faults(script.clone())
+        .build()
+        .unwrap();
+    let error = engine
+        .begin(|s| {
+            diesel::sql_query("INSERT INTO t VALUES (1)").execute(s)?;
+            // An error that by itself undoes its statement alone, so nobody would ask.
+            script.fail_after(Phase::Statement, DatabaseErrorKind::CheckViolation, "lost");
+            let lost = diesel::sql_query("ANALYZE TABLE t").load::<Row>(s).map(|_| ());
+            assert!(lost.is_err());
+            diesel::sql_query("INSERT INTO t VALUES (2)").execute(s)?; // in autocommit, if it were sent
+            Ok(())
+        })
+        .unwrap_err();
+    assert_eq!(
+        (error.outcome(), count(database.url())),
+        (Some(Outcome::Committed), 1),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_rerun_after_ddl_does_not_apply_twice() {
     let database = setup("ddl_retry", "");
     let script = FaultScript::new();

@@ -25,3 +25,4 @@ mod objects;
 mod raw;
 mod regressions;
 mod retry;
+mod testing;

@@ -3,9 +3,12 @@
 
 mod design;
 mod endings;
+mod mock;
 mod objects;
 mod regressions;
 mod rerun;
+mod shared_cache;
 mod stories;
 mod support;
+mod testing;
 mod transactions;

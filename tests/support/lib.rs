@@ -7,8 +7,8 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`gate`] | named stages for stories that two threads tell together |
-//! | [`log`] | a log of events that is compared as a whole |
-//! | [`stories`] | what transactions and the pool did, as lines for that log |
+//! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
+//! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
@@ -23,7 +23,6 @@
 // The story of a test.
 pub mod account;
 pub mod gate;
-pub mod log;
 pub mod poll;
 mod promise;
 pub mod stories;
@@ -44,6 +43,6 @@ pub mod ports;
 pub mod program;
 pub mod watchdog;
 
+pub use aludel::testing::EventLog;
 pub use database::TestDatabase;
 pub use gate::{Gate, Meeting};
-pub use log::EventLog;

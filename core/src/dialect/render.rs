@@ -5,7 +5,7 @@ use diesel::query_builder::{QueryBuilder as _, QueryFragment};
 use diesel::result::QueryResult;
 
 /// Renders a query with the backend's own builder: placeholders, no values.
-pub(super) fn render<DB, T>(query: &T, backend: &DB) -> QueryResult<String>
+pub(crate) fn render<DB, T>(query: &T, backend: &DB) -> QueryResult<String>
 where
     DB: Backend,
     DB::QueryBuilder: Default,

@@ -13,6 +13,8 @@ use crate::control::Control;
 use crate::error::{Error, Result};
 use crate::url::Url;
 
+mod shared_cache;
+
 /// How long SQLite waits for a lock before it answers BUSY, in milliseconds; `?busy_timeout=` in the URL changes it.
 ///
 /// SQLite itself does not wait at all, which turns every overlap of two writers into an error. Much longer than this,

@@ -10,13 +10,14 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::keeper::Keeper;
 use super::{Engine, ErrorHook, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Dialect, IsolationLevel, Setup};
 use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::Log;
-use crate::pool::{Pool, PoolOptions};
+use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -24,7 +25,8 @@ use crate::url::Url;
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
-/// ///
+/// use std::time::Duration;
+///
 /// use aludel_core::Engine;
 /// use aludel_core::pool::PrePing;
 /// use diesel::SqliteConnection;
@@ -43,7 +45,10 @@ use crate::url::Url;
 pub struct EngineBuilder<C: Dialect> {
     url: Result<Url>,
     pool: PoolOptions,
-    sized: bool,
+    /// The kind that was asked for; else the URL decides.
+    kind: Option<AnyKind<C>>,
+    /// The first option that only a queue of connections has a use for.
+    sized: Option<&'static str>,
     isolation_level: Option<IsolationLevel>,
     log: Log,
     clock: Clock,
@@ -59,7 +64,8 @@ impl<C: Dialect> EngineBuilder<C> {
         Self {
             url,
             pool: PoolOptions::default(),
-            sized: false,
+            kind: None,
+            sized: None,
             isolation_level: None,
             log: Log::default(),
             clock: Clock::system(),
@@ -86,10 +92,7 @@ impl<C: Dialect> EngineBuilder<C> {
             )));
         }
         let driver_url = C::driver_url(&url)?;
-        let mut pool = self.pool;
-        if url.is_sqlite_memory() && !self.sized {
-            (pool.pool_size, pool.max_overflow) = (1.into(), 0.into());
-        }
+        let kind = choose(self.kind, self.sized, &url)?;
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
@@ -102,9 +105,17 @@ impl<C: Dialect> EngineBuilder<C> {
             setup: Setup::new(url.clone(), self.isolation_level),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
+            faults: self.faults.clone(),
+            keeper: url.is_shared_memory().then(Keeper::new),
         };
         Ok(Engine(Arc::new(Inner {
-            pool: Pool::new(connector, pool, self.clock.clone(), Listeners::new(listeners)),
+            pool: Pool::of_kind(
+                kind,
+                connector,
+                self.pool,
+                self.clock.clone(),
+                Listeners::new(listeners),
+            ),
             url,
             clock: self.clock,
             listeners: user,
@@ -112,6 +123,22 @@ impl<C: Dialect> EngineBuilder<C> {
             log,
             faults: self.faults,
         })))
+    }
+}
+
+/// A database in memory lives and dies with its connection, so each thread keeps one; unless somebody speaks of sizes,
+/// and so of a queue.
+fn choose<C: Dialect>(kind: Option<AnyKind<C>>, sized: Option<&str>, url: &Url) -> Result<AnyKind<C>> {
+    let Some(kind) = kind else {
+        let private = url.is_sqlite_memory() && !url.is_shared_memory() && sized.is_none();
+        return Ok(if private { ThreadLocal.into() } else { Queue.into() });
+    };
+    match sized {
+        Some(option) if kind.name() != "QueuePool" => Err(Error::configuration(format!(
+            "`{option}` has no meaning for a {}: leave it out, or choose pool::Queue",
+            kind.name()
+        ))),
+        _ => Ok(kind),
     }
 }
 

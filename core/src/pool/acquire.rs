@@ -1,69 +1,154 @@
 //! From a request to a connection that is fit to be handed out.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::Pool;
-use super::connector::{CheckoutInfo, Refuse};
+use super::Holder;
+use super::bounded::{Bounded, bounded};
+use super::connector::{BoxError, CheckoutInfo, PingVerdict, Refuse};
 use super::error::PoolError;
-use super::held::Held;
+use super::held::{Held, Made, What, dial};
+use super::kind::Rule;
 use super::options::{Limit, PrePing};
-use super::queue::Taken;
-use super::record::{Record, Who};
-use super::waiter::{Grant, Waiter};
-use crate::event::Event;
-use crate::sync::{Arc, lock};
+use super::record::{Permit, Record, RecordState, Who};
+use super::shared::{Shared, Taken};
+use super::waiter::{Grant, Waiter, Woken};
+use crate::clock::{Clock, Ticks};
+use crate::event::{Event, RecycleCause, Step};
+use crate::sync::{Arc, catch_unwind, lock, resume_unwind};
+
+/// What a call on a helper thread has come to: a panic, an error, or what was asked for.
+type Called<T> = std::thread::Result<Result<T, BoxError>>;
 
 /// How often a checkout hook may ask for another connection; SQLAlchemy's number.
 const REPLACEMENTS: u32 = 2;
 
-impl<C: Send + 'static> Pool<C> {
-    pub(super) fn acquire(&self, who: Who<'_>, timeout: Duration) -> Result<Held<C>, PoolError> {
-        let place = who.place;
-        let taken = lock(&self.0.queue).take(who);
-        let (mut held, waited) = match taken {
-            Taken::Record(record) => (Held::of_record(self.clone(), record), Duration::ZERO),
-            Taken::Permit(slot) => (Held::of_permit(self.clone(), slot), Duration::ZERO),
-            Taken::Wait(waiter) => self.wait(waiter, timeout)?,
-        };
-        let mut info = Info {
+/// One checkout on its way.
+pub(super) struct Acquire<'a, C: Send + 'static> {
+    shared: &'a Arc<Shared<C>>,
+    place: &'static std::panic::Location<'static>,
+    timeout: Duration,
+    deadline: Deadline,
+    waited: Duration,
+    fresh: bool,
+}
+
+/// When a checkout gives up.
+enum Deadline {
+    /// Nothing has taken time yet: the way without waiting reads no clock.
+    Unread,
+    Never,
+    At(Instant),
+}
+
+impl Deadline {
+    fn of(start: Instant, timeout: Duration) -> Self {
+        start.checked_add(timeout).map_or(Self::Never, Self::At)
+    }
+}
+
+impl<'a, C: Send + 'static> Acquire<'a, C> {
+    pub(super) fn new(
+        shared: &'a Arc<Shared<C>>,
+        place: &'static std::panic::Location<'static>,
+        timeout: Duration,
+    ) -> Self {
+        Self {
+            shared,
             place,
-            waited,
+            timeout,
+            deadline: Deadline::Unread,
+            waited: Duration::ZERO,
             fresh: false,
+        }
+    }
+
+    /// Makes what was found fit to be handed out, or finds something.
+    pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Held<C>, PoolError> {
+        let taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
+        let mut held = match taken {
+            Taken::Record(record) => Held::of_record(record),
+            other => self.take_slowly(other)?,
         };
-        self.freshen(&mut held, &mut info)?;
-        self.ask_hook(&mut held, &mut info)?;
-        self.0.emit(&Event::Checkout {
-            connection: held.id(),
-            waited,
-        });
+        self.freshen(&mut held)?;
+        if self.shared.hooked {
+            self.ask_hook(&mut held)?;
+        }
+        if !self.shared.listeners.is_empty() {
+            self.shared.emit(&Event::Checkout {
+                connection: held.id(),
+                waited: self.waited,
+            });
+        }
         Ok(held)
     }
 
     #[cold]
-    fn wait(&self, waiter: Arc<Waiter<C>>, timeout: Duration) -> Result<(Held<C>, Duration), PoolError> {
-        let clock = &self.0.clock;
-        let started = clock.now();
-        let mut waiting = Waiting {
-            pool: self,
+    fn take_slowly(&mut self, taken: Taken<C>) -> Result<Held<C>, PoolError> {
+        match taken {
+            Taken::Record(record) => Ok(Held::of_record(record)),
+            Taken::Permit(permit) => {
+                for record in self.shared.era().orphans() {
+                    drop(Held::of_record(record));
+                }
+                Ok(Held::of_permit(permit))
+            }
+            Taken::Wait(waiter) => self.wait(waiter),
+            Taken::Refused(holder) => Err(PoolError::AlreadyCheckedOut {
+                kind: self.shared.name,
+                same_thread: self.shared.rule == Rule::OnePerThread,
+                holder,
+            }),
+        }
+    }
+
+    /// How long connecting and testing may take. Zero is for those who will not wait for other borrowers; to connect takes
+    /// time all the same.
+    fn patience(&self) -> Duration {
+        match self.timeout {
+            Duration::ZERO => self.shared.options.pool_timeout,
+            some => some,
+        }
+    }
+
+    /// The moment at which the caller gives up; none if it never does.
+    fn deadline(&mut self) -> Option<Instant> {
+        let (clock, timeout) = (&self.shared.clock, self.patience());
+        if matches!(self.deadline, Deadline::Unread) {
+            self.deadline = Deadline::of(clock.now(), timeout);
+        }
+        match self.deadline {
+            Deadline::At(moment) => Some(moment),
+            Deadline::Unread | Deadline::Never => None,
+        }
+    }
+
+    fn wait(&mut self, waiter: Arc<Waiter<C>>) -> Result<Held<C>, PoolError> {
+        let started = waiter.since;
+        self.deadline = Deadline::of(started, self.timeout);
+        let deadline = self.deadline();
+        let clock = &self.shared.clock;
+        let grant = Waiting {
+            shared: self.shared,
             waiter: Some(waiter),
-        };
-        let held = waiting.wait(timeout);
-        let waited = clock.now().saturating_duration_since(started);
-        match held {
-            Ok(held) => Ok((held, waited)),
+        }
+        .wait(clock, deadline);
+        self.waited = clock.now().saturating_duration_since(started);
+        match grant {
+            Ok(Grant::Record(record)) => Ok(Held::of_record(record)),
+            Ok(Grant::Permit(permit)) => Ok(Held::of_permit(permit)),
             Err(holders) => {
-                self.0.emit(&Event::PoolTimeout { waited });
-                let options = &self.0.options;
+                self.shared.emit(&Event::PoolTimeout { waited: self.waited });
                 let number = |limit| match limit {
                     Limit::AtMost(connections) => connections,
                     Limit::Unlimited => 0,
                 };
-                let (size, overflow) = (number(options.pool_size), number(options.max_overflow));
+                let options = &self.shared.options;
                 Err(PoolError::Timeout {
-                    size,
-                    overflow,
-                    timeout,
-                    waited,
+                    kind: self.shared.name,
+                    size: number(options.pool_size).min(self.shared.limit),
+                    overflow: number(options.max_overflow).min(self.shared.limit - 1),
+                    timeout: self.timeout,
+                    waited: self.waited,
                     holders,
                 })
             }
@@ -71,82 +156,220 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     /// Connects where there is nothing, and replaces what is retired, too old or dead.
-    fn freshen(&self, held: &mut Held<C>, info: &mut Info) -> Result<(), PoolError> {
-        let options = &self.0.options;
-        let Some(record) = &mut held.record else {
-            return info.connect(held);
+    fn freshen(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
+        let shared = self.shared;
+        let Some(record) = held.record() else {
+            return self.connect(held);
         };
-        let now = self.0.note_checkout.then(|| self.0.clock.now());
-        let since = |then| now.map_or(Duration::ZERO, |now| now.saturating_duration_since(then));
-        let aged = options
+        let retired = record.generation < shared.era().generation();
+        if !retired && !shared.note_checkout && shared.options.pre_ping == PrePing::Never {
+            return Ok(());
+        }
+        self.examine(held, retired)
+    }
+
+    fn examine(&mut self, held: &mut Held<C>, retired: bool) -> Result<(), PoolError> {
+        let shared = self.shared;
+        let Some(record) = held.record() else { return Ok(()) };
+        let options = &shared.options;
+        let now = if shared.note_checkout {
+            shared.clock.ticks()
+        } else {
+            Ticks::default()
+        };
+        let cause = if retired {
+            Some(RecycleCause::Retired)
+        } else if options
             .pool_recycle
-            .is_some_and(|limit| since(record.connected_at) > limit);
-        if aged || record.generation < self.0.generation() {
-            held.close();
-            return info.connect(held);
+            .is_some_and(|limit| now.since(record.connected_at) > limit)
+        {
+            Some(RecycleCause::Age)
+        } else if record.expires_at.is_some_and(|expiry| now >= expiry) {
+            Some(RecycleCause::Lifetime)
+        } else {
+            None
+        };
+        if let Some(cause) = cause
+            && !shared.precious
+        {
+            held.recycle(cause);
+            return self.connect(held);
         }
         let ping = match options.pre_ping {
             PrePing::Never => false,
             PrePing::Always => true,
-            PrePing::IdleFor(limit) => record.idle_since.is_none_or(|idle| since(idle) >= limit),
+            PrePing::IdleFor(limit) => record.idle_since.is_none_or(|idle| now.since(idle) >= limit),
         };
-        if !ping {
-            return Ok(());
-        }
-        let answer = self.0.connector.ping(&mut record.raw);
-        let Record { id, generation, .. } = **record;
-        self.0.emit(&Event::Ping {
-            connection: id,
+        if ping { self.ping(held) } else { Ok(()) }
+    }
+
+    fn ping(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
+        let (connection, generation) = match held.record() {
+            Some(record) => (record.id, record.generation),
+            None => return Ok(()),
+        };
+        let answer = self.ask(held)?;
+        self.shared.emit(&Event::Ping {
+            connection,
             alive: answer.is_ok(),
         });
         if let Err(error) = answer {
             let reason = format!("pre-ping failed: {error}");
-            // First, since closing a dead connection may take a while and the others need not find out for themselves.
-            self.retire(generation, &reason);
-            held.invalidate(&reason);
-            info.connect(held)?;
+            let verdict = self.shared.connector.judge_ping(&error);
+            if verdict == PingVerdict::Retire {
+                // First, since closing a dead connection may take a while and the others need not find out for themselves.
+                retire(self.shared, generation, &reason);
+            }
+            held.invalidate(&reason, false);
+            if verdict == PingVerdict::Raise {
+                return Err(PoolError::Ping(error));
+            }
+            self.connect(held)?;
         }
         Ok(())
     }
 
-    fn ask_hook(&self, held: &mut Held<C>, info: &mut Info) -> Result<(), PoolError> {
-        for replaced in 0..=REPLACEMENTS {
-            let Some(record) = &mut held.record else { break };
-            let told = info.of(record);
-            match self.0.connector.on_checkout(&mut record.raw, &told) {
-                Ok(()) => return Ok(()),
-                Err(Refuse::Error(error)) => {
-                    held.invalidate(&format!("refused at checkout: {error}"));
-                    return Err(PoolError::Refused(error));
-                }
-                Err(Refuse::Reconnect) => held.invalidate("refused at checkout"),
+    /// Pings, for as long as the caller has time.
+    pub(super) fn ask(&mut self, held: &mut Held<C>) -> Result<Result<(), BoxError>, PoolError> {
+        let deadline = self.deadline();
+        let shared = self.shared;
+        if deadline.is_none() || !shared.may_block {
+            let Some(record) = held.record() else { return Ok(Ok(())) };
+            return Ok(shared.connector.ping(&mut record.raw));
+        }
+        let What::Record(record) = held.take() else {
+            return Ok(Ok(()));
+        };
+        let (slot, connection) = (Arc::clone(&record.permit.slot), record.id);
+        let job = move || {
+            let mut record = record;
+            let shared = Arc::clone(&record.permit.shared);
+            let answer = catch_unwind(|| shared.connector.ping(&mut record.raw));
+            (record, answer)
+        };
+        let answer = bounded(Bounded {
+            clock: &shared.clock,
+            deadline,
+            job,
+            left: || slot.enter(RecordState::LeftBehind),
+            late: |(record, answer): (Box<Record<C>>, _)| late_ping(record, matches!(answer as Called<()>, Ok(Ok(())))),
+        });
+        match answer {
+            Some((record, Ok(answer))) => {
+                *held = Held::of_record(record);
+                Ok(answer)
             }
-            if replaced < REPLACEMENTS {
-                info.connect(held)?;
+            Some((record, Err(panic))) => {
+                *held = Held::of_record(record);
+                resume_unwind(panic)
+            }
+            None => Err(self.left_behind(Step::Ping, connection)),
+        }
+    }
+
+    /// Makes a connection, in the place of the one that there was.
+    pub(super) fn connect(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
+        self.fresh = true;
+        let Some(permit) = held.begin_to_connect() else {
+            return Ok(());
+        };
+        if let Some(reason) = lost(self.shared, &permit) {
+            return Err(PoolError::InMemoryDatabaseLost { reason });
+        }
+        let (permit, made) = self.make(permit)?;
+        held.connected(permit, made);
+        Ok(())
+    }
+
+    /// Makes a connection, for as long as the caller has time.
+    fn make(&mut self, permit: Permit<C>) -> Result<(Permit<C>, Made<C>), PoolError> {
+        let deadline = self.deadline();
+        let shared = self.shared;
+        let within = deadline.map(|deadline| deadline.saturating_duration_since(shared.clock.now()));
+        let made = if within.is_none() || !shared.may_block {
+            Some((permit, Ok(dial(shared, within))))
+        } else {
+            let slot = Arc::clone(&permit.slot);
+            let job = move || {
+                let shared = Arc::clone(&permit.shared);
+                let made = catch_unwind(|| dial(&shared, within));
+                (permit, made)
+            };
+            bounded(Bounded {
+                clock: &shared.clock,
+                deadline,
+                job,
+                left: || slot.enter(RecordState::LeftBehind),
+                late: |(permit, made): (Permit<C>, Called<Made<C>>)| {
+                    late_connect(permit, made.ok().and_then(Result::ok));
+                },
+            })
+        };
+        match made {
+            Some((permit, Ok(Ok(made)))) => Ok((permit, made)),
+            Some((permit, Ok(Err(error)))) => {
+                drop(permit);
+                shared.emit(&Event::ConnectFailed { error: &*error });
+                Err(PoolError::Connect(error))
+            }
+            Some((permit, Err(panic))) => {
+                drop(permit);
+                resume_unwind(panic)
+            }
+            None => Err(self.left_behind(Step::Connect, 0)),
+        }
+    }
+
+    fn left_behind(&self, step: Step, connection: u64) -> PoolError {
+        self.shared.emit(&Event::LeftBehind { step, connection });
+        PoolError::Unresponsive {
+            step,
+            timeout: self.patience(),
+        }
+    }
+
+    fn ask_hook(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
+        for replaced in 0..=REPLACEMENTS {
+            let told = match held.record() {
+                Some(record) => self.info(record),
+                None => break,
+            };
+            let Some(record) = held.record() else { break };
+            match self.shared.connector.on_checkout(&mut record.raw, &told) {
+                Ok(()) => return Ok(()),
+                Err(refusal) => self.refused(held, refusal, replaced)?,
             }
         }
         Err(PoolError::RefusedAgain { replaced: REPLACEMENTS })
     }
-}
 
-/// What is known of a checkout in progress.
-struct Info {
-    place: &'static std::panic::Location<'static>,
-    waited: Duration,
-    fresh: bool,
-}
-
-impl Info {
-    fn connect<C: Send + 'static>(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
-        self.fresh = true;
-        held.connect()
+    #[cold]
+    fn refused(&mut self, held: &mut Held<C>, refusal: Refuse, replaced: u32) -> Result<(), PoolError> {
+        match refusal {
+            Refuse::Error(error) => {
+                held.invalidate(&format!("refused at checkout: {error}"), true);
+                return Err(PoolError::Refused(error));
+            }
+            Refuse::Reconnect => held.invalidate("refused at checkout", true),
+            Refuse::ReconnectAll => {
+                let generation = held.record().map_or(0, |record| record.generation);
+                retire(self.shared, generation, "refused at checkout");
+                held.invalidate("refused at checkout", true);
+            }
+        }
+        if replaced < REPLACEMENTS {
+            self.connect(held)
+        } else {
+            Ok(())
+        }
     }
 
-    fn of<C>(&self, record: &Record<C>) -> CheckoutInfo {
+    #[inline]
+    fn info(&self, record: &Record<C>) -> CheckoutInfo {
         CheckoutInfo {
             connection: record.id,
             generation: record.generation,
-            connected_at: record.connected_at,
+            connected_at: self.shared.clock.at(record.connected_at),
             fresh: self.fresh,
             waited: self.waited,
             place: self.place,
@@ -154,47 +377,104 @@ impl Info {
     }
 }
 
+/// Why the database in memory that this caller had is gone, if it has not been told yet.
+fn lost<C: Send + 'static>(shared: &Shared<C>, permit: &Permit<C>) -> Option<String> {
+    if !shared.precious {
+        return None;
+    }
+    let mut lost = lock(&shared.era().lost);
+    let mine = |thread: u64| shared.rule != Rule::OnePerThread || thread == permit.slot.thread();
+    let found = lost.iter().position(|(thread, _)| mine(*thread))?;
+    Some(lost.remove(found).1)
+}
+
+/// Starts a new generation if this one has not been retired yet.
+pub(super) fn retire<C: Send + 'static>(shared: &Shared<C>, older: u64, reason: &str) -> bool {
+    let Some(generation) = shared.era().retire(older) else {
+        return false;
+    };
+    shared.emit(&Event::Retire { generation, reason });
+    true
+}
+
+/// On the helper thread: a connect has ended that nobody waits for any more.
+fn late_connect<C: Send + 'static>(permit: Permit<C>, made: Option<Made<C>>) {
+    let shared = Arc::clone(&permit.shared);
+    permit.slot.enter(RecordState::Connecting);
+    let mut held = Held::of_nothing();
+    let alive = made.is_some();
+    if let Some(made) = made {
+        held.connected(permit, made);
+    }
+    shared.emit(&Event::CaughtUp {
+        step: Step::Connect,
+        connection: held.id(),
+        alive,
+    });
+    held.give_back(false, false);
+}
+
+/// On the helper thread: a ping has ended that nobody waits for any more.
+fn late_ping<C: Send + 'static>(record: Box<Record<C>>, alive: bool) {
+    let shared = Arc::clone(&record.permit.shared);
+    record.permit.slot.enter(RecordState::CheckedOut);
+    shared.emit(&Event::CaughtUp {
+        step: Step::Ping,
+        connection: record.id,
+        alive,
+    });
+    let mut held = Held::of_record(record);
+    if alive {
+        held.give_back(false, false);
+    } else {
+        held.invalidate("the server did not answer a ping in time", false);
+    }
+}
+
 /// A place in the queue; dropped, it is given up, and what was granted meanwhile goes on to the next.
 pub(super) struct Waiting<'a, C: Send + 'static> {
-    pub(super) pool: &'a Pool<C>,
+    pub(super) shared: &'a Arc<Shared<C>>,
     /// `None` once it has been granted something or has left.
     pub(super) waiter: Option<Arc<Waiter<C>>>,
 }
 
 impl<C: Send + 'static> Waiting<'_, C> {
     /// What was granted, or who holds the connections.
-    fn wait(&mut self, timeout: Duration) -> Result<Held<C>, Vec<super::Holder>> {
-        let clock = &self.pool.0.clock;
-        let deadline = clock.now().checked_add(timeout);
-        let granted = self.waiter.as_ref().and_then(|waiter| waiter.wait(clock, deadline));
-        if let Some(grant) = granted {
-            self.waiter = None;
-            return Ok(self.own(grant));
+    fn wait(mut self, clock: &Clock, deadline: Option<Instant>) -> Result<Grant<C>, Vec<Holder>> {
+        while let Some(waiter) = &self.waiter {
+            let granted = match waiter.wait(clock, deadline) {
+                Woken::Granted(grant) => Some(grant),
+                Woken::Look => self.shared.era().look_again(waiter),
+                Woken::TimedOut => break,
+            };
+            if let Some(grant) = granted {
+                self.waiter = None;
+                return Ok(grant);
+            }
         }
         // A grant may have come just now: then it is used.
-        self.leave()
-            .map_or_else(|| Err(self.pool.holders()), |grant| Ok(self.own(grant)))
+        self.leave().ok_or_else(|| self.shared.holders())
     }
 
     /// Leaves the queue; answers the grant that came first, if one did.
     fn leave(&mut self) -> Option<Grant<C>> {
         let waiter = self.waiter.take()?;
-        let left = lock(&self.pool.0.queue).leave(&waiter);
-        if left { None } else { waiter.take() }
-    }
-
-    fn own(&self, grant: Grant<C>) -> Held<C> {
-        match grant {
-            Grant::Record(record) => Held::of_record(self.pool.clone(), record),
-            Grant::Permit(slot) => Held::of_permit(self.pool.clone(), slot),
+        match self.shared.era().leave(&waiter) {
+            Err(grant) => Some(grant),
+            Ok(next) => {
+                if let Some(next) = next {
+                    next.wake();
+                }
+                None
+            }
         }
     }
 }
 
 impl<C: Send + 'static> Drop for Waiting<'_, C> {
     fn drop(&mut self) {
-        if let Some(grant) = self.leave() {
-            self.own(grant).give_back(false, false);
+        if let Some(Grant::Record(record)) = self.leave() {
+            Held::of_record(record).give_back(false, false);
         }
     }
 }

@@ -4,9 +4,11 @@ use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
-use super::Pool;
-use super::held::Held;
+use super::extensions::Extensions;
+use super::held::{Held, What};
+use super::raw::Raw;
 use super::record::Record;
+use crate::event::Event;
 
 /// A connection on loan from a [`Pool`]; dropping it gives it back (SQLAlchemy's `PoolProxiedConnection`).
 ///
@@ -61,11 +63,8 @@ impl<C: Send + 'static> Checkout<C> {
 
     /// Time since the connection was made: what `pool_recycle` is compared with.
     pub fn age(&self) -> Duration {
-        self.pool()
-            .0
-            .clock
-            .now()
-            .saturating_duration_since(self.record().connected_at)
+        let record = self.record();
+        record.permit.shared.clock.ticks_now().since(record.connected_at)
     }
 
     /// Says whether the server may hold an open transaction. A clean connection is returned without a round trip.
@@ -93,18 +92,20 @@ impl<C: Send + 'static> Checkout<C> {
     }
 
     /// Says whether a driver call is in progress. Dropped during one, as by a panic, the connection is closed: nobody
-    /// knows where in its protocol it stands.
+    /// knows where in its protocol it stands. (A database in memory, which would die with it, gets a ROLLBACK instead.)
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
     /// use aludel_core::Engine;
     /// use diesel::SqliteConnection;
     ///
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let path = std::env::temp_dir().join(format!("aludel-busy-{}.db", std::process::id()));
+    /// let engine = Engine::<SqliteConnection>::new(format!("sqlite://{}", path.display()))?;
     /// let mut raw = engine.raw_connection()?;
     /// raw.set_busy(true);
     /// drop(raw); // in the middle of a call, as far as anybody knows
     /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 1));
+    /// # std::fs::remove_file(path).ok();
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
@@ -133,12 +134,11 @@ impl<C: Send + 'static> Checkout<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn invalidate(mut self, reason: &str) {
-        self.held.invalidate(reason);
+        self.held.invalidate(reason, true);
     }
 
-    /// Takes the connection out of the pool for good; its place is free at once (SQLAlchemy's `detach`).
-    ///
-    /// It is not reset, and closing it is the caller's business.
+    /// Gives back a connection that nobody should trust, as after a panic: it is closed. Only a database in memory, which
+    /// would die with it, is given the chance of a ROLLBACK first, and kept if that succeeds.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -146,31 +146,156 @@ impl<C: Send + 'static> Checkout<C> {
     /// use diesel::SqliteConnection;
     ///
     /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let connection: SqliteConnection = engine.raw_connection()?.detach();
-    /// assert_eq!(engine.pool().status().detached, 1);
+    /// engine.raw_connection()?.discard("for a test");
+    /// assert_eq!(engine.pool().checkedin(), 1); // with all its tables
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn discard(mut self, reason: &str) {
+        if self.record().permit.shared.precious {
+            self.held.give_back(true, true);
+        } else {
+            self.held.invalidate(reason, true);
+        }
+    }
+
+    /// Has the connection closed when it comes back, and not before (`invalidate(soft=True)` in SQLAlchemy). A database in
+    /// memory stays.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::{Engine, pool};
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://bank.db").build()?;
+    /// # let path = std::env::temp_dir().join(format!("aludel-soft-{}.db", std::process::id()));
+    /// # let engine = Engine::<SqliteConnection>::builder(format!("sqlite://{}", path.display())).build()?;
+    /// let mut raw = engine.raw_connection()?;
+    /// raw.soft_invalidate("its settings were changed");
+    /// assert_eq!(raw.id(), 1); // still usable
+    /// drop(raw);
+    /// assert_eq!(engine.raw_connection()?.id(), 2);
+    /// # std::fs::remove_file(path).ok();
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn soft_invalidate(&mut self, reason: &str) {
+        let record = self.record_mut();
+        if !std::mem::replace(&mut record.soft_invalidated, true) {
+            let connection = record.id;
+            record.permit.shared.emit(&Event::SoftInvalidate { connection, reason });
+        }
+    }
+
+    /// Takes the connection out of the pool; its place is free at once (SQLAlchemy's `detach`). It stays usable here, and
+    /// is closed when this is dropped.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut raw = engine.raw_connection()?;
+    /// raw.detach();
+    /// assert_eq!((engine.pool().checkedout(), engine.pool().status().detached), (0, 1));
+    /// diesel::connection::SimpleConnection::batch_execute(&mut *raw, "SELECT 1")?;
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn detach(&mut self) {
+        self.held.detach();
+    }
+
+    /// Whether it was [detached](Self::detach).
+    pub fn is_detached(&self) -> bool {
+        !self.record().permit.is_armed()
+    }
+
+    /// Takes the raw connection itself out of the pool. It is not reset, and closing it is the caller's business.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let connection: SqliteConnection = engine.raw_connection()?.into_inner().expect("it is not on loan");
     /// # drop(connection);
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
+    ///
+    /// # Errors
+    ///
+    /// The loan, if the pool is an adopted one: its owner wants it back.
     #[expect(clippy::missing_panics_doc, reason = "a checkout always has its record")]
-    pub fn detach(mut self) -> C {
-        self.held
-            .detach()
-            .expect("only detach and drop take the record, and both consume the checkout")
+    pub fn into_inner(mut self) -> Result<C, Raw<C>> {
+        let raw = self.held.take_raw();
+        raw.expect(HAS_RECORD).into_inner()
     }
 
-    /// The pool it came from.
-    pub fn pool(&self) -> &Pool<C> {
-        &self.held.permit.pool
+    /// The user's values for this raw connection; they go with it (SQLAlchemy's `info`).
+    pub fn info(&self) -> &Extensions {
+        &self.record().info
     }
 
+    /// The same, to be changed.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// struct Prepared;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.raw_connection()?.info_mut().insert(Prepared);
+    /// assert!(engine.raw_connection()?.info().get::<Prepared>().is_some());
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn info_mut(&mut self) -> &mut Extensions {
+        &mut self.record_mut().info
+    }
+
+    /// The user's values for this place in the pool; they outlive its raw connections (SQLAlchemy's `record_info`).
+    pub fn record_info(&self) -> &Extensions {
+        &self.record().slot_info
+    }
+
+    /// The same, to be changed.
+    pub fn record_info_mut(&mut self) -> &mut Extensions {
+        &mut self.record_mut().slot_info
+    }
+
+    /// Whether this process was forked from the one that made the connection, which is not to be touched then: what is
+    /// sent on it would get between the parent's statements. Dropped, it is left alone.
+    pub fn is_of_parent(&self) -> bool {
+        self.held.permit().is_some_and(super::record::Permit::is_foreign)
+    }
+
+    /// Says for reports of holders whether a transaction is open.
+    pub fn set_in_transaction(&mut self, open: bool) {
+        let slot = &self.record().permit.slot;
+        slot.in_transaction.store(open, std::sync::atomic::Ordering::Relaxed);
+    }
+
+    #[inline]
     fn record(&self) -> &Record<C> {
-        self.held
-            .record
-            .as_ref()
-            .expect("only detach and drop take the record, and both consume the checkout")
+        match self.held.what() {
+            What::Record(record) => record,
+            What::Permit(_) | What::Nothing => unreachable!("{HAS_RECORD}"),
+        }
+    }
+
+    #[inline]
+    fn record_mut(&mut self) -> &mut Record<C> {
+        self.held.record().expect(HAS_RECORD)
     }
 }
+
+const HAS_RECORD: &str = "what takes the record out consumes the checkout";
 
 impl<C: Send + 'static> Deref for Checkout<C> {
     type Target = C;
@@ -182,18 +307,13 @@ impl<C: Send + 'static> Deref for Checkout<C> {
 
 impl<C: Send + 'static> DerefMut for Checkout<C> {
     fn deref_mut(&mut self) -> &mut C {
-        let record = self.held.record.as_mut();
-        &mut record
-            .expect("only detach and drop take the record, and both consume the checkout")
-            .raw
+        &mut self.record_mut().raw
     }
 }
 
 impl<C: Send + 'static> Drop for Checkout<C> {
     fn drop(&mut self) {
-        if self.held.record.is_some() {
-            self.held.give_back(self.dirty, self.busy);
-        }
+        self.held.give_back(self.dirty, self.busy);
     }
 }
 

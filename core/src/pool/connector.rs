@@ -4,6 +4,7 @@ use std::panic::Location;
 use std::time::{Duration, Instant};
 
 use super::options::ResetOnReturn;
+use super::raw::Raw;
 
 /// Any error, as a driver or a hook gives it.
 ///
@@ -18,16 +19,17 @@ pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How a pool makes, tests and resets connections.
 ///
-/// Everything here is called on the thread that checks out or returns, and never while the pool's lock is held. A panic
-/// costs the connection, never the slot.
+/// Everything here is called on the thread that checks out or returns, and never while a lock of the pool's is held;
+/// connecting and pinging on a helper thread, if they [may block](Self::may_block) and the caller's time is limited. A
+/// panic costs the connection, never the slot.
 ///
 /// ```
-/// use aludel_core::pool::{BoxError, Connector, ResetOnReturn};
+/// use aludel_core::pool::{BoxError, Connecting, Connector, Raw, ResetOnReturn};
 ///
 /// struct Counter;
 ///
 /// impl Connector<u32> for Counter {
-///     fn connect(&self) -> Result<u32, BoxError> { Ok(0) }
+///     fn connect(&self, _: &Connecting) -> Result<Raw<u32>, BoxError> { Ok(Raw::from(0)) }
 ///     fn ping(&self, _: &mut u32) -> Result<(), BoxError> { Ok(()) }
 ///     fn has_broken(&self, connection: &mut u32) -> bool { *connection > 100 }
 ///     fn reset(&self, connection: &mut u32, _: ResetOnReturn) -> Result<(), BoxError> {
@@ -42,14 +44,30 @@ pub trait Connector<C>: Send + Sync + 'static {
     /// # Errors
     ///
     /// The driver's; the caller of the checkout gets it at once, as [`PoolError::Connect`](super::PoolError::Connect).
-    fn connect(&self) -> Result<C, BoxError>;
+    fn connect(&self, request: &Connecting) -> Result<Raw<C>, BoxError>;
+
+    /// Prepares a connection that somebody else has made, as [`connect`](Self::connect) prepares its own.
+    ///
+    /// # Errors
+    ///
+    /// Any; the caller of the checkout gets it as that of a connect.
+    fn adopt(&self, connection: &mut C) -> Result<(), BoxError> {
+        let _ = connection;
+        Ok(())
+    }
 
     /// Asks the server for a sign of life, without changing any state.
     ///
     /// # Errors
     ///
-    /// Any: the connection is closed, every one of its age is retired, and a new one takes its place.
+    /// Any; [`judge_ping`](Self::judge_ping) says what it means.
     fn ping(&self, connection: &mut C) -> Result<(), BoxError>;
+
+    /// What an unanswered ping means; by default that the connection is dead, and every other one as old as it.
+    fn judge_ping(&self, error: &BoxError) -> PingVerdict {
+        let _ = error;
+        PingVerdict::Retire
+    }
 
     /// Whether the driver already knows that the connection is dead. Asked at every return: no I/O.
     fn has_broken(&self, connection: &mut C) -> bool;
@@ -60,6 +78,23 @@ pub trait Connector<C>: Send + Sync + 'static {
     ///
     /// Any: the connection is closed instead of pooled.
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> Result<(), BoxError>;
+
+    /// Whether connecting and pinging may wait for somebody else, such as a server. Then `pool_timeout` bounds them, at
+    /// the price of a helper thread.
+    fn may_block(&self) -> bool {
+        true
+    }
+
+    /// Whether a database dies with its connection, as SQLite's do in memory. Such a connection is not replaced for its
+    /// age or its generation, and its loss is told.
+    fn is_only_copy(&self) -> bool {
+        false
+    }
+
+    /// Whether [`on_checkout`](Self::on_checkout) does anything. Asked once.
+    fn looks_at_checkouts(&self) -> bool {
+        true
+    }
 
     /// Looks at a connection just before it is handed out (the `checkout` event of SQLAlchemy's pool).
     ///
@@ -87,8 +122,44 @@ pub trait Connector<C>: Send + Sync + 'static {
 pub enum Refuse {
     /// Close it and make another (SQLAlchemy's `DisconnectionError`).
     Reconnect,
+    /// The same, and every other connection as old as this one is replaced, too (`InvalidatePoolError`).
+    ReconnectAll,
     /// Close it and fail the checkout with this error.
     Error(BoxError),
+}
+
+/// What an unanswered ping means.
+///
+/// ```
+/// use aludel_core::pool::PingVerdict;
+///
+/// assert_ne!(PingVerdict::Replace, PingVerdict::Retire);
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PingVerdict {
+    /// The connection is dead; it is replaced within the checkout.
+    Replace,
+    /// The same, and every other one as old as it is retired.
+    Retire,
+    /// The checkout fails with that error, as [`PoolError::Ping`](super::PoolError::Ping).
+    Raise,
+}
+
+/// What is known of a connection that is to be made.
+///
+/// ```
+/// use aludel_core::pool::Connecting;
+///
+/// fn patience(request: &Connecting) -> std::time::Duration {
+///     request.within.unwrap_or(std::time::Duration::MAX)
+/// }
+/// ```
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Connecting {
+    /// How long the caller will wait for it; without a limit if `None`. The pool sees to that by itself: this is for those
+    /// who can pass it on.
+    pub within: Option<Duration>,
 }
 
 /// What a checkout hook is told about the connection.
@@ -148,8 +219,8 @@ where
     M: r2d2::ManageConnection,
     M::Error: Send + Sync,
 {
-    fn connect(&self) -> Result<M::Connection, BoxError> {
-        Ok(self.0.connect()?)
+    fn connect(&self, _: &Connecting) -> Result<Raw<M::Connection>, BoxError> {
+        Ok(Raw::from(self.0.connect()?))
     }
 
     fn ping(&self, connection: &mut M::Connection) -> Result<(), BoxError> {
@@ -162,5 +233,9 @@ where
 
     fn reset(&self, _: &mut M::Connection, _: ResetOnReturn) -> Result<(), BoxError> {
         Err("an r2d2 manager cannot reset a connection".into())
+    }
+
+    fn looks_at_checkouts(&self) -> bool {
+        false
     }
 }

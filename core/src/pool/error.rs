@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::connector::BoxError;
+use crate::event::Step;
 
 /// Why a checkout failed.
 ///
@@ -30,10 +31,12 @@ use super::connector::BoxError;
 pub enum PoolError {
     /// Every connection was in use for the whole timeout (SQLAlchemy's `TimeoutError`, code 3o7r).
     #[error(
-        "QueuePool limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}",
+        "{kind} limit of size {size} overflow {overflow} reached, connection timed out, timeout {:.2}{}",
         timeout.as_secs_f64(), Held(holders)
     )]
     Timeout {
+        /// The pool's kind, such as `QueuePool`.
+        kind: &'static str,
         /// `pool_size`.
         size: usize,
         /// `max_overflow`.
@@ -45,6 +48,41 @@ pub enum PoolError {
         /// Who had the connections when it gave up, the longest first.
         holders: Vec<Holder>,
     },
+    /// The server did not answer within the timeout. A helper thread still waits for it; its slot counts against the
+    /// limit until then.
+    #[error(
+        "the server did not answer a {step} within {:.2} s (pool_timeout); a helper thread still waits for the answer, and \
+         its place in the pool is taken until it comes",
+        timeout.as_secs_f64()
+    )]
+    Unresponsive {
+        /// What was asked of it.
+        step: Step,
+        /// How long the caller was ready to wait.
+        timeout: Duration,
+    },
+    /// This kind of pool does not allow a second checkout now.
+    #[error("{}", AlreadyOut { kind, same_thread: *same_thread, holder })]
+    AlreadyCheckedOut {
+        /// The pool's kind, such as `AssertionPool`.
+        kind: &'static str,
+        /// Whether it is a matter of threads: another one could have had a connection.
+        same_thread: bool,
+        /// Who has the first one.
+        holder: Holder,
+    },
+    /// A database in memory died with its connection. Told once, to the first checkout after it; the next one begins with
+    /// an empty database.
+    #[error(
+        "the database in memory is lost, since its connection was closed: {reason}; the next checkout starts with an empty one"
+    )]
+    InMemoryDatabaseLost {
+        /// Why it was closed.
+        reason: String,
+    },
+    /// The server answered a ping with an error that does not mean that the connection is lost.
+    #[error("the connection could not be tested before it was handed out")]
+    Ping(#[source] BoxError),
     /// No connection could be made.
     #[error("could not connect to the database")]
     Connect(#[source] BoxError),
@@ -89,6 +127,10 @@ pub struct Holder {
     pub age: Duration,
     /// Name of the thread that called, or its id if it has none.
     pub thread: String,
+    /// Whether it is in a transaction, as far as is known: what is done with a raw connection is not watched.
+    pub in_transaction: bool,
+    /// Whether the caller has given up on a server that does not answer, and a helper thread still waits.
+    pub left_behind: bool,
 }
 
 impl fmt::Display for Holder {
@@ -103,7 +145,39 @@ impl fmt::Display for Holder {
             self.place,
             self.age.as_secs_f64(),
             self.thread
-        )
+        )?;
+        if self.in_transaction {
+            f.write_str(", in a transaction")?;
+        }
+        if self.left_behind {
+            f.write_str(", left behind waiting for the server")?;
+        }
+        Ok(())
+    }
+}
+
+struct AlreadyOut<'a> {
+    kind: &'a str,
+    same_thread: bool,
+    holder: &'a Holder,
+}
+
+impl fmt::Display for AlreadyOut<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            kind,
+            same_thread,
+            holder,
+        } = self;
+        if *same_thread {
+            write!(
+                f,
+                "{kind}: this thread has its connection in use already ({holder}); give it back first, or choose \
+                 pool::Queue for several connections a thread"
+            )
+        } else {
+            write!(f, "{kind}: the connection is in use already ({holder})")
+        }
     }
 }
 

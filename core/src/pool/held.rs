@@ -1,177 +1,399 @@
-//! What is owned between a slot's leaving the queue and its return, so that no early exit and no panic loses it.
+//! What is owned between a slot's leaving the pool and its return, so that no early exit and no panic loses it.
 
-use super::error::PoolError;
+use std::time::Duration;
+
+use super::connector::{BoxError, Connecting};
+use super::extensions::Extensions;
 use super::options::ResetOnReturn;
-use super::queue::Put;
-use super::record::Record;
-use super::{Pool, Shared};
-use crate::event::Event;
-use crate::sync::{catch_unwind, lock, panicking};
+use super::raw::Raw;
+use super::record::{Permit, Record, RecordState};
+use super::shared::{Era, Put, Shared};
+use super::who::thread_number;
+use crate::clock::Ticks;
+use crate::event::{Event, RecycleCause};
+use crate::sync::{Arc, catch_unwind, lock, panicking};
 
-/// The right to one slot; dropped, it goes to the longest waiter or back to the pool.
-pub(super) struct Permit<C: Send + 'static> {
-    pub(super) pool: Pool<C>,
-    slot: usize,
-    armed: bool,
+/// A slot with or without its raw connection; dropped, the connection is closed and then the slot released.
+pub(super) struct Held<C: Send + 'static>(What<C>);
+
+pub(super) enum What<C: Send + 'static> {
+    Record(Box<Record<C>>),
+    Permit(Permit<C>),
+    /// Lent to a helper thread, or given back.
+    Nothing,
 }
 
-impl<C: Send + 'static> Drop for Permit<C> {
-    fn drop(&mut self) {
-        if self.armed {
-            let waiter = lock(&self.pool.0.queue).release(self.slot, &self.pool.0.clock);
-            if let Some(waiter) = waiter {
-                waiter.wake();
-            }
-        }
-    }
+/// What was made, and when.
+pub(super) struct Made<C> {
+    raw: Raw<C>,
+    generation: u64,
+    connected_at: Ticks,
 }
 
-/// A slot with or without its raw connection; dropped, the connection is closed and then the permit released.
-pub(super) struct Held<C: Send + 'static> {
-    pub(super) record: Option<Box<Record<C>>>,
-    /// Dropped after the body of `drop`, also when that panics.
-    pub(super) permit: Permit<C>,
+/// What an adopted pool keeps with a connection of its own, so that it is known again.
+#[derive(Clone, Copy)]
+struct Tag {
+    pool: usize,
+    id: u64,
+    generation: u64,
+    connected_at: Ticks,
 }
 
 impl<C: Send + 'static> Held<C> {
-    pub(super) fn of_record(pool: Pool<C>, record: Box<Record<C>>) -> Self {
-        let slot = record.slot;
-        Self {
-            record: Some(record),
-            permit: Permit {
-                pool,
-                slot,
-                armed: true,
-            },
+    pub(super) fn of_record(record: Box<Record<C>>) -> Self {
+        Self(What::Record(record))
+    }
+
+    pub(super) fn of_permit(permit: Permit<C>) -> Self {
+        Self(What::Permit(permit))
+    }
+
+    pub(super) fn of_nothing() -> Self {
+        Self(What::Nothing)
+    }
+
+    #[inline]
+    pub(super) fn what(&self) -> &What<C> {
+        &self.0
+    }
+
+    #[inline]
+    pub(super) fn record(&mut self) -> Option<&mut Record<C>> {
+        match &mut self.0 {
+            What::Record(record) => Some(record),
+            What::Permit(_) | What::Nothing => None,
         }
     }
 
-    pub(super) fn of_permit(pool: Pool<C>, slot: usize) -> Self {
-        Self {
-            record: None,
-            permit: Permit {
-                pool,
-                slot,
-                armed: true,
-            },
+    pub(super) fn permit(&self) -> Option<&Permit<C>> {
+        match &self.0 {
+            What::Record(record) => Some(&record.permit),
+            What::Permit(permit) => Some(permit),
+            What::Nothing => None,
         }
     }
 
-    fn shared(&self) -> &Shared<C> {
-        &self.permit.pool.0
+    fn shared(&self) -> Option<Arc<Shared<C>>> {
+        self.permit().map(|permit| Arc::clone(&permit.shared))
     }
 
     /// The number of the connection, 0 without one.
     pub(super) fn id(&self) -> u64 {
-        self.record.as_ref().map_or(0, |record| record.id)
+        match &self.0 {
+            What::Record(record) => record.id,
+            What::Permit(_) | What::Nothing => 0,
+        }
     }
 
-    /// Makes a raw connection, in the place of the one that was just closed if there was one.
-    pub(super) fn connect(&mut self) -> Result<(), PoolError> {
-        let slot = self.permit.slot;
-        let generation = lock(&self.shared().queue).connecting(slot);
-        let connected_at = self.shared().clock.now();
-        let raw = self.shared().connector.connect().map_err(|error| {
-            self.shared().emit(&Event::ConnectFailed { error: &*error });
-            PoolError::Connect(error)
-        })?;
-        let id = lock(&self.shared().queue).connected(slot);
-        self.record = Some(Box::new(Record {
+    #[inline]
+    pub(super) fn take(&mut self) -> What<C> {
+        std::mem::replace(&mut self.0, What::Nothing)
+    }
+
+    /// Closes what there is and prepares for another raw connection; answers the permit for it.
+    pub(super) fn begin_to_connect(&mut self) -> Option<Permit<C>> {
+        self.close();
+        let What::Permit(permit) = self.take() else { return None };
+        lock(&permit.shared.era().ledger).connecting(&permit.slot);
+        Some(permit)
+    }
+
+    /// Becomes the owner of what was made.
+    pub(super) fn connected(&mut self, permit: Permit<C>, made: Made<C>) {
+        let shared = Arc::clone(&permit.shared);
+        let Made {
+            mut raw,
+            mut generation,
+            mut connected_at,
+        } = made;
+        let (id, first) = {
+            let mut ledger = lock(&shared.era().ledger);
+            let first = !std::mem::replace(&mut ledger.connected_before, true);
+            (ledger.connected(&permit.slot), first)
+        };
+        let (id, known) = remember(&mut raw, &shared, id, &mut generation, &mut connected_at);
+        self.0 = What::Record(Box::new(Record {
             raw,
-            slot,
             id,
             generation,
             connected_at,
+            expires_at: expiry(&shared, connected_at),
             idle_since: None,
+            tested_at: None,
+            soft_invalidated: false,
+            info: Extensions::default(),
+            slot_info: permit.slot.take_info(),
+            permit,
         }));
-        self.shared().emit(&Event::Connect { connection: id });
-        Ok(())
+        if !known {
+            if first {
+                shared.emit(&Event::FirstConnect { connection: id });
+            }
+            shared.emit(&Event::Connect { connection: id });
+        }
     }
 
-    /// Declares the raw connection unusable and closes it.
-    pub(super) fn invalidate(&mut self, reason: &str) {
-        self.shared().emit(&Event::Invalidate {
-            connection: self.id(),
-            reason,
-        });
+    /// Closes the raw connection because its time has come.
+    pub(super) fn recycle(&mut self, cause: RecycleCause) {
+        if let Some(shared) = self.shared() {
+            shared.emit(&Event::Recycle {
+                connection: self.id(),
+                cause,
+            });
+        }
         self.close();
     }
 
-    /// Closes the raw connection, outside the lock; the permit stays.
+    /// Declares the raw connection unusable and closes it. If its database dies with it, the next checkout says so,
+    /// unless that was what the caller wanted.
+    pub(super) fn invalidate(&mut self, reason: &str, wanted: bool) {
+        let Some(shared) = self.shared() else { return };
+        let connection = self.id();
+        shared.emit(&Event::Invalidate { connection, reason });
+        if shared.precious {
+            if !wanted && let Some(permit) = self.permit() {
+                lock(&shared.era().lost).push((permit.slot.thread(), reason.to_owned()));
+            }
+            shared.emit(&Event::InMemoryDatabaseLost { connection, reason });
+        }
+        if let Some(loan) = self.record().and_then(|record| record.raw.loan()) {
+            loan.condemn();
+        }
+        self.close();
+    }
+
+    /// Closes the raw connection, outside all locks; the slot stays.
     pub(super) fn close(&mut self) {
-        let Some(record) = self.record.take() else { return };
-        let id = record.id;
-        lock(&self.shared().queue).closing(record.slot);
-        shielded(|| drop(record));
-        self.shared().emit(&Event::Close { connection: id });
+        let record = match self.take() {
+            What::Record(record) => record,
+            other => return self.0 = other,
+        };
+        if record.permit.is_foreign() {
+            // The other process speaks on that socket: not a byte of ours may get there.
+            std::mem::forget(record);
+            return;
+        }
+        let Record {
+            raw,
+            permit,
+            id,
+            slot_info,
+            ..
+        } = *record;
+        if permit.is_armed() && permit.slot.state() != RecordState::Closing {
+            permit.slot.enter(RecordState::Closing);
+        }
+        permit.slot.keep_info(slot_info);
+        let (detached, lent) = (!permit.is_armed(), raw.is_lent());
+        let shared = Arc::clone(&permit.shared);
+        self.0 = What::Permit(permit);
+        shielded(|| drop(raw));
+        if detached {
+            shared.emit(&Event::CloseDetached { connection: id });
+        }
+        if !lent {
+            shared.emit(&Event::Close { connection: id });
+        }
+    }
+
+    /// Takes the slot away from the raw connection, which stays.
+    pub(super) fn detach(&mut self) {
+        let What::Record(record) = &mut self.0 else { return };
+        if !record.permit.is_armed() {
+            return;
+        }
+        record.permit.release();
+        record.permit.shared.emit(&Event::Detach { connection: record.id });
     }
 
     /// Takes the raw connection out for good.
-    pub(super) fn detach(&mut self) -> Option<C> {
-        let record = self.record.take()?;
-        let Record { raw, id, .. } = *record;
-        self.shared().emit(&Event::Detach { connection: id });
-        Some(raw)
+    pub(super) fn take_raw(&mut self) -> Option<Raw<C>> {
+        self.detach();
+        match self.take() {
+            What::Record(record) => Some(record.raw),
+            What::Permit(_) | What::Nothing => None,
+        }
     }
 
     /// Gives the connection back: to the longest waiter, to the idle ones, or to its end.
+    #[inline]
     pub(super) fn give_back(&mut self, dirty: bool, busy: bool) {
-        if let Err(reason) = self.restore(dirty, busy) {
-            return self.invalidate(&reason);
+        let What::Record(record) = &mut self.0 else { return };
+        if record.permit.is_foreign() || !record.permit.is_armed() {
+            return self.close();
         }
-        let Some(mut record) = self.record.take() else { return };
-        let shared = self.shared();
-        let id = record.id;
-        record.idle_since = shared.note_idle.then(|| shared.clock.now());
-        let put = lock(&shared.queue).put(record, &shared.clock);
-        match put {
-            Put::Kept => {}
-            Put::Handed(waiter) => waiter.wake(),
-            Put::Close(record) => {
-                self.record = Some(record);
-                return self.close();
-            }
+        if let Err(reason) = restore(record, dirty, busy) {
+            return self.invalidate(&reason, false);
         }
-        self.permit.armed = false;
-        self.shared().emit(&Event::Checkin { connection: id });
+        if record.soft_invalidated && !record.permit.shared.precious {
+            return self.recycle(RecycleCause::SoftInvalidated);
+        }
+        self.put();
     }
 
-    /// Makes the connection fit for the next borrower, or says why it cannot be.
-    fn restore(&mut self, dirty: bool, busy: bool) -> Result<(), String> {
-        let shared = &self.permit.pool.0;
-        let Some(record) = &mut self.record else { return Ok(()) };
-        if busy {
-            return Err("dropped while a driver call was in progress".into());
+    #[inline]
+    fn put(&mut self) {
+        let What::Record(mut record) = self.take() else { return };
+        let shared = &record.permit.shared;
+        if shared.note_idle {
+            let now = shared.clock.ticks();
+            record.idle_since = Some(now);
         }
-        if dirty && panicking() {
-            return Err("dropped by a panic with a transaction open".into());
+        if !record.permit.shared.listeners.is_empty() {
+            return self.put_aloud(record, true);
         }
-        if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
-            return Err("broken".into());
+        if let Err(record) = Era::keep(record, thread_number()) {
+            self.put_aloud(record, true);
         }
-        let how = shared.options.reset_on_return;
-        // One that will be closed anyway is not worth a round trip: the server rolls back.
-        if !dirty || how == ResetOnReturn::None || record.generation < shared.generation() {
-            return Ok(());
+    }
+
+    /// Gives back what the maintenance thread had looked at, with the time at which it became idle unchanged.
+    pub(super) fn put_back_quietly(&mut self, now: Ticks) {
+        let What::Record(mut record) = self.take() else { return };
+        record.idle_since.get_or_insert(now);
+        record.tested_at = Some(now);
+        self.put_aloud(record, false);
+    }
+
+    /// The way for those who wait, for one too many, and for those who listen.
+    #[cold]
+    fn put_aloud(&mut self, record: Box<Record<C>>, returned: bool) {
+        let shared = Arc::clone(&record.permit.shared);
+        let (era, id, thread) = (shared.era(), record.id, thread_number());
+        let put = match Era::keep(record, thread) {
+            Ok(()) => Put::Kept(None),
+            Err(record) => era.put(record, thread, &shared),
+        };
+        match put {
+            Put::Kept(None) => {}
+            Put::Kept(Some(waiter)) | Put::Handed(waiter) => waiter.wake(),
+            Put::Close(record) => {
+                let retired = record.generation < era.generation();
+                self.0 = What::Record(record);
+                return if retired {
+                    self.recycle(RecycleCause::Retired);
+                } else {
+                    self.close();
+                };
+            }
         }
-        match shielded(|| shared.connector.reset(&mut record.raw, how)) {
-            Some(Ok(())) => {}
-            Some(Err(error)) => return Err(format!("reset failed: {error}")),
-            None => return Err("reset panicked".into()),
+        if returned {
+            shared.emit(&Event::Checkin { connection: id });
         }
-        shared.emit(&Event::Reset { connection: record.id });
-        Ok(())
     }
 }
 
 impl<C: Send + 'static> Drop for Held<C> {
     fn drop(&mut self) {
-        self.close();
+        if let What::Record(_) = self.0 {
+            self.close();
+        }
     }
+}
+
+/// Asks the database for a connection.
+pub(super) fn dial<C: Send + 'static>(shared: &Shared<C>, within: Option<Duration>) -> Result<Made<C>, BoxError> {
+    let generation = shared.era().generation();
+    let connected_at = shared.clock.ticks_now();
+    let raw = shared.connector.connect(&Connecting { within })?;
+    Ok(Made {
+        raw,
+        generation,
+        connected_at,
+    })
+}
+
+/// Makes a connection fit for the next borrower, or says why it cannot be.
+#[inline]
+fn restore<C: Send + 'static>(record: &mut Record<C>, dirty: bool, busy: bool) -> Result<(), String> {
+    let shared = &record.permit.shared;
+    let precious = shared.precious;
+    // A transaction that is still open makes a connection broken in Diesel's eyes. A database in memory gets its ROLLBACK
+    // first.
+    if precious && (busy || dirty) {
+        clean(record, busy)?;
+    }
+    let shared = &record.permit.shared;
+    if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
+        return Err("broken".into());
+    }
+    if !precious && (busy || dirty) {
+        return clean(record, busy);
+    }
+    Ok(())
+}
+
+#[cold]
+fn clean<C: Send + 'static>(record: &mut Record<C>, busy: bool) -> Result<(), String> {
+    let shared = &record.permit.shared;
+    // A database in memory is closed only when it is dead, and a ROLLBACK tells.
+    if !shared.precious {
+        if busy {
+            return Err("dropped while a driver call was in progress".into());
+        }
+        if panicking() {
+            return Err("dropped by a panic with a transaction open".into());
+        }
+    }
+    let how = match shared.options.reset_on_return {
+        _ if shared.precious && busy => ResetOnReturn::Rollback,
+        ResetOnReturn::None => return Ok(()),
+        how => how,
+    };
+    // One that will be closed anyway is not worth a round trip: the server rolls back.
+    let retired = record.generation < shared.era().generation() || record.soft_invalidated;
+    if retired && !shared.precious {
+        return Ok(());
+    }
+    match shielded(|| shared.connector.reset(&mut record.raw, how)) {
+        Some(Ok(())) => {}
+        Some(Err(error)) => return Err(format!("reset failed: {error}")),
+        None => return Err("reset panicked".into()),
+    }
+    record
+        .permit
+        .slot
+        .in_transaction
+        .store(false, std::sync::atomic::Ordering::Relaxed);
+    shared.emit(&Event::Reset { connection: record.id });
+    Ok(())
+}
+
+/// The moment at which a connection is too old: up to a tenth early, so that those made together do not die together.
+fn expiry<C: Send + 'static>(shared: &Shared<C>, connected_at: Ticks) -> Option<Ticks> {
+    let lifetime = shared.options.max_lifetime?;
+    let tenth = lifetime / 10;
+    Some(connected_at.after(lifetime.saturating_sub(tenth.mul_f64(fastrand::f64()))))
+}
+
+/// Looks whether a loan is a connection that this pool has had before, and marks it otherwise.
+fn remember<C: Send + 'static>(
+    raw: &mut Raw<C>,
+    shared: &Arc<Shared<C>>,
+    new: u64,
+    generation: &mut u64,
+    connected_at: &mut Ticks,
+) -> (u64, bool) {
+    let pool = Arc::as_ptr(shared).addr();
+    let Some(extensions) = raw.loan().and_then(|loan| loan.extensions()) else {
+        return (new, false);
+    };
+    if let Some(tag) = extensions.get::<Tag>().copied().filter(|tag| tag.pool == pool) {
+        (*generation, *connected_at) = (tag.generation, tag.connected_at);
+        return (tag.id, true);
+    }
+    extensions.insert(Tag {
+        pool,
+        id: new,
+        generation: *generation,
+        connected_at: *connected_at,
+    });
+    (new, false)
 }
 
 /// Runs what belongs to the user. While the thread unwinds already, a second panic would abort the process: it is
 /// answered as `None`. Otherwise it goes on, and the owners on the stack clean up.
+#[inline]
 pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
     if panicking() {
         catch_unwind(call).ok()

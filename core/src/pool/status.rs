@@ -23,6 +23,8 @@ use std::fmt;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Status {
+    /// The pool's kind, such as `QueuePool`.
+    pub kind: &'static str,
     /// `pool_size`.
     pub size: usize,
     /// Idle connections.
@@ -43,6 +45,9 @@ pub struct Status {
 
 impl fmt::Display for Status {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind != "QueuePool" {
+            write!(f, "{}  ", self.kind)?;
+        }
         write!(
             f,
             "Pool size: {}  Connections in pool: {} Current Overflow: {} Current Checked out connections: {}",

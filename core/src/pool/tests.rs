@@ -6,12 +6,14 @@ mod lifecycle;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::sync::mpsc;
+use std::thread;
 use std::time::Duration;
 
 use super::*;
 use crate::clock::TestClock;
+use crate::sync::Mutex;
 
 /// What the next call of a kind does; the default is to succeed.
 enum Act {
@@ -29,6 +31,8 @@ struct Db {
     log: Mutex<Vec<String>>,
     script: Mutex<VecDeque<(&'static str, Act)>>,
     made: AtomicU64,
+    /// Calls may take long.
+    remote: AtomicBool,
     open: AtomicI64,
     most: AtomicI64,
 }
@@ -84,7 +88,7 @@ impl Db {
     fn plain(&self, call: &'static str) -> Result<(), BoxError> {
         self.act(call).map_err(|refuse| match refuse {
             Refuse::Error(error) => error,
-            Refuse::Reconnect => unreachable!("only the hook refuses"),
+            Refuse::Reconnect | Refuse::ReconnectAll => unreachable!("only the hook refuses"),
         })
     }
 }
@@ -92,18 +96,18 @@ impl Db {
 struct Fake(Arc<Db>);
 
 impl Connector<Conn> for Fake {
-    fn connect(&self) -> Result<Conn, BoxError> {
+    fn connect(&self, _: &Connecting) -> Result<Raw<Conn>, BoxError> {
         self.0.plain("connect")?;
         let number = self.0.made.fetch_add(1, Ordering::SeqCst) + 1;
         let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(open, Ordering::SeqCst);
         self.0.say(format!("connect {number}"));
-        Ok(Conn {
+        Ok(Raw::from(Conn {
             number,
             broken: false,
             panic_on_close: false,
             db: Arc::clone(&self.0),
-        })
+        }))
     }
 
     fn ping(&self, connection: &mut Conn) -> Result<(), BoxError> {
@@ -118,6 +122,10 @@ impl Connector<Conn> for Fake {
     fn reset(&self, connection: &mut Conn, how: ResetOnReturn) -> Result<(), BoxError> {
         self.0.say(format!("{how:?} {}", connection.number));
         self.0.plain("reset")
+    }
+
+    fn may_block(&self) -> bool {
+        self.0.remote.load(Ordering::SeqCst)
     }
 
     fn on_checkout(&self, _: &mut Conn, _: &CheckoutInfo) -> Result<(), Refuse> {

@@ -1,74 +1,95 @@
-//! The queue of those who wait, and what they are handed.
+//! One caller in the queue, and what it is handed.
 
-use std::panic::Location;
-use std::thread::Thread;
+use std::thread::{self, Thread};
 use std::time::Instant;
 
-use super::record::{Record, Who};
+use super::record::{Permit, Record, Who};
 use crate::clock::Clock;
 use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// What a waiter is handed. It is the owner's from then on: nobody else can take it.
-pub(super) enum Grant<C> {
+pub(super) enum Grant<C: Send + 'static> {
     /// A connection that came back.
     Record(Box<Record<C>>),
-    /// The right to make one, in this slot.
-    Permit(usize),
+    /// The right to make one.
+    Permit(Permit<C>),
+}
+
+/// What ends a wait.
+pub(super) enum Woken<C: Send + 'static> {
+    Granted(Grant<C>),
+    /// Something came back and may still be there.
+    Look,
+    TimedOut,
 }
 
 /// One caller in the queue.
-pub(super) struct Waiter<C> {
-    place: &'static Location<'static>,
+pub(super) struct Waiter<C: Send + 'static> {
+    pub(super) who: Who,
     thread: Thread,
-    /// Written under the pool's lock, so that whoever is no longer in the queue has been granted something. Lock order:
-    /// the pool's, then this.
-    grant: Mutex<Option<Grant<C>>>,
-    granted: Condvar,
+    /// When it began to wait.
+    pub(super) since: Instant,
+    /// Written under the ledger's lock, so that whoever is no longer in the queue has been granted something. Lock order:
+    /// the ledger's, then this.
+    mail: Mutex<Mail<C>>,
+    changed: Condvar,
 }
 
-impl<C> Waiter<C> {
-    pub(super) fn new(who: Who<'_>) -> Self {
+struct Mail<C: Send + 'static> {
+    grant: Option<Grant<C>>,
+    look: bool,
+}
+
+impl<C: Send + 'static> Waiter<C> {
+    pub(super) fn new(who: Who, since: Instant) -> Self {
         Self {
-            place: who.place,
-            thread: who.thread.clone(),
-            grant: Mutex::new(None),
-            granted: Condvar::new(),
-        }
-    }
-
-    /// Who it is, as the holder of what it is handed now.
-    pub(super) fn who(&self, since: Instant) -> Who<'_> {
-        Who {
-            place: self.place,
+            who,
+            thread: thread::current(),
             since,
-            thread: &self.thread,
+            mail: Mutex::new(Mail {
+                grant: None,
+                look: false,
+            }),
+            changed: Condvar::new(),
         }
     }
 
-    /// Hands it over; the caller wakes the waiter with [`wake`](Self::wake) after it has left the pool's lock.
+    pub(super) fn thread(&self) -> Thread {
+        self.thread.clone()
+    }
+
+    /// Hands it over; the caller wakes the waiter with [`wake`](Self::wake) after it has left the ledger's lock.
     pub(super) fn hand(&self, grant: Grant<C>) {
-        *lock(&self.grant) = Some(grant);
+        lock(&self.mail).grant = Some(grant);
+    }
+
+    /// Tells it to look for itself; false if it has been told already and has not looked yet.
+    pub(super) fn tell(&self) -> bool {
+        !std::mem::replace(&mut lock(&self.mail).look, true)
     }
 
     pub(super) fn wake(&self) {
-        self.granted.notify_one();
+        self.changed.notify_one();
     }
 
     pub(super) fn take(&self) -> Option<Grant<C>> {
-        lock(&self.grant).take()
+        lock(&self.mail).grant.take()
     }
 
-    /// Waits for a grant, until `deadline` or for ever.
-    pub(super) fn wait(&self, clock: &Clock, deadline: Option<Instant>) -> Option<Grant<C>> {
-        let mut grant = lock(&self.grant);
+    /// Waits until there is news, until `deadline`, or for ever.
+    pub(super) fn wait(&self, clock: &Clock, deadline: Option<Instant>) -> Woken<C> {
+        let mut mail = lock(&self.mail);
         loop {
-            if let Some(grant) = grant.take() {
-                return Some(grant);
+            if let Some(grant) = mail.grant.take() {
+                return Woken::Granted(grant);
             }
-            grant = match deadline {
-                None => self.granted.wait(grant).unwrap_or_else(PoisonError::into_inner),
-                Some(deadline) if clock.now() >= deadline => return None,
-                Some(deadline) => clock.wait_until(&self.granted, grant, deadline),
+            if std::mem::take(&mut mail.look) {
+                return Woken::Look;
+            }
+            mail = match deadline {
+                None => self.changed.wait(mail).unwrap_or_else(PoisonError::into_inner),
+                Some(deadline) if clock.now() >= deadline => return Woken::TimedOut,
+                Some(deadline) => clock.wait_until(&self.changed, mail, deadline),
             };
         }
     }

@@ -5,8 +5,8 @@
 
 use std::any::Any;
 use std::cell::Cell;
-use std::panic::{AssertUnwindSafe, resume_unwind};
-use std::sync::PoisonError;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, PoisonError, Weak};
 use std::time::Duration;
 
 #[cfg(aludel_loom)]
@@ -14,11 +14,15 @@ use loom as explorer;
 #[cfg(aludel_shuttle)]
 use shuttle as explorer;
 
-pub(crate) use explorer::sync::atomic::AtomicU64;
+pub(crate) use explorer::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
 pub(crate) use explorer::sync::{Condvar, Mutex, MutexGuard};
 
 explorer::thread_local! {
     static PANICS: Cell<u32> = Cell::new(0);
+}
+
+explorer::thread_local! {
+    static LIFE: Arc<()> = Arc::new(());
 }
 
 /// Whether this thread unwinds from a panic that [`panic`] has begun.
@@ -28,8 +32,39 @@ pub(crate) fn panicking() -> bool {
 
 /// Panics, and lets the pool know whose panic it is. There is no message: it is going to be caught.
 pub fn panic(payload: impl Any + Send) -> ! {
-    PANICS.with(|panics| panics.set(panics.get() + 1));
     resume_unwind(Box::new(payload))
+}
+
+/// Goes on with a panic that was caught.
+pub(crate) fn resume_unwind(payload: Box<dyn Any + Send>) -> ! {
+    PANICS.with(|panics| panics.set(panics.get() + 1));
+    std::panic::resume_unwind(payload)
+}
+
+/// Runs it on a thread of its own.
+pub(crate) fn run_beside(job: Box<dyn FnOnce() + Send>) {
+    explorer::thread::spawn(job);
+}
+
+/// What dies with this thread.
+pub(crate) fn thread_life() -> Weak<()> {
+    LIFE.try_with(Arc::downgrade).unwrap_or_default()
+}
+
+/// The number of this thread, counted from 1 in each schedule.
+#[cfg(aludel_shuttle)]
+pub(crate) fn thread_number() -> u64 {
+    usize::from(shuttle::thread::current().id()) as u64 + 1
+}
+
+/// The number of this thread, counted from 1 in each schedule. Loom says it in no other way.
+#[cfg(aludel_loom)]
+pub(crate) fn thread_number() -> u64 {
+    let digits: String = format!("{:?}", loom::thread::current().id())
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect();
+    digits.parse::<u64>().expect("it is a number") + 1
 }
 
 /// What a panic carried, instead of the panic.

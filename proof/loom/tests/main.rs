@@ -1,4 +1,4 @@
-//! The hand-off of connections and permits under every schedule there is.
+//! The hand-off of connections and permits under every schedule there is, or nearly every one.
 //!
 //! Loom tries them all, in the memory model of the language; so the models are as small as they can be: two or three
 //! threads and a connection. What needs more threads, or dice, is explored with shuttle.
@@ -10,13 +10,9 @@ use std::time::Duration;
 
 use aludel_under_loom::clock::{Clock, TestClock};
 use aludel_under_loom::event::Listeners;
-use aludel_under_loom::pool::{BoxError, Connector, Pool, PoolError, PoolOptions, ResetOnReturn};
+use aludel_under_loom::pool::{BoxError, Connecting, Connector, Pool, PoolError, PoolOptions, Raw, ResetOnReturn};
 use loom::sync::atomic::AtomicBool;
 use loom::thread;
-
-/// Preemptions at places where nobody has to wait, where three threads are too many for all schedules. One more costs a
-/// factor of about ten.
-const PREEMPTIONS: usize = 3;
 
 /// A schedule with more steps than this runs in circles.
 const STEPS: usize = 10_000;
@@ -25,10 +21,11 @@ fn every_schedule(model: fn()) {
     explore(None, model);
 }
 
-/// Every one with up to [`PREEMPTIONS`] of them; in a long run with one more.
-fn most_schedules(model: fn()) {
+/// Every one with up to that many preemptions at places where nobody has to wait, and one more in a long run. Each costs a
+/// factor of three to ten.
+fn schedules_with(preemptions: usize, model: fn()) {
     let long = usize::from(std::env::var_os("ALUDEL_TEST_LONG").is_some());
-    explore(Some(PREEMPTIONS + long), model);
+    explore(Some(preemptions + long), model);
 }
 
 fn explore(preemptions: Option<usize>, model: fn()) {
@@ -52,13 +49,21 @@ struct Connection {
 }
 
 impl Connector<Connection> for Database {
-    fn connect(&self) -> Result<Connection, BoxError> {
+    fn connect(&self, _: &Connecting) -> Result<Raw<Connection>, BoxError> {
         let lent = AtomicBool::new(false);
-        Ok(Connection { lent })
+        Ok(Raw::from(Connection { lent }))
     }
 
     fn ping(&self, _: &mut Connection) -> Result<(), BoxError> {
         Ok(())
+    }
+
+    fn may_block(&self) -> bool {
+        false
+    }
+
+    fn looks_at_checkouts(&self) -> bool {
+        false
     }
 
     fn has_broken(&self, _: &mut Connection) -> bool {
@@ -72,9 +77,13 @@ impl Connector<Connection> for Database {
 
 /// A pool with one connection.
 fn pool() -> (Pool<Connection>, TestClock) {
+    pool_of(1)
+}
+
+fn pool_of(pool_size: usize) -> (Pool<Connection>, TestClock) {
     let (clock, test) = Clock::test();
     let options = PoolOptions {
-        pool_size: 1.into(),
+        pool_size: pool_size.into(),
         max_overflow: 0.into(),
         pool_timeout: Duration::MAX,
         ..PoolOptions::default()
@@ -105,7 +114,7 @@ fn assert_settled(pool: &Pool<Connection>) {
 
 #[test]
 fn two_share_one() {
-    every_schedule(|| {
+    schedules_with(4, || {
         let (pool, _) = pool();
         let other = pool.clone();
         let thread = thread::spawn(move || borrow(&other));
@@ -118,7 +127,7 @@ fn two_share_one() {
 
 #[test]
 fn three_share_one() {
-    most_schedules(|| {
+    schedules_with(3, || {
         let (pool, _) = pool();
         let (second, third) = (pool.clone(), pool.clone());
         let threads = [
@@ -130,6 +139,36 @@ fn three_share_one() {
             thread.join().expect("it has its turn");
         }
         assert_eq!(pool.opened(), 1);
+        assert_settled(&pool);
+    });
+}
+
+#[test]
+fn who_has_waited_is_handed_what_comes_back() {
+    every_schedule(|| {
+        let (pool, clock) = pool();
+        let held = pool.checkout().expect("it has room");
+        let other = pool.clone();
+        let waiter = thread::spawn(move || borrow(&other));
+        clock.advance(Duration::from_millis(1)); // longer than anybody may be overtaken
+        drop(held);
+        waiter.join().expect("it has its turn");
+        assert_eq!(pool.opened(), 1);
+        assert_settled(&pool);
+    });
+}
+
+#[test]
+fn who_waits_finds_what_comes_back_elsewhere() {
+    every_schedule(|| {
+        let (pool, _) = pool_of(2); // two shards
+        let [first, second] = [(); 2].map(|()| pool.checkout().expect("it has room"));
+        let other = pool.clone();
+        let returning = thread::spawn(move || drop(first));
+        let waiter = thread::spawn(move || borrow(&other));
+        returning.join().expect("a return does not wait");
+        waiter.join().expect("it has its turn");
+        drop(second);
         assert_settled(&pool);
     });
 }
@@ -152,10 +191,10 @@ fn a_permit_goes_to_the_one_who_waits() {
 fn a_detached_ones_permit_goes_to_the_one_who_waits() {
     every_schedule(|| {
         let (pool, _) = pool();
-        let held = pool.checkout().expect("it has room");
+        let mut held = pool.checkout().expect("it has room");
         let other = pool.clone();
         let thread = thread::spawn(move || borrow(&other));
-        let _outside = held.detach();
+        held.detach();
         thread.join().expect("it makes a new one");
         assert_settled(&pool);
     });
@@ -163,7 +202,7 @@ fn a_detached_ones_permit_goes_to_the_one_who_waits() {
 
 #[test]
 fn a_time_out_meets_a_return() {
-    every_schedule(|| {
+    schedules_with(4, || {
         let (pool, clock) = pool();
         let held = pool.checkout().expect("it has room");
         let other = pool.clone();
@@ -198,7 +237,7 @@ fn nobody_who_asks_after_a_retirement_gets_an_old_one() {
 
 #[test]
 fn dispose_meets_a_return_and_a_checkout() {
-    every_schedule(|| {
+    schedules_with(4, || {
         let (pool, _) = pool();
         let held = pool.checkout().expect("it has room");
         let (second, third) = (pool.clone(), pool.clone());

@@ -2,8 +2,10 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
 
-use aludel_under_shuttle::pool::{BoxError, CheckoutInfo, Connector, Refuse, ResetOnReturn};
+use aludel_under_shuttle::clock::TestClock;
+use aludel_under_shuttle::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
 use aludel_under_shuttle::sync::explored::panic;
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
@@ -44,6 +46,8 @@ pub(crate) struct Database(Arc<Server>);
 
 struct Server {
     faults: Faults,
+    may_block: bool,
+    clock: TestClock,
     healed: AtomicBool,
     open: AtomicUsize,
     most: AtomicUsize,
@@ -51,6 +55,7 @@ struct Server {
 
 /// A connection that knows when it is in two hands.
 pub(crate) struct Connection {
+    pub(crate) soft_invalidated: bool,
     pub(crate) in_transaction: bool,
     pub(crate) lent: bool,
     server: Arc<Server>,
@@ -58,8 +63,19 @@ pub(crate) struct Connection {
 
 impl Database {
     pub(crate) fn new(faults: Faults) -> Self {
+        Self::of(faults, false)
+    }
+
+    /// One that callers give up on, so that a helper thread is left with it.
+    pub(crate) fn slow(faults: Faults) -> Self {
+        Self::of(faults, true)
+    }
+
+    fn of(faults: Faults, may_block: bool) -> Self {
         Self(Arc::new(Server {
             faults,
+            may_block,
+            clock: TestClock::new(),
             healed: AtomicBool::new(false),
             open: AtomicUsize::new(0),
             most: AtomicUsize::new(0),
@@ -79,6 +95,17 @@ impl Database {
         self.0.open.load(Ordering::SeqCst)
     }
 
+    pub(crate) fn clock(&self) -> TestClock {
+        self.0.clock.clone()
+    }
+
+    /// Or not, as the schedule has it: a moment after which those who wait have waited long.
+    pub(crate) fn time_may_pass(&self) {
+        if thread_rng().gen_bool(0.3) {
+            self.0.clock.advance(Duration::from_millis(1));
+        }
+    }
+
     /// How many were open at the same time.
     pub(crate) fn most(&self) -> usize {
         self.0.most.load(Ordering::SeqCst)
@@ -87,6 +114,7 @@ impl Database {
     /// Input and output, during which others run; and what becomes of it.
     fn call(&self, call: Call) -> Result<(), BoxError> {
         thread::yield_now();
+        self.time_may_pass();
         if !self.0.faults.calls.contains(&call) || self.0.healed.load(Ordering::SeqCst) {
             return Ok(());
         }
@@ -99,19 +127,24 @@ impl Database {
 }
 
 impl Connector<Connection> for Database {
-    fn connect(&self) -> Result<Connection, BoxError> {
+    fn connect(&self, _: &Connecting) -> Result<Raw<Connection>, BoxError> {
         self.call(Call::Connect)?;
         let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
         self.0.most.fetch_max(open, Ordering::SeqCst);
-        Ok(Connection {
+        Ok(Raw::from(Connection {
+            soft_invalidated: false,
             in_transaction: false,
             lent: false,
             server: Arc::clone(&self.0),
-        })
+        }))
     }
 
     fn ping(&self, _: &mut Connection) -> Result<(), BoxError> {
         self.call(Call::Ping)
+    }
+
+    fn may_block(&self) -> bool {
+        self.0.may_block
     }
 
     fn has_broken(&self, _: &mut Connection) -> bool {

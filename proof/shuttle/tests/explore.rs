@@ -1,6 +1,5 @@
 //! Many schedules of one scenario, and the question that each ends with.
 
-use aludel_under_shuttle::clock::Clock;
 use aludel_under_shuttle::event::Listeners;
 use aludel_under_shuttle::pool::{Pool, PoolOptions};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
@@ -63,8 +62,12 @@ pub(crate) fn pool(database: &Database, pool_size: usize, max_overflow: usize) -
 }
 
 pub(crate) fn pool_with(database: &Database, options: PoolOptions) -> Pool<Connection> {
-    let (clock, _) = Clock::test();
-    Pool::new(database.clone(), options, clock, Listeners::default())
+    Pool::new(
+        database.clone(),
+        options,
+        database.clock().clock(),
+        Listeners::default(),
+    )
 }
 
 /// Every setting as it comes, save that nobody gives up waiting.

@@ -1,14 +1,16 @@
 //! Connections that leave while others wait: invalidated, detached, retired, disposed of; and a pool that is dropped.
 
-use aludel_under_shuttle::pool::{Checkout, Pool};
+use std::time::Duration;
+
+use aludel_under_shuttle::pool::{Checkout, Pool, PoolOptions};
 use shuttle::thread;
 
 use super::database::{Connection, Database};
-use super::explore::{assert_settled, explore, pool, together};
+use super::explore::{assert_settled, explore, patient, pool, pool_with, together};
 use super::loan::{Loan, borrow};
 
 /// Three threads on `pool_size` + 1 connections that do this with what they borrow, and something beside them.
-fn scenario(pool_size: usize, borrower: fn(Loan), beside: fn(&Pool<Connection>)) {
+fn scenario(pool_size: usize, borrower: fn(Loan, &Pool<Connection>), beside: fn(&Pool<Connection>)) {
     let database = Database::well();
     let pool = pool(&database, pool_size, 1);
     let one = |_| -> Box<dyn FnOnce() + Send> {
@@ -17,7 +19,7 @@ fn scenario(pool_size: usize, borrower: fn(Loan), beside: fn(&Pool<Connection>))
             for _ in 0..2 {
                 let loan = borrow(&pool).expect("everybody has a turn");
                 thread::yield_now();
-                borrower(loan);
+                borrower(loan, &pool);
             }
         })
     };
@@ -29,7 +31,7 @@ fn scenario(pool_size: usize, borrower: fn(Loan), beside: fn(&Pool<Connection>))
     assert_settled(pool, &database, pool_size + 1);
 }
 
-fn give_back(loan: Loan) {
+fn give_back(loan: Loan, _: &Pool<Connection>) {
     drop(loan);
 }
 
@@ -37,12 +39,57 @@ fn nothing(_: &Pool<Connection>) {}
 
 #[test]
 fn invalidate_frees_the_place_for_the_next() {
-    explore(|| scenario(1, Loan::invalidate, nothing));
+    explore(|| scenario(1, |loan, _| loan.invalidate(), nothing));
 }
 
 #[test]
 fn detach_frees_the_place_for_the_next() {
-    explore(|| scenario(1, |loan| drop(loan.detach()), nothing));
+    explore(|| scenario(1, |loan, _| loan.detach(), nothing));
+}
+
+#[test]
+fn a_raw_connection_that_is_taken_out_frees_the_place_for_the_next() {
+    explore(|| scenario(1, |loan, _| drop(loan.into_inner()), nothing));
+}
+
+#[test]
+fn a_soft_invalidated_one_is_closed_on_return() {
+    explore(|| scenario(1, |loan, _| loan.soft_invalidate(), nothing));
+}
+
+#[test]
+fn maintenance_beside_borrowers() {
+    explore(|| {
+        let database = Database::well();
+        let pool = pool_with(
+            &database,
+            PoolOptions {
+                pool_size: 2.into(),
+                max_overflow: 1.into(),
+                min_idle: 1,
+                idle_timeout: Some(Duration::from_millis(1)),
+                keepalive: Some(Duration::from_millis(1)),
+                ..patient()
+            },
+        );
+        let borrower = |_| -> Box<dyn FnOnce() + Send> {
+            let pool = pool.clone();
+            Box::new(move || {
+                for _ in 0..2 {
+                    drop(borrow(&pool).expect("everybody has a turn"));
+                }
+            })
+        };
+        let mut threads: Vec<_> = (0..3).map(borrower).collect();
+        let other = pool.clone();
+        threads.push(Box::new(move || {
+            other.maintain();
+            other.maintain();
+        }));
+        together(threads);
+        assert!(database.most() <= 3 && pool.checkedin() <= 2);
+        assert_settled(pool, &database, 3);
+    });
 }
 
 #[test]
@@ -60,9 +107,8 @@ fn retire_once_a_generation_while_others_borrow() {
 #[test]
 fn every_borrower_retires_what_it_had() {
     explore(|| {
-        fn report(loan: Loan) {
-            let (pool, generation) = (loan.pool().clone(), loan.generation());
-            pool.retire(generation, "a scenario");
+        fn report(loan: Loan, pool: &Pool<Connection>) {
+            pool.retire(loan.generation(), "a scenario");
             loan.invalidate();
         }
         scenario(1, report, nothing);

@@ -23,6 +23,7 @@ pub(crate) fn borrow_within(pool: &Pool<Connection>, timeout: Duration) -> Resul
         checkout.generation() >= generation,
         "a borrower gets one that was retired before it asked"
     );
+    assert!(!checkout.soft_invalidated, "a borrower gets one that was to be closed");
     checkout.lent = true;
     Ok(Loan(Some(checkout)))
 }
@@ -38,8 +39,20 @@ impl Loan {
         self.give_up().invalidate("a scenario");
     }
 
-    pub(crate) fn detach(mut self) -> Connection {
-        self.give_up().detach()
+    /// Has it closed on return.
+    pub(crate) fn soft_invalidate(mut self) {
+        self.soft_invalidated = true;
+        Checkout::soft_invalidate(&mut self, "a scenario");
+    }
+
+    /// Frees its place, and goes on with it for a while.
+    pub(crate) fn detach(mut self) {
+        Checkout::detach(&mut self);
+        shuttle::thread::yield_now();
+    }
+
+    pub(crate) fn into_inner(mut self) -> Connection {
+        self.give_up().into_inner().expect("nobody else's")
     }
 
     fn give_up(&mut self) -> Checkout<Connection> {

@@ -9,6 +9,7 @@ mod database;
 mod explore;
 mod faults;
 mod handoff;
+mod kinds;
 mod lifecycle;
 mod loan;
 mod timeouts;

@@ -35,6 +35,8 @@ where
     engine: &'conn Engine<C>,
     connection: u64,
     transaction: &'conn mut Transaction,
+    /// Rows that were asked for, for the fault script.
+    asked: u64,
     /// The driver has said that there are no more.
     ended: bool,
 }
@@ -55,8 +57,27 @@ where
             engine,
             connection,
             transaction,
+            asked: 0,
             ended: false,
         }
+    }
+}
+
+impl<'conn, 'query, C, B> Cursor<'conn, 'query, C, B>
+where
+    C: Dialect + LoadConnection<B>,
+{
+    /// The driver's next row, or what the fault script has in its place.
+    fn read(&mut self) -> Option<QueryResult<<C as LoadConnection<B>>::Row<'conn, 'query>>> {
+        let Some(faults) = self.engine.faults() else {
+            return self.rows.next();
+        };
+        self.asked += 1;
+        if let Err(error) = faults.before_row(self.asked) {
+            return Some(Err(error));
+        }
+        let row = self.rows.next()?;
+        Some(row.and_then(|row| faults.after(Phase::Fetch).map(|()| row)))
     }
 }
 
@@ -67,7 +88,7 @@ where
     type Item = QueryResult<<C as LoadConnection<B>>::Row<'conn, 'query>>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        match self.rows.next() {
+        match self.read() {
             None => {
                 self.ended = true;
                 None

@@ -135,12 +135,17 @@ where
         // The raw connection stays lent to the cursor, so an error's damage is judged when the next call comes.
         let checkout = self.checkout.as_mut().expect("admit() has connected");
         self.transaction.set_streaming(true);
-        match LoadConnection::<B>::load(&mut **checkout, source) {
+        let loaded = LoadConnection::<B>::load(&mut **checkout, source);
+        if loaded.is_ok() && effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
+            self.transaction.left_definition();
+        }
+        let loaded = loaded.and_then(|rows| match self.engine.faults() {
+            Some(faults) => faults.after(Phase::Statement).map(|()| rows),
+            None => Ok(rows),
+        });
+        match loaded {
             Ok(rows) => {
                 self.transaction.succeeded();
-                if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
-                    self.transaction.left_definition();
-                }
                 Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction))
             }
             Err(error) => {

@@ -28,6 +28,7 @@ enum Damage {
 impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
     pub(crate) fn settle(&mut self) {
+        self.notice_a_fork();
         self.notice_a_call_left_by_a_panic();
         match self.transaction.question.take() {
             Some(Question::UnreadRows) if self.transaction.unsettled.is_none() => self.ask_after_unread_rows(),
@@ -65,6 +66,22 @@ impl<C: Dialect> Connection<C> {
                 }
             }
         }
+    }
+
+    /// In a forked child the raw connection is the parent's, and so is its transaction: whatever were sent would get
+    /// between the parent's statements.
+    fn notice_a_fork(&mut self) {
+        if !self.is_of_parent() {
+            return;
+        }
+        self.transaction.set_streaming(false);
+        self.transaction.unsettled = None;
+        if self.transaction.is_live() {
+            self.transaction.doom_root(&own_fault(
+                "this process was forked: the transaction belongs to the parent, which goes on with it",
+            ));
+        }
+        self.discard("it belongs to the parent process");
     }
 
     /// A call to the driver, or a cursor, borrows the connection, so nobody gets here while one lives; one that a panic

@@ -45,6 +45,7 @@ impl<C: Dialect> Connection<C> {
         if let Some(raw) = self.raw() {
             raw.mirror(true);
         }
+        self.report_in_transaction(true);
         self.transaction.set_root(Root::Open {
             origin,
             first_write: None,
@@ -199,6 +200,7 @@ impl<C: Dialect> Connection<C> {
         if let Some(raw) = self.raw() {
             raw.mirror(false);
         }
+        self.report_in_transaction(false);
         self.transaction.set_root(Root::Idle);
     }
 

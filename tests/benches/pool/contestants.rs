@@ -9,7 +9,7 @@ use std::thread::{self, Thread};
 
 use aludel::clock::Clock;
 use aludel::event::Listeners;
-use aludel::pool::{BoxError, Connector, Managed, Pool, PoolOptions, ResetOnReturn};
+use aludel::pool::{BoxError, Connecting, Connector, Managed, Pool, PoolOptions, Raw, ResetOnReturn};
 
 use super::CONNECTIONS;
 
@@ -53,8 +53,8 @@ impl deadpool::managed::Manager for Manager {
 struct Plain;
 
 impl Connector<u64> for Plain {
-    fn connect(&self) -> Result<u64, BoxError> {
-        Ok(7)
+    fn connect(&self, _: &Connecting) -> Result<Raw<u64>, BoxError> {
+        Ok(Raw::from(7))
     }
 
     fn ping(&self, _: &mut u64) -> Result<(), BoxError> {
@@ -67,6 +67,10 @@ impl Connector<u64> for Plain {
 
     fn reset(&self, _: &mut u64, _: ResetOnReturn) -> Result<(), BoxError> {
         Ok(())
+    }
+
+    fn looks_at_checkouts(&self) -> bool {
+        false // as an r2d2 manager does not
     }
 }
 

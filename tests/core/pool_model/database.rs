@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use aludel::pool::{BoxError, CheckoutInfo, Connector, Refuse, ResetOnReturn};
+use aludel::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
 
 use super::program::{Call, Fault};
 
@@ -73,25 +73,29 @@ pub(super) fn take(faults: &mut VecDeque<(Call, Fault)>, call: Call) -> Option<F
 }
 
 impl Connector<Connection> for Database {
-    fn connect(&self) -> Result<Connection, BoxError> {
+    fn connect(&self, _: &Connecting) -> Result<Raw<Connection>, BoxError> {
         self.plain(Call::Connect)?;
         let mut server = self.server();
         server.made += 1;
         server.open += 1;
         let number = server.made;
         server.log.push(format!("connect {number}"));
-        Ok(Connection {
+        Ok(Raw::from(Connection {
             number,
             in_transaction: false,
             isolation: 0,
             broken: false,
             database: self.clone(),
-        })
+        }))
     }
 
     fn ping(&self, connection: &mut Connection) -> Result<(), BoxError> {
         self.server().log.push(format!("ping {}", connection.number));
         self.plain(Call::Ping)
+    }
+
+    fn may_block(&self) -> bool {
+        false // all on one thread
     }
 
     fn has_broken(&self, connection: &mut Connection) -> bool {

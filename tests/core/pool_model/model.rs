@@ -35,6 +35,8 @@ pub(super) struct Model {
     pub(super) opened: u64,
     pub(super) closed: u64,
     pub(super) detached: u64,
+    /// Detached, and not dropped yet.
+    outside: Vec<Known>,
 }
 
 /// What is known of a connection.
@@ -44,6 +46,8 @@ pub(super) struct Known {
     generation: u64,
     made: Duration,
     idle_since: Duration,
+    tested: Duration,
+    pub(super) soft_invalidated: bool,
     pub(super) dirty: bool,
     pub(super) busy: bool,
     pub(super) broken: bool,
@@ -62,6 +66,7 @@ impl Model {
             opened: 0,
             closed: 0,
             detached: 0,
+            outside: Vec::new(),
         }
     }
 
@@ -108,6 +113,8 @@ impl Model {
             generation: self.generation,
             made: self.now,
             idle_since: self.now,
+            tested: self.now,
+            soft_invalidated: false,
             dirty: false,
             busy: false,
             broken: false,
@@ -119,7 +126,8 @@ impl Model {
             .options
             .pool_recycle
             .is_some_and(|limit| self.now.saturating_sub(known.made) > limit);
-        if aged || known.generation < self.generation {
+        let expired = self.expired(&known);
+        if aged || expired || known.generation < self.generation {
             self.close(&known);
             return self.connect();
         }
@@ -174,7 +182,7 @@ impl Model {
             self.close(&known);
             return false;
         }
-        let old = known.generation < self.generation;
+        let old = known.generation < self.generation || known.soft_invalidated;
         let how = self.options.reset_on_return;
         if known.dirty && how != ResetOnReturn::None && !old {
             self.log.push(format!("{how:?} {}", known.id));
@@ -183,11 +191,86 @@ impl Model {
                 return fault == Fault::Panic;
             }
         }
-        if old || self.idle.len() >= number(self.options.pool_size) {
+        (known.dirty, known.idle_since) = (false, self.now);
+        if old {
+            self.close(&known)
+        } else {
+            self.keep(known)
+        }
+        false
+    }
+
+    fn keep(&mut self, known: Known) {
+        if known.generation < self.generation || self.idle.len() >= number(self.options.pool_size) {
             self.close(&known);
         } else {
-            (known.dirty, known.idle_since) = (false, self.now);
             self.idle.push_back(known);
+        }
+    }
+
+    fn expired(&self, known: &Known) -> bool {
+        let age = self.now.saturating_sub(known.made);
+        self.options.max_lifetime.is_some_and(|limit| age >= limit)
+    }
+
+    /// Whether that panics.
+    pub(super) fn maintain(&mut self) -> bool {
+        self.close_old();
+        self.test_quiet() || self.fill_up()
+    }
+
+    fn close_old(&mut self) {
+        let mut spare = self.idle.len().saturating_sub(self.options.min_idle);
+        for known in std::mem::take(&mut self.idle) {
+            let idle = self.now.saturating_sub(known.idle_since);
+            let idle_for_too_long = spare > 0 && self.options.idle_timeout.is_some_and(|limit| idle >= limit);
+            if known.generation < self.generation || self.expired(&known) || idle_for_too_long {
+                spare = spare.saturating_sub(1);
+                self.close(&known);
+            } else {
+                self.idle.push_back(known);
+            }
+        }
+    }
+
+    fn test_quiet(&mut self) -> bool {
+        let Some(keepalive) = self.options.keepalive else {
+            return false;
+        };
+        let now = self.now;
+        let (quiet, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.idle)
+            .into_iter()
+            .partition(|known| now.saturating_sub(known.tested.max(known.idle_since)) >= keepalive);
+        self.idle = others.into();
+        let mut quiet = quiet.into_iter();
+        while let Some(mut known) = quiet.next() {
+            self.log.push(format!("ping {}", known.id));
+            match take(&mut self.faults, Call::Ping) {
+                None => {
+                    known.tested = now;
+                    self.keep(known);
+                }
+                Some(Fault::Fail | Fault::Reconnect) => {
+                    self.retire(known.generation);
+                    self.close(&known);
+                }
+                Some(Fault::Panic) => {
+                    self.close(&known);
+                    quiet.for_each(|known| self.close(&known));
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    fn fill_up(&mut self) -> bool {
+        let wanted = self.options.min_idle.min(number(self.options.pool_size));
+        while self.idle.len() < wanted && self.idle.len() + self.held.len() < number(self.options.limit()) {
+            match self.connect() {
+                Ok(known) => self.keep(known),
+                Err(outcome) => return outcome == Outcome::Panic,
+            }
         }
         false
     }
@@ -198,8 +281,19 @@ impl Model {
     }
 
     pub(super) fn detach(&mut self, index: usize) {
+        let known = self.held.remove(index);
+        self.detached += 1;
+        self.outside.push(known);
+    }
+
+    pub(super) fn take_out(&mut self, index: usize) {
         self.held.remove(index);
         self.detached += 1;
+    }
+
+    pub(super) fn drop_detached(&mut self, index: usize) {
+        let known = self.outside.remove(index);
+        self.log.push(format!("close {}", known.id));
     }
 
     /// Whether it was the first report of that generation.

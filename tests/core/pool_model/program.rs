@@ -8,6 +8,9 @@ use proptest::prelude::*;
 
 use super::options_of;
 
+/// All times of a program are multiples of it.
+pub(super) const MOMENT: Duration = Duration::from_secs(20);
+
 /// A pool's settings, and what is done with it.
 #[derive(Clone, Debug)]
 pub(super) struct Program {
@@ -29,12 +32,20 @@ pub(super) enum Step {
     /// The driver notices that the connection is dead.
     Break(u8),
     Invalidate(u8),
+    /// To be closed on return.
+    SoftInvalidate(u8),
     Detach(u8),
+    /// One that was detached is dropped.
+    DropDetached(u8),
+    /// The raw connection is taken out.
+    TakeOut(u8),
     /// Reports the current generation, or one that was current some time ago.
     Retire(u8),
     Dispose,
-    /// Seconds pass.
+    /// That many times [`MOMENT`] passes.
     Pass(u8),
+    /// What the maintenance thread would do now and then.
+    Maintain,
     /// The next call of this kind goes wrong.
     Next(Call, Fault),
 }
@@ -65,7 +76,7 @@ fn options() -> impl Strategy<Value = PoolOptions> {
     let pre_ping = prop_oneof![
         Just(PrePing::Never),
         Just(PrePing::Always),
-        Just(PrePing::IdleFor(Duration::from_secs(3)))
+        Just(PrePing::IdleFor(2 * MOMENT))
     ];
     let reset = prop_oneof![
         4 => Just(ResetOnReturn::Rollback),
@@ -73,9 +84,20 @@ fn options() -> impl Strategy<Value = PoolOptions> {
         1 => Just(ResetOnReturn::Full),
         1 => Just(ResetOnReturn::None)
     ];
-    let recycle = proptest::option::of((1_u64..6).prop_map(Duration::from_secs));
-    (1_usize..4, 0_usize..3, any::<bool>(), pre_ping, reset, recycle).prop_map(
-        |(size, overflow, use_lifo, pre_ping, reset_on_return, pool_recycle)| PoolOptions {
+    let size = (1_usize..4, 0_usize..3, any::<bool>(), 0_usize..4);
+    // Recycling, idle time-out, keep-alive; lifetime by tenths, of which the last one is left to chance: no step leads there.
+    let times = (some(1..6), some(1..6), some(1..6), some(5..6));
+    (size, times, pre_ping, reset).prop_map(
+        |(
+            (size, overflow, use_lifo, min_idle),
+            (pool_recycle, idle_timeout, keepalive, max_lifetime),
+            pre_ping,
+            reset_on_return,
+        )| PoolOptions {
+            min_idle,
+            idle_timeout,
+            keepalive,
+            max_lifetime,
             use_lifo,
             pre_ping,
             reset_on_return,
@@ -83,6 +105,10 @@ fn options() -> impl Strategy<Value = PoolOptions> {
             ..options_of(size, overflow)
         },
     )
+}
+
+fn some(moments: std::ops::Range<u32>) -> impl Strategy<Value = Option<Duration>> {
+    proptest::option::of(moments.prop_map(|moments| moments * MOMENT))
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -101,10 +127,14 @@ fn step() -> impl Strategy<Value = Step> {
         1 => any::<u8>().prop_map(Step::Hang),
         1 => any::<u8>().prop_map(Step::Break),
         2 => any::<u8>().prop_map(Step::Invalidate),
+        2 => any::<u8>().prop_map(Step::SoftInvalidate),
         1 => any::<u8>().prop_map(Step::Detach),
+        1 => any::<u8>().prop_map(Step::DropDetached),
+        1 => any::<u8>().prop_map(Step::TakeOut),
         2 => (0_u8..3).prop_map(Step::Retire),
         1 => Just(Step::Dispose),
-        4 => (1_u8..5).prop_map(Step::Pass),
+        4 => (1_u8..4).prop_map(Step::Pass),
+        5 => Just(Step::Maintain),
         4 => (call, fault).prop_map(|(call, fault)| Step::Next(call, fault)),
     ]
 }

@@ -4,37 +4,57 @@ use std::time::Duration;
 
 use super::EngineBuilder;
 use crate::dialect::Dialect;
-use crate::pool::{Limit, PoolOptions, PrePing, ResetOnReturn};
+use crate::pool::{AnyKind, Limit, PoolOptions, PrePing, ResetOnReturn};
 
 impl<C: Dialect> EngineBuilder<C> {
+    /// The kind of pool (`poolclass` and `pool` in SQLAlchemy). Default: a [`Queue`](crate::pool::Queue); for an SQLite
+    /// database in memory a [`ThreadLocal`](crate::pool::ThreadLocal), unless `pool_size` or `max_overflow` is set.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::{Engine, pool};
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://bank.db").pool(pool::Null).build()?;
+    /// assert_eq!(engine.pool().kind(), "NullPool");
+    ///
+    /// let error = Engine::<SqliteConnection>::builder("sqlite://bank.db").pool(pool::Null).pool_size(3).build();
+    /// assert!(error.unwrap_err().to_string().contains("`pool_size` has no meaning for a NullPool"));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn pool(mut self, kind: impl Into<AnyKind<C>>) -> Self {
+        self.kind = Some(kind.into());
+        self
+    }
+
     /// Connections that are kept open while idle; default 5, and 0 means no limit, as in SQLAlchemy.
     pub fn pool_size(mut self, connections: usize) -> Self {
         self.pool.pool_size = match connections {
             0 => Limit::Unlimited,
             some => Limit::AtMost(some),
         };
-        self.sized = true;
+        self.sized.get_or_insert("pool_size");
         self
     }
 
     /// Connections above `pool_size` that may be open at the same time; default 10. They are closed on return.
     pub fn max_overflow(mut self, connections: usize) -> Self {
         self.pool.max_overflow = Limit::AtMost(connections);
-        self.sized = true;
+        self.sized.get_or_insert("max_overflow");
         self
     }
 
     /// No limit to the connections above `pool_size` (`max_overflow=-1` in SQLAlchemy).
     pub fn unlimited_overflow(mut self) -> Self {
         self.pool.max_overflow = Limit::Unlimited;
-        self.sized = true;
+        self.sized.get_or_insert("unlimited_overflow");
         self
     }
 
     /// Every setting of the pool at once.
     pub fn pool_options(mut self, options: PoolOptions) -> Self {
         self.pool = options;
-        self.sized = true;
         self
     }
 

@@ -4,7 +4,7 @@ use std::sync::Barrier;
 
 use super::*;
 use crate::pool::acquire::Waiting;
-use crate::pool::queue::Taken;
+use crate::pool::shared::{PATIENCE, Taken};
 
 /// Starts a thread that checks out and tells what it got; returns when it waits as number `place` of the queue.
 fn waiter<'scope>(
@@ -75,6 +75,7 @@ fn timeout_names_the_holders() {
 fn the_timeout_text_is_sqlalchemys() {
     let (waited, timeout) = (secs(30), secs(30));
     let error = PoolError::Timeout {
+        kind: "QueuePool",
         size: 5,
         overflow: 10,
         timeout,
@@ -133,7 +134,7 @@ fn a_crowd_with_retirements_and_disposals() {
                     match bench.pool.checkout() {
                         Err(error) => panic!("{error}"),
                         Ok(held) if round % 11 == number => held.invalidate("test"),
-                        Ok(held) if round % 13 == number => drop(held.detach()),
+                        Ok(mut held) if round % 13 == number => held.detach(),
                         Ok(held) if round % 17 == number => drop(bench.pool.retire(held.generation(), "test")),
                         Ok(held) => drop(held),
                     }
@@ -158,6 +159,7 @@ fn waiters_are_served_in_order_and_nobody_overtakes() {
             waiter(scope, &bench, place, &send);
         }
         let mut held = Some(held);
+        bench.clock.advance(PATIENCE);
         for place in 1..=5 {
             drop(held.take());
             assert!(
@@ -176,7 +178,7 @@ fn waiters_are_served_in_order_and_nobody_overtakes() {
 fn a_closed_connection_passes_its_permit_on() {
     for end in [
         |held: Checkout<Conn>| held.invalidate("test"),
-        |held: Checkout<Conn>| drop(held.detach()),
+        |mut held: Checkout<Conn>| held.detach(),
     ] {
         let bench = Bench::sized(1, 0);
         let held = bench.take();
@@ -287,16 +289,21 @@ fn a_waiter_that_panics_passes_its_grant_on() {
     let bench = Bench::sized(1, 0);
     for end in [drop, |held: Checkout<Conn>| held.invalidate("test")] {
         let held = bench.take();
-        let (thread, since) = (&thread::current(), bench.pool.clock().now());
-        let place = Location::caller();
-        let taken = lock(&bench.pool.0.queue).take(Who { place, since, thread });
+        let who = Who {
+            place: Place::of(Location::caller()),
+            since: bench.pool.clock().ticks(),
+            thread: thread_number(),
+        };
+        let shared = bench.pool.shared();
+        let taken = shared.era().take(who, shared);
         let Taken::Wait(waiter) = taken else {
             panic!("the only connection is taken")
         };
         let waiting = Waiting {
-            pool: &bench.pool,
+            shared,
             waiter: Some(waiter),
         };
+        bench.clock.advance(PATIENCE);
         assert!(panics(|| {
             let _waiting = waiting;
             end(held);

@@ -93,7 +93,7 @@ fn a_clean_return_costs_no_round_trip() {
     assert_eq!(bench.db.heard(), ["connect 1"]);
     assert_eq!(
         bench.events(),
-        ["Connect", "Checkout", "Checkin", "Checkout", "Checkin"]
+        ["FirstConnect", "Connect", "Checkout", "Checkin", "Checkout", "Checkin"]
     );
 }
 
@@ -107,7 +107,15 @@ fn plain_rollback() {
     assert_eq!(bench.db.heard(), ["connect 1", "Rollback 1"]);
     assert_eq!(
         bench.events(),
-        ["Connect", "Checkout", "Reset", "Checkin", "Checkout", "Checkin"]
+        [
+            "FirstConnect",
+            "Connect",
+            "Checkout",
+            "Reset",
+            "Checkin",
+            "Checkout",
+            "Checkin"
+        ]
     );
 }
 
@@ -137,6 +145,7 @@ fn invalidate() {
     assert_eq!(
         bench.events(),
         [
+            "FirstConnect",
             "Connect",
             "Checkout",
             "Invalidate",
@@ -151,10 +160,13 @@ fn invalidate() {
 #[test]
 fn detach() {
     let bench = Bench::sized(1, 0);
-    let raw = bench.take().detach();
+    let mut raw = bench.take();
+    raw.detach();
     bench.pool.assert_invariants();
+    assert!(raw.is_detached());
     assert_eq!(bench.numbers(), (1, 0, -1, 0), "its place is free");
     assert_eq!(bench.take().number, 2);
+    assert_eq!(raw.number, 1, "it stays usable");
     drop(raw);
     assert_eq!(bench.db.heard(), ["connect 1", "connect 2", "close 1"]);
     assert_eq!(bench.pool.status().detached, 1);
@@ -181,7 +193,11 @@ fn the_last_clone_closes_what_is_idle() {
     let held = bench.take();
     drop(bench.take());
     drop(bench);
-    assert_eq!(db.open.load(Ordering::SeqCst), 2);
+    assert_eq!(
+        db.open.load(Ordering::SeqCst),
+        1,
+        "what is in use is left to its holder"
+    );
     drop(held);
     assert_eq!(db.open.load(Ordering::SeqCst), 0);
 }

@@ -1,0 +1,26 @@
+//! The connection that keeps a database in memory alive while the pool has none.
+
+use crate::sync::{Mutex, lock};
+
+/// SQLite forgets a shared database in memory with its last connection, and a pool may close all of its own: on
+/// `dispose`, after a disconnect, when they have been idle for too long.
+///
+/// It belongs to the engine's connector, so it dies with the engine's last clone or the last checkout. Nothing is ever
+/// sent on it, so it holds no lock.
+pub(super) struct Keeper<C>(Mutex<Option<C>>);
+
+impl<C> Keeper<C> {
+    pub(super) fn new() -> Self {
+        Self(Mutex::new(None))
+    }
+
+    /// Connects, unless it has done so before. To be called before a connection of the pool is made, so that there is no
+    /// moment in which nobody has the database.
+    pub(super) fn hold(&self, connect: impl FnOnce() -> diesel::ConnectionResult<C>) -> diesel::ConnectionResult<()> {
+        let mut kept = lock(&self.0);
+        if kept.is_none() {
+            *kept = Some(connect()?);
+        }
+        Ok(())
+    }
+}
