@@ -278,6 +278,34 @@ pub struct Verdict {
     pub rule: &'static str,
 }
 
+impl Verdict {
+    /// The same, where the transaction was asked to be read-only: its refusal to write is then no news about the host,
+    /// and trying again cannot help.
+    ///
+    /// ```
+    /// use aludel_core::classify::{Class, Flavour, Phase, classify};
+    /// use diesel::result::{DatabaseErrorKind, Error};
+    ///
+    /// let text = "cannot execute INSERT in a read-only transaction".to_owned();
+    /// let error = Error::DatabaseError(DatabaseErrorKind::ReadOnlyTransaction, Box::new(text));
+    /// let verdict = classify(Flavour::PostgreSql, Phase::Statement, &error);
+    /// assert_eq!(verdict.class, Class::Failover); // a primary that has become a standby says so, too
+    /// assert_eq!(verdict.asked_to_be_read_only().class, Class::Permanent);
+    /// ```
+    #[must_use]
+    pub fn asked_to_be_read_only(self) -> Self {
+        let refused = ["mysql 1792", "postgres 25006"];
+        if self.class == Class::Failover && refused.iter().any(|number| self.rule.starts_with(number)) {
+            return Self {
+                class: Class::Permanent,
+                scope: None,
+                ..self
+            };
+        }
+        self
+    }
+}
+
 /// Decides what `error` is, that a connection of `flavour` answered while it was in `phase`.
 ///
 /// An error that no table knows is [`Class::Permanent`], and its outcome at COMMIT is [`CommitOutcome::Unknown`], save

@@ -2,6 +2,8 @@
 //!
 //! A [`Dialect`] is implemented for a Diesel connection type. Everything above is generic over that type.
 
+use std::borrow::Cow;
+
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
@@ -13,6 +15,7 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
 
+mod characteristics;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -21,48 +24,7 @@ pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
 
-/// Isolation levels, as the SQL standard names them.
-///
-/// MariaDB, MySQL and PostgreSQL have all four; SQLite has `Serializable` (its default) and `ReadUncommitted` (which
-/// acts only in shared-cache mode).
-///
-/// ```
-/// # #[cfg(feature = "sqlite")] {
-/// use aludel_core::{Engine, IsolationLevel};
-/// use diesel::SqliteConnection;
-///
-/// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-///     .isolation_level(IsolationLevel::Serializable)
-///     .build()?;
-/// # drop(engine.raw_connection()?);
-/// assert_eq!(IsolationLevel::Serializable.sql(), "SERIALIZABLE");
-/// # }
-/// # Ok::<(), aludel_core::Error>(())
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum IsolationLevel {
-    /// Dirty reads are possible.
-    ReadUncommitted,
-    /// Each statement sees what was committed before it began.
-    ReadCommitted,
-    /// Each transaction sees what was committed before its first read.
-    RepeatableRead,
-    /// As if transactions ran one after the other.
-    Serializable,
-}
-
-impl IsolationLevel {
-    /// The level in SQL.
-    pub fn sql(self) -> &'static str {
-        match self {
-            Self::ReadUncommitted => "READ UNCOMMITTED",
-            Self::ReadCommitted => "READ COMMITTED",
-            Self::RepeatableRead => "REPEATABLE READ",
-            Self::Serializable => "SERIALIZABLE",
-        }
-    }
-}
+pub use characteristics::{AccessMode, Beginning, Characteristics, Deferrable, IsolationLevel};
 
 /// Whether the server still has our transaction open.
 ///
@@ -118,15 +80,38 @@ pub enum ServerTransaction {
 pub struct Setup {
     /// The URL it was connected with.
     pub url: Url,
-    /// The level that every transaction on it has, if not the server's default.
-    pub isolation_level: Option<IsolationLevel>,
+    /// What every transaction on it has unless it says otherwise, where that is not the server's default.
+    pub characteristics: Characteristics,
 }
 
 impl Setup {
     /// What a connection to `url` is set up with.
-    pub fn new(url: Url, isolation_level: Option<IsolationLevel>) -> Self {
-        Self { url, isolation_level }
+    pub fn new(url: Url, characteristics: Characteristics) -> Self {
+        Self { url, characteristics }
     }
+}
+
+/// How a full reset has gone (`ResetOnReturn::Full`).
+///
+/// ```
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel_core::dialect::{Characteristics, FullReset, Setup};
+/// use aludel_core::{Dialect, Engine};
+/// use diesel::SqliteConnection;
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// let setup = Setup::new(engine.url().clone(), Characteristics::default());
+/// // SQLite cannot be asked for everything that a borrower may have left: settings, ATTACHed files, temporary tables.
+/// assert_eq!(engine.raw_connection()?.full_reset(&setup)?, FullReset::Replace);
+/// # }
+/// # Ok::<(), aludel_core::Error>(())
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FullReset {
+    /// The connection is as `prepare` had left it.
+    Done,
+    /// Only a new connection is free of what the last borrower did.
+    Replace,
 }
 
 /// A Diesel connection that Aludel can drive.
@@ -189,6 +174,65 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whatever the server answers.
     fn control(&mut self, control: Control) -> QueryResult<()>;
 
+    /// Sends a statement that says how transactions run: one of [`beginning`](Self::beginning) or
+    /// [`settings`](Self::settings).
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers.
+    fn steer(&mut self, statement: Cow<'static, str>) -> QueryResult<()> {
+        self.batch_execute(&statement)
+    }
+
+    /// The statements that begin a transaction with characteristics of its own, in as few round trips as the server
+    /// allows; those of [`FLAVOUR`](Self::FLAVOUR) unless a dialect knows better.
+    fn beginning(with: Characteristics, begin: Control) -> Beginning {
+        characteristics::beginning(Self::FLAVOUR, with, begin)
+    }
+
+    /// The statements that make characteristics hold for everything that follows on the connection.
+    fn settings(with: Characteristics) -> Vec<Cow<'static, str>> {
+        characteristics::settings(Self::FLAVOUR, with)
+    }
+
+    /// The statements that undo [`settings`](Self::settings): back to what the connection was set up with, or else to
+    /// the server's default.
+    fn settings_put_back(set: Characteristics, connected: Characteristics) -> Vec<Cow<'static, str>> {
+        characteristics::settings_put_back(Self::FLAVOUR, set, connected)
+    }
+
+    /// Asks for the isolation level: of the transaction that is open, or of the next one. `own` is the level that was
+    /// asked for that transaction alone, for servers that tell only what holds for the connection.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers; and where a dialect has no way to ask.
+    fn isolation_level(&mut self, own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
+        let _ = own;
+        Err(cannot_tell("its isolation level"))
+    }
+
+    /// Asks for the access mode, in the same way.
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    fn access_mode(&mut self, own: Option<AccessMode>) -> QueryResult<AccessMode> {
+        let _ = own;
+        Err(cannot_tell("its access mode"))
+    }
+
+    /// Puts the connection back to how [`prepare`](Self::prepare) left it: no transaction, and nothing of what its last
+    /// borrower has set, created, locked or prepared. Where only a new connection is free of that, it says so.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers: the connection must be closed then.
+    fn full_reset(&mut self, setup: &Setup) -> Result<FullReset> {
+        let _ = setup;
+        Ok(FullReset::Replace)
+    }
+
     /// Whether the driver knows already that the transaction takes nothing but ROLLBACK. Asked before every COMMIT, so it
     /// may not cost a round trip.
     fn is_aborted(&mut self) -> bool {
@@ -243,4 +287,8 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         }
         *status = TransactionManagerStatus::Valid(valid);
     }
+}
+
+fn cannot_tell(what: &str) -> diesel::result::Error {
+    diesel::result::Error::QueryBuilderError(format!("this kind of connection cannot tell {what}").into())
 }

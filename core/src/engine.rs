@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock::Clock;
-use crate::dialect::Dialect;
+use crate::dialect::{Characteristics, Dialect};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listeners};
 use crate::fault::Fault;
@@ -15,14 +15,18 @@ use crate::pool::{Checkout, Pool, PoolError};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
+use connector::DefaultLevel;
+
 mod builder;
 mod connector;
 mod error_context;
+mod execution_options;
 mod keeper;
 
 pub use builder::EngineBuilder;
 pub use connector::ConnectInfo;
 pub use error_context::ErrorContext;
+pub use execution_options::ExecutionOptions;
 
 type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
 
@@ -40,10 +44,13 @@ type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
 /// # }
 /// # Ok::<(), aludel_core::Error>(())
 /// ```
-pub struct Engine<C: Dialect>(Arc<Inner<C>>);
+pub struct Engine<C: Dialect>(Arc<Inner<C>>, ExecutionOptions);
 
 struct Inner<C: Dialect> {
     url: Url,
+    /// What every connection of the pool was set up with.
+    connected: Characteristics,
+    default_isolation_level: DefaultLevel,
     pool: Pool<C>,
     clock: Clock,
     listeners: Listeners,
@@ -210,7 +217,7 @@ fn from_pool(error: PoolError) -> Error {
 
 impl<C: Dialect> Clone for Engine<C> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0))
+        Self(Arc::clone(&self.0), self.1)
     }
 }
 

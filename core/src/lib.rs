@@ -34,8 +34,8 @@ pub mod sync;
 
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};
-pub use dialect::{Dialect, IsolationLevel};
-pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext};
+pub use dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
+pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext, ExecutionOptions};
 pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::Fault;

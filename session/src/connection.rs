@@ -11,13 +11,17 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 
-use aludel_core::pool::Checkout;
-use aludel_core::{Control, Dialect, Engine, Error, Event, Fault, Phase, Refused, Result};
+use aludel_core::dialect::Characteristics;
+use aludel_core::pool::{Checkout, ResetOnReturn};
+use aludel_core::{
+    AccessMode, Control, Dialect, Engine, Error, Event, ExecutionOptions, Fault, Phase, Refused, Result,
+};
 use diesel::connection::{Instrumentation as _, InstrumentationEvent};
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::transaction::{Footing, Origin, Transaction, own_fault};
 
+mod characteristics;
 mod cursor;
 mod diesel_impl;
 mod instrumentation;
@@ -66,6 +70,10 @@ pub struct Connection<C: Dialect> {
     pub(crate) begin_immediate: bool,
     /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
     worn: bool,
+    /// Options of its own.
+    options: ExecutionOptions,
+    /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
+    standing: Characteristics,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -82,6 +90,8 @@ impl<C: Dialect> Connection<C> {
             place: Location::caller(),
             begin_immediate: false,
             worn: false,
+            options: ExecutionOptions::new(),
+            standing: Characteristics::default(),
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
         }
     }
@@ -197,6 +207,9 @@ impl<C: Dialect> Connection<C> {
         let result = f(&mut *checkout);
         checkout.set_busy(false);
         self.ask_after_raw_access(result.as_ref().err());
+        if result.is_ok() {
+            self.refuse_a_transaction_left_open()?;
+        }
         result
     }
 
@@ -210,18 +223,22 @@ impl<C: Dialect> Connection<C> {
             self.number = checkout.id();
             self.checkout = Some(checkout);
             self.worn = false;
+            self.standing = Characteristics::default();
         }
         Ok(self.checkout.as_mut().expect("it was just put there"))
     }
 
-    /// Gives the raw connection back to the pool; a transaction that is still open makes the pool reset it.
+    /// Gives the raw connection back to the pool, which resets it if a transaction is still open; and if it resets fully,
+    /// since a transaction that has ended leaves settings, temporary tables and locks behind.
     pub(crate) fn release(&mut self) {
         if std::mem::take(&mut self.worn) {
             self.discard("an error has left the connection in a state that the next one should not meet");
         }
+        self.put_back();
         if let Some(mut checkout) = self.checkout.take() {
             self.instrumentation.uninstall(&mut *checkout);
-            checkout.set_dirty(self.transaction.is_live());
+            let full = self.engine.pool().options().reset_on_return == ResetOnReturn::Full;
+            checkout.set_dirty(full || self.transaction.is_live());
             drop(checkout);
         }
     }
@@ -233,17 +250,22 @@ impl<C: Dialect> Connection<C> {
 
     /// Parts with the raw connection, which nobody should trust any more.
     pub(crate) fn discard(&mut self, reason: &str) {
+        let (set, connected_with) = (std::mem::take(&mut self.standing), self.engine.connected_with());
         if let Some(checkout) = self.checkout.take() {
-            checkout.discard(reason);
+            // A database in memory is kept if possible, but not with the settings of its last transaction.
+            checkout.discard_or_mend(reason, |raw| {
+                let mut statements = C::settings_put_back(set, connected_with).into_iter();
+                statements.all(|statement| raw.steer(statement).is_ok())
+            });
         }
     }
 
     /// Closes the raw connection, and every other one as old as it at its next checkout.
     pub(crate) fn retire_generation(&mut self, reason: &str) {
-        if let Some(checkout) = self.checkout.take() {
+        if let Some(checkout) = &self.checkout {
             self.engine.pool().retire(checkout.generation(), reason);
-            checkout.discard(reason);
         }
+        self.discard(reason);
     }
 
     /// Between transactions: a session gives back what it took.
@@ -287,16 +309,20 @@ impl<C: Dialect> Connection<C> {
     // ---- calls to the driver ----------------------------------------------------------------------------------
 
     /// Makes sure that a statement may be sent: what went wrong before is judged, a transaction that has failed
-    /// refuses, and otherwise one is open.
+    /// refuses, and otherwise one is open, or none wanted.
     pub(crate) fn ready(&mut self) -> QueryResult<()> {
         self.settle();
         if let Some(refusal) = self.transaction.refusal() {
             return Err(refusal);
         }
-        if !self.transaction.is_open() {
-            self.begin_root(Origin::Autobegun).map_err(Refused::wrap)?;
+        if self.transaction.is_open() {
+            Ok(())
+        } else if self.wanted().is_autocommit() {
+            self.enter_autocommit().map_err(Refused::wrap)
+        } else {
+            let begun = self.begin_root(Origin::Autobegun, Characteristics::default());
+            begun.map_err(Refused::wrap)
         }
-        Ok(())
     }
 
     /// One call to the driver: the fault script, the busy mark, and the error's way through the classifier.
@@ -477,7 +503,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
         if std::thread::panicking() || self.transaction.is_streaming() {
             // Nobody knows in which state the caller was interrupted.
-            if self.transaction.is_open() || self.transaction.is_streaming() {
+            if self.transaction.has_begun() || self.transaction.is_streaming() {
                 self.transaction.doom_root(&own_fault("dropped in a panic"));
                 self.discard("dropped in the middle of a transaction by a panic");
                 self.rollback_root();
@@ -489,7 +515,7 @@ impl<C: Dialect> Connection<C> {
                 first_write: &first_write,
             });
         }
-        if self.transaction.is_open() {
+        if self.transaction.has_begun() {
             self.rollback_root();
         }
         self.release();
@@ -505,7 +531,10 @@ pub(crate) fn observe<C: Dialect>(
     statement: Option<String>,
     error: DieselError,
 ) -> DieselError {
-    let (fault, error) = Fault::record(C::FLAVOUR, phase, statement, error);
+    let (mut fault, error) = Fault::record(C::FLAVOUR, phase, statement, error);
+    if transaction.has_begun() && transaction.characteristics.access_mode == Some(AccessMode::ReadOnly) {
+        fault = fault.with_verdict(fault.verdict().asked_to_be_read_only());
+    }
     let fault = engine.reconsider(fault);
     engine.emit(&Event::Fault {
         connection: number,

@@ -70,8 +70,8 @@ pub mod how_to_test {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    Class, ConnectInfo, Control, Dialect, Engine, EngineBuilder, Error, ErrorContext, ErrorKind, Event, Exit, Fault,
-    Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
+    AccessMode, Class, ConnectInfo, Control, Deferrable, Dialect, Engine, EngineBuilder, Error, ErrorContext,
+    ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, mock, pool, testing, url};
 pub use aludel_macros::{Model, retry};
@@ -80,7 +80,7 @@ pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
 pub use retry::{CommitPolicy, RetryPolicy};
 pub use session::Session;
-pub use transaction::{Manager, Transaction};
+pub use transaction::{Manager, Transaction, TransactionBuilder};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -1,5 +1,6 @@
 //! What generated code calls. Not for people; it changes without notice.
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error};
 
 use crate::retry::RetryPolicy;
@@ -25,7 +26,7 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    crate::retry::retry(session, policy, function, body)
+    crate::retry::retry(session, policy, Characteristics::default(), function, body)
 }
 
 /// The key that MariaDB and MySQL have made for the row that was inserted last on this connection.

@@ -1,8 +1,8 @@
 //! What most files need: `use aludel::prelude::*;`, beside Diesel's own prelude.
 
-pub use aludel_core::dialect::IsolationLevel;
+pub use aludel_core::dialect::{AccessMode, Deferrable, IsolationLevel};
 pub use aludel_core::pool::{PrePing, Refuse, ResetOnReturn};
-pub use aludel_core::{Class, Dialect, Engine, ErrorContext, Event, Exit};
+pub use aludel_core::{Class, Dialect, Engine, ErrorContext, Event, ExecutionOptions, Exit};
 pub use aludel_macros::{Model, retry};
 
 pub use crate::engine::EngineExt;

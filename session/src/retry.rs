@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Class, Dialect, Error, Event, Flavour};
 
 use crate::session::Session;
@@ -102,6 +103,7 @@ impl Default for RetryPolicy {
 pub(crate) fn retry<C, T, E>(
     session: &mut Session<C>,
     policy: &RetryPolicy,
+    own: Characteristics,
     function: &str,
     mut body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>
@@ -109,7 +111,7 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    match scope::stand(session).map_err(E::from)? {
+    match scope::stand(session, own).map_err(E::from)? {
         Stand::Joined => return scope::join(session, body),
         Stand::Tested => return scope::begin_nested(session, body),
         Stand::Outermost => {}
@@ -125,7 +127,7 @@ where
     let mut unknown = false;
     let result = loop {
         session.connection().transaction.forget_faults();
-        let failure = match scope::outermost(session, &mut body) {
+        let failure = match scope::outermost(session, own, &mut body) {
             Ok(value) => break Ok(value),
             Err(failure) => failure,
         };

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Engine, Error, Result};
 
 use crate::connection::{Connection, Touched};
@@ -9,6 +10,7 @@ use crate::model::IdentityMap;
 use crate::retry::RetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
 
+mod characteristics;
 mod diesel_impl;
 mod entities;
 mod hooks;
@@ -245,7 +247,7 @@ impl<C: Dialect> Session<C> {
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
     pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
-        crate::retry::retry(self, policy, "closure", f)
+        crate::retry::retry(self, policy, Characteristics::default(), "closure", f)
     }
 
     /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
@@ -408,7 +410,7 @@ impl<C: Dialect> Session<C> {
 impl<C: Dialect> Session<C> {
     /// Objects follow the transaction that the next statement begins, if there is none.
     fn follow_a_beginning(&mut self) {
-        if !self.connection.in_transaction() {
+        if !self.connection.transaction.has_begun() {
             self.follow(Change::Beginning);
         }
     }

@@ -8,18 +8,21 @@
 //! [`Transaction::pop_frame`] change the stack of savepoints.
 
 use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Error, Fault, Phase, Refused};
 use diesel::connection::{
     InTransactionStatus, TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus,
 };
 use diesel::result::Error as DieselError;
 
+mod builder;
 mod judge;
 mod manager;
 mod root;
 mod savepoint;
 pub(crate) mod scope;
 
+pub use builder::TransactionBuilder;
 pub use manager::Manager;
 
 /// Who began the root transaction.
@@ -36,8 +39,14 @@ pub(crate) enum Origin {
 /// The root transaction.
 #[derive(Debug)]
 pub(crate) enum Root {
-    /// There is none. *Exits:* a first statement or an explicit begin → `Open`.
+    /// There is none. *Exits:* a first statement or an explicit begin → `Open`; a first statement in AUTOCOMMIT →
+    /// `Autocommit`.
     Idle,
+    /// There is none, and nobody wants one: each statement stands for itself. What is remembered is only that something
+    /// was done since the last `commit()` or `rollback()`. *Exits:* `commit()`, `rollback()`, `close()`, other options, an
+    /// explicit begin that wants a level of its own → `Idle`. An error cannot doom what is not there, nor can a lost
+    /// connection.
+    Autocommit,
     /// The server has it open. *Exits:* COMMIT answered ok → `Idle`; COMMIT failed, however → `Idle`, after ROLLBACK or
     /// without the connection; ROLLBACK → `Idle`; an error that the server or we do not forgive → `Doomed`.
     Open {
@@ -103,6 +112,8 @@ pub struct Transaction {
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
     pub(crate) partly_committed: bool,
+    /// What the root was begun with, or what stands for it in AUTOCOMMIT.
+    pub(crate) characteristics: Characteristics,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -119,6 +130,7 @@ impl Default for Transaction {
             streaming: false,
             question: None,
             partly_committed: false,
+            characteristics: Characteristics::default(),
             mirror: TransactionManagerStatus::default(),
         }
     }
@@ -129,6 +141,8 @@ impl Default for Transaction {
 pub(crate) enum Footing {
     /// No transaction.
     None,
+    /// No transaction, and a statement or more that stood for themselves.
+    Autocommit,
     /// One that began by itself and has only read.
     AutobegunRead,
     /// One that began by itself and has written, or has failed: it is the caller's to end.
@@ -181,7 +195,30 @@ impl Transaction {
 
     /// Whether a root is open, doomed or not.
     pub(crate) fn is_open(&self) -> bool {
+        matches!(self.root, Root::Open { .. } | Root::Doomed { .. })
+    }
+
+    /// Whether statements stand for themselves, and there has been one.
+    pub(crate) fn is_autocommit(&self) -> bool {
+        matches!(self.root, Root::Autocommit)
+    }
+
+    /// Whether objects have had their beginning: a root is open, or statements stand for themselves.
+    pub(crate) fn has_begun(&self) -> bool {
         !matches!(self.root, Root::Idle)
+    }
+
+    /// Statements stand for themselves from now on.
+    pub(crate) fn enter_autocommit(&mut self, characteristics: Characteristics) {
+        self.fault = None;
+        self.partly_committed = false;
+        self.characteristics = characteristics;
+        self.set_root(Root::Autocommit);
+    }
+
+    /// The end of what never was a transaction.
+    pub(crate) fn leave_autocommit(&mut self) {
+        self.set_root(Root::Idle);
     }
 
     /// Whether the server should still have it open.
@@ -191,7 +228,7 @@ impl Transaction {
 
     pub(crate) fn origin(&self) -> Option<Origin> {
         match self.root {
-            Root::Idle => None,
+            Root::Idle | Root::Autocommit => None,
             Root::Open { origin, .. } | Root::Doomed { origin, .. } => Some(origin),
         }
     }
@@ -204,6 +241,7 @@ impl Transaction {
     pub(crate) fn footing(&self) -> Footing {
         match &self.root {
             Root::Idle => Footing::None,
+            Root::Autocommit => Footing::Autocommit,
             Root::Open {
                 origin: Origin::Autobegun,
                 first_write: None,

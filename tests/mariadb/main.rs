@@ -4,6 +4,7 @@
 mod conflicts;
 mod connecting;
 mod design;
+mod isolation;
 mod killed;
 mod lost;
 mod regressions;

@@ -19,6 +19,8 @@ mod stale_pool;
 mod autobegin;
 mod design;
 mod diesel_api;
+mod full_reset;
+mod isolation;
 mod migrations;
 mod model;
 mod objects;

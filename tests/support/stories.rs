@@ -2,6 +2,7 @@
 
 use crate::EventLog;
 use aludel::Event;
+use diesel::connection::InstrumentationEvent;
 
 /// A listener that writes what transactions and the pool did, without the noise of every checkout.
 pub fn listener(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + use<> + 'static {
@@ -23,5 +24,16 @@ pub fn outline(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + use<> + 's
     move |event| match event {
         Event::Rerun { attempt, class, .. } => log.push(format!("rerun {attempt} after {class}")),
         event => outline(event),
+    }
+}
+
+/// An instrumentation that writes each statement as it is sent, without its values.
+pub fn statements(log: &EventLog) -> impl Fn(InstrumentationEvent<'_>) + Send + Sync + 'static {
+    let log = log.clone();
+    move |event| {
+        if let InstrumentationEvent::StartQuery { query, .. } = event {
+            let text = query.to_string();
+            log.push(text.split(" -- binds").next().unwrap_or(&text));
+        }
     }
 }

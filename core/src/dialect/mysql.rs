@@ -1,5 +1,6 @@
 //! MariaDB and MySQL, through whichever client library the program was linked with.
 
+use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::RunQueryDsl as _;
@@ -12,7 +13,7 @@ use diesel::sql_types::{BigInt, Text, Unsigned};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::render::render;
-use super::{Dialect, ServerTransaction, Setup};
+use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -64,10 +65,11 @@ impl Dialect for MysqlConnection {
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
-        // The classifier knows English texts; any user may set this.
-        self.batch_execute("SET SESSION lc_messages = 'en_US'")?;
-        if let Some(level) = setup.isolation_level {
-            self.batch_execute(&format!("SET SESSION TRANSACTION ISOLATION LEVEL {}", level.sql()))?;
+        // The classifier knows English texts; any user may set this. And outside a transaction of ours every statement
+        // stands for itself, whatever the server's default is.
+        self.batch_execute("SET SESSION lc_messages = 'en_US', autocommit = 1")?;
+        for setting in Self::settings(setup.characteristics) {
+            self.batch_execute(&setting)?;
         }
         if setup.url.query_value("ssl_mode") == Some("required") {
             prove_tls(self)?;
@@ -81,10 +83,15 @@ impl Dialect for MysqlConnection {
         } else {
             control
         };
+        self.steer(control.sql())
+    }
+
+    fn steer(&mut self, statement: Cow<'static, str>) -> QueryResult<()> {
         if CONTROL_NOT_PREPARABLE.load(Ordering::Relaxed) {
-            return self.batch_execute(&control.sql());
+            return self.batch_execute(&statement);
         }
-        match self.execute_returning_count(&Prepared(control)) {
+        let statement = Prepared(statement);
+        match self.execute_returning_count(&statement) {
             Ok(_) => Ok(()),
             Err(DieselError::DatabaseError(_, information))
                 if information
@@ -92,10 +99,30 @@ impl Dialect for MysqlConnection {
                     .starts_with("This command is not supported in the prepared statement") =>
             {
                 CONTROL_NOT_PREPARABLE.store(true, Ordering::Relaxed);
-                self.batch_execute(&control.sql())
+                self.batch_execute(&statement.0)
             }
             Err(error) => Err(error),
         }
+    }
+
+    fn isolation_level(&mut self, own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
+        // Of one transaction's own level the server knows, and has no words for it.
+        if let Some(own) = own {
+            return Ok(own);
+        }
+        let shown = variable(self, ["tx_isolation", "transaction_isolation"])?;
+        IsolationLevel::parse::<Self>(&shown.replace('-', " ")).map_err(DieselError::from)
+    }
+
+    fn access_mode(&mut self, own: Option<AccessMode>) -> QueryResult<AccessMode> {
+        if let Some(own) = own {
+            return Ok(own);
+        }
+        let shown = variable(self, ["tx_read_only", "transaction_read_only"])?;
+        Ok(match shown.as_str() {
+            "ON" | "1" => AccessMode::ReadOnly,
+            _ => AccessMode::ReadWrite,
+        })
     }
 
     fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {
@@ -129,22 +156,33 @@ impl Dialect for MysqlConnection {
 /// A control statement as a query of Diesel's, so that it runs as a cached prepared statement: one round trip instead
 /// of the three of `batch_execute` (multi-statements on, the statement, multi-statements off), and error 1213 at COMMIT
 /// then gets its kind.
-struct Prepared(Control);
+struct Prepared(Cow<'static, str>);
 
 impl QueryId for Prepared {
     type QueryId = ();
-    // The cache goes by text: there are fifty of them.
+    // The cache goes by text: there are sixty of them.
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
 impl QueryFragment<Mysql> for Prepared {
     fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        if !self.0.is_static() {
+        if matches!(self.0, Cow::Owned(_)) {
             out.unsafe_to_cache_prepared();
         }
-        out.push_sql(&self.0.sql());
+        out.push_sql(&self.0);
         Ok(())
     }
+}
+
+/// A variable that MariaDB and MySQL have under different names.
+fn variable(connection: &mut MysqlConnection, [mariadb, mysql]: [&str; 2]) -> QueryResult<String> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = Text, column_name = "Value")]
+        value: String,
+    }
+    let query = format!("SHOW SESSION VARIABLES WHERE Variable_name IN ('{mariadb}', '{mysql}')");
+    Ok(diesel::sql_query(query).get_result::<Row>(connection)?.value)
 }
 
 /// Diesel hands the database's name to the server as it stands in the URL.

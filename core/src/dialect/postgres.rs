@@ -2,17 +2,18 @@
 
 use diesel::RunQueryDsl as _;
 use diesel::connection::{
-    Connection as _, InTransactionStatus, SimpleConnection, TransactionManagerStatus, ValidTransactionManagerStatus,
+    CacheSize, Connection as _, InTransactionStatus, SimpleConnection, TransactionManagerStatus,
+    ValidTransactionManagerStatus,
 };
 use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
 use diesel::query_builder::QueryFragment;
-use diesel::result::QueryResult;
+use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{Integer, Text};
 use secrecy::SecretString;
 
 use super::render::render;
-use super::{Dialect, ServerTransaction, Setup};
+use super::{AccessMode, Dialect, FullReset, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
@@ -40,11 +41,8 @@ impl Dialect for PgConnection {
                  deadlocks, will not be recognised; set lc_messages to C for this database or role"
             );
         }
-        if let Some(level) = setup.isolation_level {
-            self.batch_execute(&format!(
-                "SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL {}",
-                level.sql()
-            ))?;
+        for setting in Self::settings(setup.characteristics) {
+            self.batch_execute(&setting)?;
         }
         Ok(())
     }
@@ -54,6 +52,33 @@ impl Dialect for PgConnection {
             Control::BeginImmediate => self.batch_execute(&Control::Begin.sql()),
             control => self.batch_execute(&control.sql()),
         }
+    }
+
+    fn isolation_level(&mut self, _own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
+        let shown: String = diesel::select(sql::<Text>("current_setting('transaction_isolation')")).get_result(self)?;
+        IsolationLevel::parse::<Self>(&shown).map_err(DieselError::from)
+    }
+
+    fn access_mode(&mut self, _own: Option<AccessMode>) -> QueryResult<AccessMode> {
+        let shown: String = diesel::select(sql::<Text>("current_setting('transaction_read_only')")).get_result(self)?;
+        Ok(if shown == "on" {
+            AccessMode::ReadOnly
+        } else {
+            AccessMode::ReadWrite
+        })
+    }
+
+    fn full_reset(&mut self, setup: &Setup) -> Result<FullReset> {
+        self.end_transaction(Control::Rollback)?;
+        // Refused in a batch with anything else, since a batch is a transaction.
+        self.batch_execute("DISCARD ALL")?;
+        // It has dropped what Diesel keeps prepared, too; a cache of another size is a new one.
+        self.set_prepared_statement_cache_size(CacheSize::Disabled);
+        self.set_prepared_statement_cache_size(CacheSize::Unbounded);
+        // And what Diesel sets on every connection it makes.
+        self.batch_execute("SET TIME ZONE 'UTC'; SET CLIENT_ENCODING TO 'UTF8'")?;
+        self.prepare(setup)?;
+        Ok(FullReset::Done)
     }
 
     fn server_transaction(&mut self) -> QueryResult<ServerTransaction> {

@@ -1,5 +1,6 @@
 //! SQLite, compiled in.
 
+use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection;
 use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
@@ -7,7 +8,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection};
 use secrecy::SecretString;
 
 use super::render::render;
-use super::{Dialect, IsolationLevel, ServerTransaction, Setup};
+use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::{Error, Result};
@@ -51,18 +52,28 @@ impl Dialect for SqliteConnection {
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
         self.batch_execute(&format!("PRAGMA busy_timeout = {}", busy_timeout(&setup.url)?))?;
-        match setup.isolation_level {
-            None | Some(IsolationLevel::Serializable) => Ok(()),
-            Some(IsolationLevel::ReadUncommitted) => Ok(self.batch_execute("PRAGMA read_uncommitted = 1")?),
-            Some(other) => Err(Error::configuration(format!(
-                "SQLite has no isolation level {}; it has SERIALIZABLE and READ UNCOMMITTED",
-                other.sql()
-            ))),
+        for setting in Self::settings(setup.characteristics) {
+            self.batch_execute(&setting)?;
         }
+        Ok(())
     }
 
     fn control(&mut self, control: Control) -> QueryResult<()> {
         self.batch_execute(&control.sql())
+    }
+
+    fn isolation_level(&mut self, _own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
+        Ok(match pragma(self, "read_uncommitted")? {
+            0 => IsolationLevel::Serializable,
+            _ => IsolationLevel::ReadUncommitted,
+        })
+    }
+
+    fn access_mode(&mut self, _own: Option<AccessMode>) -> QueryResult<AccessMode> {
+        Ok(match pragma(self, "query_only")? {
+            0 => AccessMode::ReadWrite,
+            _ => AccessMode::ReadOnly,
+        })
     }
 
     fn end_transaction(&mut self, with: Control) -> QueryResult<()> {
@@ -101,6 +112,17 @@ impl Dialect for SqliteConnection {
     fn sql_with_values<T: QueryFragment<Sqlite>>(query: &T) -> String {
         diesel::debug_query::<Sqlite, _>(query).to_string()
     }
+}
+
+/// The value of a pragma that is a number. The table-valued form gives its column a name of ours.
+fn pragma(connection: &mut SqliteConnection, name: &str) -> QueryResult<i32> {
+    #[derive(diesel::QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = diesel::sql_types::Integer)]
+        value: i32,
+    }
+    let query = format!("SELECT {name} AS value FROM pragma_{name}");
+    Ok(diesel::sql_query(query).get_result::<Row>(connection)?.value)
 }
 
 fn busy_timeout(url: &Url) -> Result<u32> {

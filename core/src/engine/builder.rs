@@ -9,11 +9,11 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
-use super::connector::{CheckoutHook, ConnectHook, EngineConnector};
+use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector};
 use super::keeper::Keeper;
-use super::{Engine, ErrorHook, Inner};
+use super::{Engine, ErrorHook, ExecutionOptions, Inner};
 use crate::clock::Clock;
-use crate::dialect::{Dialect, IsolationLevel, Setup};
+use crate::dialect::{Characteristics, Dialect, Setup};
 use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::Log;
@@ -49,7 +49,8 @@ pub struct EngineBuilder<C: Dialect> {
     kind: Option<AnyKind<C>>,
     /// The first option that only a queue of connections has a use for.
     sized: Option<&'static str>,
-    isolation_level: Option<IsolationLevel>,
+    characteristics: Characteristics,
+    execution_options: ExecutionOptions,
     log: Log,
     clock: Clock,
     listeners: Vec<Box<Listener>>,
@@ -66,7 +67,8 @@ impl<C: Dialect> EngineBuilder<C> {
             pool: PoolOptions::default(),
             kind: None,
             sized: None,
-            isolation_level: None,
+            characteristics: Characteristics::default(),
+            execution_options: ExecutionOptions::new(),
             log: Log::default(),
             clock: Clock::system(),
             listeners: Vec::new(),
@@ -81,7 +83,8 @@ impl<C: Dialect> EngineBuilder<C> {
     ///
     /// # Errors
     ///
-    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects.
+    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects; or when
+    /// an option asks for what the database does not have.
     pub fn build(self) -> Result<Engine<C>> {
         let url = self.url?;
         if !C::SCHEMES.contains(&url.scheme()) {
@@ -93,6 +96,9 @@ impl<C: Dialect> EngineBuilder<C> {
         }
         let driver_url = C::driver_url(&url)?;
         let kind = choose(self.kind, self.sized, &url)?;
+        self.characteristics.check(C::FLAVOUR)?;
+        let execution_options = self.execution_options.checked::<C>()?.over(self.characteristics);
+        options::check_full_reset(&url, self.pool.reset_on_return)?;
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
@@ -100,15 +106,17 @@ impl<C: Dialect> EngineBuilder<C> {
         let user: Listeners = Listeners::new(self.listeners);
         let forward = user.clone();
         listeners.push(Box::new(move |event| forward.emit(event)));
+        let default_isolation_level = DefaultLevel::default();
         let connector = EngineConnector {
             driver_url,
-            setup: Setup::new(url.clone(), self.isolation_level),
+            setup: Setup::new(url.clone(), self.characteristics),
+            default_isolation_level: default_isolation_level.clone(),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
             faults: self.faults.clone(),
             keeper: url.is_shared_memory().then(Keeper::new),
         };
-        Ok(Engine(Arc::new(Inner {
+        let inner = Inner {
             pool: Pool::of_kind(
                 kind,
                 connector,
@@ -117,12 +125,15 @@ impl<C: Dialect> EngineBuilder<C> {
                 Listeners::new(listeners),
             ),
             url,
+            connected: self.characteristics,
+            default_isolation_level,
             clock: self.clock,
             listeners: user,
             handle_error: self.handle_error,
             log,
             faults: self.faults,
-        })))
+        };
+        Ok(Engine(Arc::new(inner), execution_options))
     }
 }
 

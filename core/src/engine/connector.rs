@@ -1,11 +1,13 @@
 //! How the engine's pool makes, tests and resets connections.
 
+use std::sync::{Arc, OnceLock};
+
 use secrecy::SecretString;
 
 use super::keeper::Keeper;
 use crate::classify::{Flavour, Phase, classify_connect};
 use crate::control::Control;
-use crate::dialect::{Dialect, Setup};
+use crate::dialect::{Dialect, FullReset, IsolationLevel, Setup};
 use crate::error::{Error, Result};
 use crate::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
 use crate::testing::{self, FaultScript};
@@ -37,9 +39,13 @@ pub struct ConnectInfo<'a> {
     pub setup: &'a Setup,
 }
 
+/// What the server answered when it was first asked for its isolation level, before anything was set.
+pub(super) type DefaultLevel = Arc<OnceLock<IsolationLevel>>;
+
 pub(super) struct EngineConnector<C> {
     pub(super) driver_url: SecretString,
     pub(super) setup: Setup,
+    pub(super) default_isolation_level: DefaultLevel,
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
     pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
     pub(super) faults: Option<FaultScript>,
@@ -58,11 +64,9 @@ impl<C: Dialect> EngineConnector<C> {
     }
 
     fn prepare(&self, connection: &mut C) -> Result<()> {
+        self.note_default_isolation_level(connection);
         connection.prepare(&self.setup)?;
-        for hook in &self.on_connect {
-            hook(connection, &ConnectInfo { setup: &self.setup })?;
-        }
-        Ok(())
+        self.run_hooks(connection)
     }
 
     fn establish(&self) -> diesel::ConnectionResult<C> {
@@ -76,6 +80,30 @@ impl<C: Dialect> EngineConnector<C> {
         let connection = C::connect(&self.driver_url)?;
         faults.after(Phase::Connect).map_err(testing::at_connect)?;
         Ok(connection)
+    }
+
+    fn run_hooks(&self, connection: &mut C) -> Result<()> {
+        let info = ConnectInfo { setup: &self.setup };
+        self.on_connect.iter().try_for_each(|hook| hook(connection, &info))
+    }
+
+    /// Once an engine: the server's default does not change with the connection. One that does not answer is no reason
+    /// to refuse the connection, and the next one is asked again.
+    fn note_default_isolation_level(&self, connection: &mut C) {
+        if self.default_isolation_level.get().is_none()
+            && let Ok(level) = connection.isolation_level(None)
+        {
+            // Two first connections may be made at once; both have heard the same.
+            let _ = self.default_isolation_level.set(level);
+        }
+    }
+
+    /// What a borrower may have left in its session is gone, and what the hooks had set is there again.
+    fn reset_fully(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        match connection.full_reset(&self.setup)? {
+            FullReset::Done => Ok(self.run_hooks(connection)?),
+            FullReset::Replace => Err("a full reset replaces the connection".into()),
+        }
     }
 }
 
@@ -114,7 +142,7 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
             ResetOnReturn::Rollback => connection.end_transaction(Control::Rollback)?,
             ResetOnReturn::Commit => connection.end_transaction(Control::Commit)?,
             ResetOnReturn::None => return Ok(()),
-            ResetOnReturn::Full => return Err("a full reset replaces the connection".into()),
+            ResetOnReturn::Full => self.reset_fully(connection)?,
         }
         connection.mirror(false);
         Ok(())

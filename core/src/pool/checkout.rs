@@ -151,11 +151,21 @@ impl<C: Send + 'static> Checkout<C> {
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
-    pub fn discard(mut self, reason: &str) {
-        if self.record().permit.shared.precious {
+    pub fn discard(self, reason: &str) {
+        self.discard_or_mend(reason, |_| true);
+    }
+
+    /// As [`discard`](Self::discard), for a layer above that has changed settings of the connection: `mend` undoes that on
+    /// a database in memory that is to be kept, and answers whether it has succeeded.
+    #[doc(hidden)]
+    pub fn discard_or_mend(mut self, reason: &str, mend: impl FnOnce(&mut C) -> bool) {
+        let record = self.record_mut();
+        if !record.permit.shared.precious {
+            self.held.invalidate(reason, true);
+        } else if mend(&mut record.raw) {
             self.held.give_back(true, true);
         } else {
-            self.held.invalidate(reason, true);
+            self.held.invalidate(reason, false);
         }
     }
 

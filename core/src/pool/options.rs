@@ -28,7 +28,7 @@ pub enum PrePing {
 
 /// What is done with a connection that comes back with a transaction possibly open (`pool_reset_on_return`).
 ///
-/// A clean one is not reset, whatever is set here.
+/// A clean one is not reset, whatever is set here; with [`Full`](Self::Full), one that a session has used is not clean.
 ///
 /// ```
 /// use aludel_core::pool::ResetOnReturn;

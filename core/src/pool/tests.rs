@@ -1,8 +1,10 @@
 //! The pool against a database that does as it is told. Names are those of SQLAlchemy's `test_pool.py` where one fits.
 
+mod bounded;
 mod concurrent;
 mod faults;
 mod lifecycle;
+mod maintenance;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -33,6 +35,8 @@ struct Db {
     made: AtomicU64,
     /// Calls may take long.
     remote: AtomicBool,
+    /// On which threads connections were made and tested.
+    threads: Arc<Mutex<Vec<(String, thread::ThreadId)>>>,
     open: AtomicI64,
     most: AtomicI64,
 }
@@ -62,6 +66,11 @@ impl Db {
         std::mem::take(&mut *lock(&self.log))
     }
 
+    fn on_this_thread(&self) {
+        let thread = thread::current();
+        lock(&self.threads).push((thread.name().unwrap_or_default().to_owned(), thread.id()));
+    }
+
     fn next(&self, call: &'static str, act: Act) {
         lock(&self.script).push_back((call, act));
     }
@@ -80,7 +89,8 @@ impl Db {
             Some(Act::Gate(reached, open)) => {
                 reached.send(()).unwrap();
                 open.recv().unwrap();
-                Ok(())
+                // What comes of it in the end.
+                self.act("late")
             }
         }
     }
@@ -97,6 +107,7 @@ struct Fake(Arc<Db>);
 
 impl Connector<Conn> for Fake {
     fn connect(&self, _: &Connecting) -> Result<Raw<Conn>, BoxError> {
+        self.0.on_this_thread();
         self.0.plain("connect")?;
         let number = self.0.made.fetch_add(1, Ordering::SeqCst) + 1;
         let open = self.0.open.fetch_add(1, Ordering::SeqCst) + 1;
@@ -111,6 +122,7 @@ impl Connector<Conn> for Fake {
     }
 
     fn ping(&self, connection: &mut Conn) -> Result<(), BoxError> {
+        self.0.on_this_thread();
         self.0.say(format!("ping {}", connection.number));
         self.0.plain("ping")
     }

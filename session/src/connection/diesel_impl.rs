@@ -176,7 +176,8 @@ impl<C: Dialect> Connection<C> {
     fn admit(&mut self, effect: Effect) -> QueryResult<()> {
         if effect == Effect::Control {
             let text = "aludel: transaction control in raw SQL would end or change the transaction behind the \
-                        session's back; use begin, commit, rollback or begin_nested of the session instead";
+                        session's back; use begin, commit, rollback or begin_nested of the session instead, and build_transaction or \
+                        execution_options for isolation levels and modes";
             return Err(DieselError::DatabaseError(
                 DatabaseErrorKind::Unknown,
                 Box::new(text.to_owned()),
@@ -226,15 +227,15 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
     /// once: a program that only asks for pending migrations has no work of its own to commit or to lose.
     ///
     /// What a server refuses inside any transaction (`CREATE INDEX CONCURRENTLY`) needs a connection without one: run such
-    /// migrations on [`Engine::raw_connection`].
+    /// migrations, marked with `run_in_transaction = false`, in [`IsolationLevel::Autocommit`](crate::IsolationLevel).
     fn setup(&mut self) -> QueryResult<usize> {
-        let alone = !self.transaction.is_open();
+        let alone = !self.transaction.has_begun();
         self.ready()?;
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
         self.transaction.wrote(text);
         let count = self.call(Phase::Statement, || Some(text()), MigrationConnection::setup)?;
         self.after(Effect::Definition, &text())?;
-        if alone {
+        if alone && self.transaction.is_open() {
             self.commit_root().map_err(Refused::wrap)?;
         }
         Ok(count)

@@ -299,6 +299,7 @@ impl<C: Dialect> Session<C> {
         if !self.objects.is_pending() {
             return Ok(());
         }
+        self.connection.refuse_objects_in_autocommit()?;
         self.follow_a_beginning();
         self.connection.ready()?;
         let result = self.objects.flush(&mut self.connection);

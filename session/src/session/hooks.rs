@@ -26,6 +26,8 @@ impl<C: Dialect> Session<C> {
     /// a `begin` or a `#[retry]` waits through their reruns. [`rollback`](Self::rollback) drops all, and after a COMMIT of
     /// unknown outcome none runs.
     ///
+    /// In AUTOCOMMIT there is nothing to wait for, and it runs at once.
+    ///
     /// This is the place for whatever the rest of the world sees: messages, mails, files. A panic in it is logged and
     /// changes nothing: the commit has happened.
     ///
@@ -51,6 +53,10 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn on_commit(&mut self, hook: impl FnOnce() + Send + 'static) {
+        if self.connection.stands_in_autocommit() {
+            run(hook);
+            return;
+        }
         let depth = self.connection.transaction.depth();
         self.hooks.0.push(Hook {
             depth,
@@ -80,12 +86,16 @@ impl Hooks {
             }
             Change::Committed => {
                 for hook in std::mem::take(&mut self.0) {
-                    if catch_unwind(AssertUnwindSafe(hook.run)).is_err() {
-                        tracing::error!(target: "aludel.session", "an on_commit hook panicked; the commit stands");
-                    }
+                    run(hook.run);
                 }
             }
         }
+    }
+}
+
+fn run(hook: impl FnOnce()) {
+    if catch_unwind(AssertUnwindSafe(hook)).is_err() {
+        tracing::error!(target: "aludel.session", "an on_commit hook panicked; the commit stands");
     }
 }
 

@@ -138,9 +138,16 @@ impl<C: Dialect> Connection<C> {
                         by_text: false,
                         ..verdict
                     };
-                    (fault.with_verdict(alive), damage_of(state))
+                    let damage = if self.transaction.is_autocommit() {
+                        Damage::None
+                    } else {
+                        damage_of(state)
+                    };
+                    (fault.with_verdict(alive), damage)
                 }
             },
+            // A statement that stood for itself has undone itself, and there was nothing else.
+            _ if self.transaction.is_autocommit() => (fault, Damage::None),
             _ => {
                 // Diesel looks types up on the connection, and shows the failure as an error of its own.
                 let unsure = C::FLAVOUR == Flavour::PostgreSql && !fault.is_from_driver();
@@ -207,6 +214,8 @@ impl<C: Dialect> Connection<C> {
         let found = self.ask();
         let text = match found {
             Some(ServerTransaction::Open) => return,
+            // No transaction was open, and none is to be missed.
+            Some(_) if self.transaction.is_autocommit() => return,
             Some(ServerTransaction::Aborted) => failed,
             Some(_) => ended,
             None => lost,

@@ -3,6 +3,7 @@
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Error, Refused};
 use diesel::connection::{Connection as DieselConnection, TransactionManager, TransactionManagerStatus};
 use diesel::result::{Error as DieselError, QueryResult};
@@ -137,6 +138,10 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
     let footing = unit.connection().footing();
     // Inside a savepoint of ours there is an owner, whoever began the root.
     let explicit = footing == Footing::Explicit || unit.connection().transaction.depth() > 0;
+    if !explicit {
+        unit.connection()
+            .refuse_in_autocommit("transaction", Characteristics::default())?;
+    }
     // Objects that are only pending are work as well: they are flushed in front of the savepoint.
     let adopts = !explicit && (matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some());
     if explicit || adopts {
@@ -153,7 +158,8 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
         unit.follow(Change::Superseded);
     }
     unit.follow(Change::Beginning);
-    unit.connection().begin_root(Origin::Explicit)?;
+    unit.connection()
+        .begin_root(Origin::Explicit, Characteristics::default())?;
     Ok(Level::Root)
 }
 
@@ -162,7 +168,7 @@ impl Transaction {
     fn set_origin(&mut self, to: Origin) {
         match &mut self.root {
             Root::Open { origin, .. } | Root::Doomed { origin, .. } => *origin = to,
-            Root::Idle => {}
+            Root::Idle | Root::Autocommit => {}
         }
         self.reflect();
     }

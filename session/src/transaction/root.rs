@@ -1,7 +1,7 @@
 //! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
 
 use aludel_core::classify::{CommitOutcome, Fate};
-use aludel_core::dialect::ServerTransaction;
+use aludel_core::dialect::{Characteristics, ServerTransaction};
 use aludel_core::{Class, Control, Dialect, Error, Event, Fault, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
@@ -11,8 +11,10 @@ use crate::connection::Connection;
 
 impl<C: Dialect> Connection<C> {
     /// Begins the root. BEGIN may be repeated on another connection without a thought: nothing has happened yet.
-    pub(crate) fn begin_root(&mut self, origin: Origin) -> Result<()> {
+    /// `own` is what was asked for this transaction alone.
+    pub(crate) fn begin_root(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
         self.transaction.fault = None;
+        self.transaction.characteristics = own.over(self.wanted());
         self.transaction.partly_committed = false;
         let first = match self.try_begin(origin) {
             Ok(()) => return Ok(()),
@@ -37,7 +39,7 @@ impl<C: Dialect> Connection<C> {
         if let Some(depth) = std::num::NonZeroU32::new(1) {
             self.instrument(InstrumentationEvent::begin_transaction(depth));
         }
-        if let Err(error) = self.control(Phase::Begin, control) {
+        if let Err(error) = self.send_begin(control) {
             let error = self.explain(error).with_outcome(aludel_core::Outcome::NotBegun);
             self.release_between_transactions();
             return Err(error);
@@ -73,12 +75,14 @@ impl<C: Dialect> Connection<C> {
                 "a test transaction must be the outermost one, and a transaction is open",
             ));
         }
-        self.begin_root(Origin::Test)
+        self.refuse_in_autocommit("begin_test_transaction", Characteristics::default())?;
+        self.begin_root(Origin::Test, Characteristics::default())
     }
 
     /// Commits the root: nothing when there is none.
     pub(crate) fn commit_root(&mut self) -> Result<()> {
         self.settle();
+        self.end_autocommit("COMMIT using DBAPI connection.commit(), has no effect due to autocommit mode");
         if !self.transaction.is_open() {
             return Ok(());
         }
@@ -157,6 +161,7 @@ impl<C: Dialect> Connection<C> {
     /// the same effect; the error is given back for those who have room for it.
     pub(crate) fn rollback_root(&mut self) -> Option<Error> {
         self.settle();
+        self.end_autocommit("ROLLBACK using DBAPI connection.rollback(), has no effect due to autocommit mode");
         if !self.transaction.is_open() {
             return None;
         }
@@ -202,6 +207,7 @@ impl<C: Dialect> Connection<C> {
         }
         self.report_in_transaction(false);
         self.transaction.set_root(Root::Idle);
+        self.put_back();
     }
 
     /// Sends a statement that ends a transaction, and leaves its error unjudged, noted as unsettled: whatever the server
@@ -241,7 +247,7 @@ impl<C: Dialect> Connection<C> {
             return Ok(());
         }
         let origin = self.transaction.origin().unwrap_or(Origin::Autobegun);
-        if let Err(error) = self.control(Phase::Begin, Control::Begin) {
+        if let Err(error) = self.send_begin(Control::Begin) {
             // The server is in autocommit now: nothing more may be sent.
             self.transaction.doom_root(&own_fault_of(
                 Fate::Committed,

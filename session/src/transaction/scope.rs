@@ -7,6 +7,7 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Outcome, Result};
 
 use super::{Footing, Origin, own_fault};
@@ -128,10 +129,20 @@ pub(crate) fn begin<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    match stand(unit)? {
+    begin_own(unit, Characteristics::default(), f)
+}
+
+/// The same, with characteristics that were asked for this transaction alone.
+#[track_caller]
+pub(crate) fn begin_own<U: Unit, T, E: From<Error> + 'static>(
+    unit: &mut U,
+    own: Characteristics,
+    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
+) -> std::result::Result<T, E> {
+    match stand(unit, own)? {
         Stand::Joined => join(unit, f),
         Stand::Tested => begin_nested(unit, f),
-        Stand::Outermost => outermost(unit, f).map_err(|failure| {
+        Stand::Outermost => outermost(unit, own, f).map_err(|failure| {
             if failure.commit_unknown {
                 unit.follow(Change::Abandoned);
             }
@@ -156,11 +167,13 @@ pub(crate) enum Stand {
 ///
 /// # Errors
 ///
-/// When a transaction that began by itself has work in it that the call would have to end.
+/// When a transaction that began by itself has work in it that the call would have to end; in AUTOCOMMIT; and when the
+/// transaction to be joined is not what is asked for.
 #[track_caller]
-pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
+pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand> {
     let footing = unit.connection().footing();
     if footing == Footing::Explicit {
+        unit.connection().refuse_to_join(own)?;
         let transaction = &unit.connection().transaction;
         let outermost = transaction.depth() == 0 && !transaction.in_scope();
         return Ok(if transaction.is_test() && outermost {
@@ -169,10 +182,16 @@ pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
             Stand::Joined
         });
     }
+    unit.connection().refuse_in_autocommit("begin or #[retry]", own)?;
     if let Some(pending) = unit.pending() {
         return Err(Error::transaction_already_open(&pending));
     }
     match footing {
+        Footing::Autocommit => {
+            unit.connection().make_room_in_autocommit();
+            unit.follow(Change::Superseded);
+            Ok(Stand::Outermost)
+        }
         Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
         Footing::AutobegunRead => {
             unit.connection().end_read_root();
@@ -186,11 +205,12 @@ pub(crate) fn stand<U: Unit>(unit: &mut U) -> Result<Stand> {
 /// Begins a root, runs the closure, and ends the root.
 pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
+    own: Characteristics,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, Failure<E>> {
     unit.follow(Change::Beginning);
     unit.connection()
-        .begin_root(Origin::Explicit)
+        .begin_root(Origin::Explicit, own)
         .map_err(Failure::of_ours)?;
     match in_scope(unit, f) {
         // Ok says "committed": never without the transaction that was begun here.
@@ -343,6 +363,8 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
 ) -> std::result::Result<T, E> {
     unit.connection().settle();
     if !unit.connection().in_transaction() {
+        unit.connection()
+            .refuse_in_autocommit("begin_nested", Characteristics::default())?;
         unit.follow(Change::Beginning);
     }
     unit.flush()?;

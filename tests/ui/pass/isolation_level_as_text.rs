@@ -1,4 +1,4 @@
-// An isolation level is not text; it is one of four.
+// An isolation level is not text; it is one of five.
 
 use aludel::prelude::*;
 use diesel::SqliteConnection;
