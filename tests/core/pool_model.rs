@@ -115,13 +115,13 @@ impl Run {
             Step::Hang(which) => {
                 if let Some(index) = self.index(*which) {
                     self.held[index].set_busy(true);
-                    self.model.held[index].busy = true;
+                    self.model.held[index].unfit = true;
                 }
             }
             Step::Break(which) => {
                 if let Some(index) = self.index(*which) {
                     self.held[index].broken = true;
-                    self.model.held[index].broken = true;
+                    self.model.held[index].unfit = true;
                 }
             }
             Step::Invalidate(which) => {

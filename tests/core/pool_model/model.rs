@@ -49,8 +49,8 @@ pub(super) struct Known {
     tested: Duration,
     pub(super) soft_invalidated: bool,
     pub(super) dirty: bool,
-    pub(super) busy: bool,
-    pub(super) broken: bool,
+    /// In the middle of a call, or known to be dead.
+    pub(super) unfit: bool,
 }
 
 impl Model {
@@ -116,8 +116,7 @@ impl Model {
             tested: self.now,
             soft_invalidated: false,
             dirty: false,
-            busy: false,
-            broken: false,
+            unfit: false,
         })
     }
 
@@ -178,7 +177,7 @@ impl Model {
     /// Whether that panics.
     pub(super) fn give_back(&mut self, index: usize) -> bool {
         let mut known = self.held.remove(index);
-        if known.busy || known.broken {
+        if known.unfit {
             self.close(&known);
             return false;
         }
@@ -193,9 +192,9 @@ impl Model {
         }
         (known.dirty, known.idle_since) = (false, self.now);
         if old {
-            self.close(&known)
+            self.close(&known);
         } else {
-            self.keep(known)
+            self.keep(known);
         }
         false
     }
