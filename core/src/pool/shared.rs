@@ -406,20 +406,18 @@ impl<C: Send + 'static> Era<C> {
         if record.generation < self.generation() && !shared.precious {
             return Put::Close(record);
         }
-        let now = shared.clock.now();
-        let front = ledger.waiters.front();
-        if front.is_some_and(|front| now.saturating_duration_since(front.since) >= PATIENCE) {
+        // Above `keep` nothing is stored, not even for those who wait: they may give up, and then it would stay.
+        let full = ledger.used() > shared.keep && self.idle() >= shared.keep;
+        let patient = |front: &Waiter<C>| shared.clock.now().saturating_duration_since(front.since) >= PATIENCE;
+        if ledger.waiters.front().is_some_and(|front| full || patient(front)) {
             let waiter = ledger.waiters.pop_front().expect("there is one in front");
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             record.permit.slot.enter(RecordState::CheckedOut);
             Self::hand(&record.permit.slot.clone(), &waiter, Grant::Record(record), shared);
             return Put::Handed(waiter);
         }
-        if ledger.waiters.is_empty() {
-            let idle: usize = self.shards.iter().map(|shard| shard.lock().kind().idle()).sum();
-            if idle >= shared.keep {
-                return Put::Close(record);
-            }
+        if full {
+            return Put::Close(record);
         }
         match store(&mut self.home(thread).lock(), record) {
             Ok(()) => Put::Kept(ledger.tell_one()),

@@ -17,6 +17,7 @@ fn borrower(
             let loan = borrow(&pool).expect("everybody has a turn");
             thread::yield_now();
             drop(loan);
+            pool.assert_invariants(); // whatever the others are doing
         }
     })
 }

@@ -32,6 +32,7 @@ fn scenario_on(database: Database, pool_size: usize, max_overflow: usize, thread
                     Err(PoolError::Timeout { .. } | PoolError::Connect(_) | PoolError::Unresponsive { .. }) => {}
                     Err(error) => panic!("{error}"),
                 }
+                pool.assert_invariants();
                 answered.fetch_add(1, Ordering::SeqCst);
             }
         })
@@ -48,6 +49,11 @@ fn scenario_on(database: Database, pool_size: usize, max_overflow: usize, thread
 #[test]
 fn a_grant_that_comes_with_the_time_out_is_used_or_passed_on() {
     explore(|| scenario(Faults::default(), 1, 0, 4, A_WHILE));
+}
+
+#[test]
+fn what_nobody_wants_any_more_is_not_kept_above_pool_size() {
+    explore(|| scenario(Faults::default(), 1, 1, 4, A_WHILE));
 }
 
 #[test]
