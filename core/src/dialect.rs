@@ -15,7 +15,8 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
 
-mod characteristics;
+pub(crate) mod characteristics;
+mod connect_args;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
@@ -25,6 +26,13 @@ pub(crate) mod render;
 mod sqlite;
 
 pub use characteristics::{AccessMode, Beginning, Characteristics, Deferrable, IsolationLevel};
+pub use connect_args::ConnectArgs;
+#[cfg(feature = "mysql")]
+pub use mysql::{MysqlConnectArgs, MysqlSslMode};
+#[cfg(feature = "postgres")]
+pub use postgres::{PgConnectArgs, PgSslMode};
+#[cfg(feature = "sqlite")]
+pub use sqlite::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
 /// Whether the server still has our transaction open.
 ///
@@ -149,6 +157,13 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     ///
     /// When a part of the URL cannot act as its writer expects; the text names what can.
     fn driver_url(url: &Url) -> Result<SecretString>;
+
+    /// Whether an argument of the URL is served by [`prepare`](Self::prepare), and so acts on a connection that a
+    /// [`creator`](crate::EngineBuilder::creator) has made as well. Default: none is.
+    fn acts_after_connecting(argument: &str) -> bool {
+        let _ = argument;
+        false
+    }
 
     /// Makes a raw connection.
     ///

@@ -18,12 +18,15 @@ use crate::url::Url;
 use connector::DefaultLevel;
 
 mod builder;
+mod config;
 mod connector;
 mod error_context;
 mod execution_options;
 mod keeper;
+mod maker;
 
 pub use builder::EngineBuilder;
+pub use config::EngineConfig;
 pub use connector::ConnectInfo;
 pub use error_context::ErrorContext;
 pub use execution_options::ExecutionOptions;

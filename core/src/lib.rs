@@ -26,6 +26,8 @@ mod engine;
 mod error;
 mod fault;
 mod log;
+mod mistakes;
+mod names;
 mod process;
 #[cfg(not(any(aludel_shuttle, aludel_loom)))]
 mod sync;
@@ -35,7 +37,7 @@ pub mod sync;
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};
 pub use dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
-pub use engine::{ConnectInfo, Engine, EngineBuilder, ErrorContext, ExecutionOptions};
+pub use engine::{ConnectInfo, Engine, EngineBuilder, EngineConfig, ErrorContext, ExecutionOptions};
 pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::Fault;

@@ -16,8 +16,7 @@
 //!
 //! `scheme://user:password@host:port/database?key=value`, of which everything after the scheme may be missing. User,
 //! password, host and database are percent-decoded, and a `+` in them is a plus sign; in the query a `+` is a space, as
-//! in SQLAlchemy. (libpq, which gets the text as it is, takes it for a plus sign there as well: write `%20`.) What the
-//! `url` crate refuses and libpq understands is accepted too: no host after `user@` (the host is then in the query, as
+//! in SQLAlchemy (and so it is for libpq, which would take it for a plus sign there as well). What the `url` crate refuses and libpq understands is accepted too: no host after `user@` (the host is then in the query, as
 //! in `postgres://app@/bank?host=/run/postgresql`) and lists of hosts (`postgres://a:5432,b:5433/bank`), which
 //! [`Url::host`] gives as one text.
 //!
@@ -32,16 +31,35 @@
 //! | `sqlite:///var/bank.db`, `sqlite:////var/bank.db` | the file `/var/bank.db` |
 //! | `sqlite://`, `sqlite://:memory:`, `:memory:` | in memory |
 //! | `sqlite://my%20bank.db?mode=ro` | the file `my bank.db`, read-only; a raw space does as well |
+//!
+//! # SQLAlchemy's verbs
+//!
+//! A URL never changes; each verb makes another one.
+//!
+//! | SQLAlchemy | Here |
+//! |---|---|
+//! | `URL.create(..)`, `url.set(..)` | [`Url::create`], [`Url::set`], and a [`UrlBuilder`] |
+//! | `make_url(text)` | [`Url::parse`] |
+//! | `url.query["key"]` with its lists | [`Url::query_value`], [`Url::query_values`] |
+//! | `update_query_pairs`, `update_query_dict`, `update_query_string`, `difference_update_query` | the same |
+//! | `str(url)`, `render_as_string(hide_password=False)` | [`Display`](std::fmt::Display), [`Url::reveal`], [`Url::render_as_string`] |
+//! | `==`, `hash` | the same: what a driver would be given, the order of the query included |
+//! | `get_backend_name()`, `get_driver_name()` | [`Url::scheme`]; there is one driver for each connection type |
 
 use std::fmt;
+use std::hash::{Hash, Hasher};
 use std::str::FromStr;
 
 use secrecy::{ExposeSecret as _, SecretString};
 use url::form_urlencoded;
 
+mod builder;
+mod encode;
 mod error;
 mod parse;
+mod query;
 
+pub use builder::UrlBuilder;
 pub use error::UrlError;
 
 /// What stands where a secret was.
@@ -69,6 +87,7 @@ pub struct Url {
     password: Option<SecretString>,
     host: Option<String>,
     port: Option<u16>,
+    /// Empty where there is a slash and nothing behind it: nothing to a driver, but what was written.
     database: Option<String>,
     query: Vec<(String, String)>,
     /// For a driver, everything in it. Built once, from the pieces below, as [`Url::reveal`] says.
@@ -92,6 +111,52 @@ impl Url {
     /// ```
     pub fn parse(text: &str) -> Result<Self, UrlError> {
         parse::parse(text)
+    }
+
+    /// Makes a URL of its parts (`URL.create` in SQLAlchemy).
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// let url = Url::create("sqlite").database("/var/bank 2.db").query([("mode", "ro")]).build()?;
+    /// assert_eq!(url.to_string(), "sqlite:///var/bank%202.db?mode=ro");
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
+    pub fn create(scheme: &str) -> UrlBuilder {
+        UrlBuilder::new(scheme)
+    }
+
+    /// Begins with the parts of this URL, to make another one (`URL.set` in SQLAlchemy). This one stays as it is.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// let url = Url::parse("postgres://app:secret@db.example/bank")?;
+    /// let test = url.set().host("::1").port(5433).build()?;
+    /// assert_eq!(test.to_string(), "postgres://app:***@[::1]:5433/bank");
+    /// assert_eq!(url.host(), Some("db.example"));
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
+    pub fn set(&self) -> UrlBuilder {
+        UrlBuilder::of(self)
+    }
+
+    /// The same URL with this password; with an empty one, without any.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// let url = Url::parse("mysql://app@h/bank")?.with_password("p@ss")?;
+    /// assert_eq!(url.to_string(), "mysql://app:***@h/bank");
+    /// assert_eq!(url.with_password("")?.to_string(), "mysql://app@h/bank");
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// When the password has a zero byte in it, or this is a SQLite URL.
+    pub fn with_password(&self, password: impl Into<String>) -> Result<Self, UrlError> {
+        self.set().password(password).build()
     }
 
     /// The scheme in lower case: `mysql`, `mariadb`, `postgres`, `postgresql`, `sqlite`, or that of another dialect.
@@ -122,7 +187,7 @@ impl Url {
 
     /// The database's name, decoded; `None` if it is missing or empty. For SQLite this is the path.
     pub fn database(&self) -> Option<&str> {
-        self.database.as_deref()
+        self.database.as_deref().filter(|database| !database.is_empty())
     }
 
     /// The query's pairs, decoded, in the order they were written; a key may be there more than once.
@@ -189,7 +254,7 @@ impl Url {
     /// # Ok::<(), aludel_core::url::UrlError>(())
     /// ```
     pub fn is_sqlite_memory(&self) -> bool {
-        self.is_sqlite() && (self.database.is_none() || self.query_value("mode") == Some("memory"))
+        self.is_sqlite() && (self.database().is_none() || self.query_value("mode") == Some("memory"))
     }
 
     /// Whether it is an SQLite database in memory that several connections of this process can share
@@ -211,6 +276,26 @@ impl Url {
     /// ```
     pub fn reveal(&self) -> SecretString {
         self.full.clone()
+    }
+
+    /// The text, with its secrets as `***` or in the clear (`render_as_string` in SQLAlchemy). `true` gives what
+    /// [`Display`](fmt::Display) gives; with `false`, [`reveal`](Self::reveal) is the better choice, since what it gives
+    /// cannot be printed by accident.
+    ///
+    /// ```
+    /// use aludel_core::Url;
+    ///
+    /// let url = Url::parse("mysql://app:secret@h/bank")?;
+    /// assert_eq!(url.render_as_string(true), "mysql://app:***@h/bank");
+    /// assert_eq!(url.render_as_string(false), "mysql://app:secret@h/bank");
+    /// # Ok::<(), aludel_core::url::UrlError>(())
+    /// ```
+    pub fn render_as_string(&self, hide_password: bool) -> String {
+        if hide_password {
+            self.shown.clone()
+        } else {
+            self.full.expose_secret().to_owned()
+        }
     }
 }
 
@@ -272,6 +357,11 @@ fn is_secret(pair: &str) -> bool {
     })
 }
 
+/// Whether a value may be shown beside its key, once both are decoded.
+pub(crate) fn hides(key: &str, value: &str) -> bool {
+    looks_secret(key) || looks_secret(value)
+}
+
 /// Rather one value too many than one too few: `passfile` is only a path, and hidden.
 fn looks_secret(text: &str) -> bool {
     const WORDS: &[&str] = &[
@@ -309,6 +399,12 @@ impl PartialEq for Url {
 }
 
 impl Eq for Url {}
+
+impl Hash for Url {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.full.expose_secret().hash(state);
+    }
+}
 
 impl FromStr for Url {
     type Err = UrlError;

@@ -48,7 +48,8 @@
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner and its pauses |
 //!
-//! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`.
+//! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
+//! [`EngineConfig`].
 #![forbid(unsafe_code)]
 
 pub mod prelude;
@@ -70,8 +71,9 @@ pub mod how_to_test {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    AccessMode, Class, ConnectInfo, Control, Deferrable, Dialect, Engine, EngineBuilder, Error, ErrorContext,
-    ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused, Result, Url,
+    AccessMode, Class, ConnectInfo, Control, Deferrable, Dialect, Engine, EngineBuilder, EngineConfig, Error,
+    ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused,
+    Result, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, mock, pool, testing, url};
 pub use aludel_macros::{Model, retry};

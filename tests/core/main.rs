@@ -1,8 +1,11 @@
 //! The engine's parts as a user meets them: no server, no session.
 
+mod config;
+mod connecting;
 mod engine;
 mod manager;
 mod mock;
 mod pool_model;
 mod shared_cache;
 mod testing;
+mod url;

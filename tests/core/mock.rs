@@ -43,7 +43,7 @@ macro_rules! on_each_backend {
                 .select(notes::id)
                 .load(&mut *raw)
                 .unwrap();
-            assert_eq!(found, []);
+            assert_eq!(found.len(), 0);
             let first = notes::table.select(notes::text).first::<String>(&mut *raw);
             assert_eq!(first, Err(DieselError::NotFound));
             let rows = notes::table.select(notes::id).load_iter::<i32, diesel::connection::DefaultLoadingMode>(&mut *raw);

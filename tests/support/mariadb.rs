@@ -61,7 +61,16 @@ pub fn server() -> &'static MariaDb {
 ///
 /// As [`server`].
 pub fn private() -> MariaDb {
-    MariaDb::start_new()
+    MariaDb::start_new(false)
+}
+
+/// A server for one test alone that encrypts: its certificate is for 127.0.0.1, and signed by [`MariaDb::authority`].
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with_tls() -> MariaDb {
+    MariaDb::start_new(true)
 }
 
 /// The server's own number of a connection, for [`MariaDb::kill`] and [`MariaDb::wait_until_blocked`].
@@ -97,6 +106,12 @@ impl MariaDb {
     /// Its folder, which is removed with it.
     pub fn folder(&self) -> &std::path::Path {
         self.watchdog.folder()
+    }
+
+    /// The certificate of the authority that signed the server's own, and did not sign `stranger.pem` beside it. It is
+    /// there if the server encrypts.
+    pub fn authority(&self) -> PathBuf {
+        self.folder().join("ca.pem")
     }
 
     /// How to connect to a database as the user of the tests.
@@ -252,7 +267,7 @@ impl MariaDb {
         self.watchdog.thaw();
     }
 
-    fn start_new() -> Self {
+    fn start_new(tls: bool) -> Self {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
@@ -271,6 +286,10 @@ impl MariaDb {
         ]);
         let password = ports::random_word();
         watchdog.write("init.sql", &users(&password));
+
+        if tls {
+            certify(&watchdog);
+        }
 
         let mut server = Self {
             watchdog,
@@ -293,7 +312,7 @@ impl MariaDb {
     #[track_caller]
     fn start_on(&self, port: u16) -> Result<(), String> {
         let folder = self.watchdog.folder().display();
-        let words = [
+        let mut words = vec![
             find("mariadbd"),
             "--no-defaults".to_owned(),
             format!("--datadir={folder}/data"),
@@ -310,6 +329,11 @@ impl MariaDb {
             "--innodb-buffer-pool-size=64M".to_owned(),
             "--performance-schema=OFF".to_owned(),
         ];
+        if self.authority().exists() {
+            for (option, file) in [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")] {
+                words.push(format!("--ssl-{option}={folder}/{file}"));
+            }
+        }
         self.watchdog.start(&words, || {
             self.try_connect("").map(drop).map_err(|error| error.to_string())
         })
@@ -368,8 +392,12 @@ struct Process {
 }
 
 fn find(program: &str) -> String {
+    find_in(program, PACKAGE)
+}
+
+fn find_in(program: &str, package: &str) -> String {
     let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/bin"].map(PathBuf::from);
-    let path = program::find(program, PACKAGE, &folders);
+    let path = program::find(program, package, &folders);
     path.to_str()
         .expect("the paths of Debian's programs are UTF-8")
         .to_owned()
@@ -392,4 +420,49 @@ fn users(password: &str) -> Vec<String> {
             ]
         })
         .collect()
+}
+
+/// An authority, a certificate of it for the server, and an authority that nobody knows.
+fn certify(watchdog: &Watchdog) {
+    let openssl = find_in("openssl", "openssl");
+    let folder = watchdog.folder().display().to_string();
+    let file = |name: &str| format!("{folder}/{name}");
+    for (name, subject) in [("ca", "/CN=authority"), ("stranger", "/CN=stranger")] {
+        watchdog.run(&[
+            &openssl,
+            "req",
+            "-x509",
+            "-newkey",
+            "rsa:2048",
+            "-nodes",
+            "-days",
+            "2",
+            "-subj",
+            subject,
+            "-keyout",
+            &file(&format!("{name}.key")),
+            "-out",
+            &file(&format!("{name}.pem")),
+        ]);
+    }
+    watchdog.run(&[
+        &openssl,
+        "req",
+        "-x509",
+        "-newkey",
+        "rsa:2048",
+        "-nodes",
+        "-days",
+        "2",
+        "-subj",
+        "/CN=127.0.0.1",
+        "-CA",
+        &file("ca.pem"),
+        "-CAkey",
+        &file("ca.key"),
+        "-keyout",
+        &file("server.key"),
+        "-out",
+        &file("server.pem"),
+    ]);
 }

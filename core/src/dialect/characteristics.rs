@@ -340,7 +340,7 @@ impl Characteristics {
 }
 
 /// The levels that a family of servers has.
-fn isolation_levels(flavour: Flavour) -> &'static [IsolationLevel] {
+pub(crate) fn isolation_levels(flavour: Flavour) -> &'static [IsolationLevel] {
     use IsolationLevel::{Autocommit, ReadCommitted, ReadUncommitted, RepeatableRead, Serializable};
     match flavour {
         Flavour::MySql | Flavour::PostgreSql => {

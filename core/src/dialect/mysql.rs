@@ -10,19 +10,20 @@ use diesel::mysql::{Mysql, MysqlConnection};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{BigInt, Text, Unsigned};
-use secrecy::{ExposeSecret as _, SecretString};
+use secrecy::SecretString;
 
 use super::render::render;
 use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
-use crate::error::{Error, Result};
-use crate::process;
+use crate::error::Result;
 use crate::url::Url;
 
-/// The arguments of a URL that act, and how.
-const ARGUMENTS: &str = "connect_timeout (seconds), ssl_mode (disabled, preferred, required), ssl_ca, ssl_cert, \
-                         ssl_key, unix_socket";
+mod arguments;
+mod connect_args;
+
+use arguments::Arguments;
+pub use connect_args::{MysqlConnectArgs, MysqlSslMode};
 
 /// Set once a server has refused to prepare a control statement (Oracle MySQL, error 1295).
 ///
@@ -35,33 +36,11 @@ impl Dialect for MysqlConnection {
     const SCHEMES: &'static [&'static str] = &["mysql", "mariadb"];
 
     fn driver_url(url: &Url) -> Result<SecretString> {
-        check_host(url)?;
-        check_database(url)?;
-        let mut connect_timeout = None;
-        for (key, value) in url.query() {
-            match key.as_str() {
-                "connect_timeout" => connect_timeout = Some(seconds(value)?),
-                "ssl_mode" => check_ssl_mode(value)?,
-                "ssl_ca" | "ssl_cert" | "ssl_key" | "unix_socket" => {}
-                "read_timeout" | "write_timeout" => {
-                    return Err(Error::configuration(format!(
-                        "`{key}` cannot be set through Diesel's MySQL client; bound statements with \
-                         `max_statement_time` on the server instead"
-                    )));
-                }
-                unknown => {
-                    return Err(Error::configuration(format!(
-                        "unknown argument `{unknown}` in the MySQL URL, which Diesel would ignore in silence; known \
-                         are {ARGUMENTS}"
-                    )));
-                }
-            }
-        }
-        let text = render_for_diesel(url);
-        match connect_timeout {
-            None => Ok(text),
-            Some(seconds) => with_connect_timeout(url, &text, seconds),
-        }
+        arguments::driver_url(url)
+    }
+
+    fn acts_after_connecting(argument: &str) -> bool {
+        arguments::acts_after_connecting(argument)
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
@@ -71,10 +50,7 @@ impl Dialect for MysqlConnection {
         for setting in Self::settings(setup.characteristics) {
             self.batch_execute(&setting)?;
         }
-        if setup.url.query_value("ssl_mode") == Some("required") {
-            prove_tls(self)?;
-        }
-        Ok(())
+        Arguments::read(&setup.url)?.apply(self)
     }
 
     fn control(&mut self, control: Control) -> QueryResult<()> {
@@ -183,165 +159,4 @@ fn variable(connection: &mut MysqlConnection, [mariadb, mysql]: [&str; 2]) -> Qu
     }
     let query = format!("SHOW SESSION VARIABLES WHERE Variable_name IN ('{mariadb}', '{mysql}')");
     Ok(diesel::sql_query(query).get_result::<Row>(connection)?.value)
-}
-
-/// Diesel hands the database's name to the server as it stands in the URL.
-fn check_database(url: &Url) -> Result<()> {
-    let text = url.reveal();
-    let path = text.expose_secret().split_once("://").map_or("", |(_, rest)| rest);
-    let path = path.split('?').next().unwrap_or_default();
-    match path.split_once('/') {
-        Some((_, database)) if database.contains('%') => Err(Error::configuration(
-            "the database of a MySQL URL may not be percent-encoded: Diesel would take the encoded name for the name",
-        )),
-        _ => Ok(()),
-    }
-}
-
-/// Refuses hosts through which any option of the client library could be set: libmariadb reads a connection string
-/// there.
-fn check_host(url: &Url) -> Result<()> {
-    match url.host() {
-        Some(host) if host.contains([';', '=', '%']) => Err(Error::configuration(
-            "the host of a MySQL URL may not contain `;`, `=` or `%`: the client library would read options from it",
-        )),
-        _ => Ok(()),
-    }
-}
-
-fn check_ssl_mode(value: &str) -> Result<()> {
-    match value {
-        "disabled" | "preferred" | "required" => Ok(()),
-        "verify_ca" | "verify_identity" => Err(Error::configuration(format!(
-            "ssl_mode={value} cannot be proved on the connection: this client library takes the option and connects \
-             without it; use ssl_mode=required, which is proved after connecting"
-        ))),
-        _ => Err(Error::configuration(
-            "ssl_mode must be one of disabled, preferred, required",
-        )),
-    }
-}
-
-fn seconds(value: &str) -> Result<u32> {
-    match value.parse() {
-        Ok(seconds) if seconds > 0 => Ok(seconds),
-        _ => Err(Error::configuration(
-            "connect_timeout must be a whole number of seconds, at least 1",
-        )),
-    }
-}
-
-/// Diesel knows only the scheme `mysql`, and must not see arguments that it would ignore.
-fn render_for_diesel(url: &Url) -> SecretString {
-    let text = url.reveal();
-    let text = text.expose_secret();
-    let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
-    let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let kept: Vec<&str> = query
-        .split('&')
-        .filter(|pair| !pair.is_empty() && !pair.starts_with("connect_timeout="))
-        .collect();
-    if kept.is_empty() {
-        format!("mysql://{rest}").into()
-    } else {
-        format!("mysql://{rest}?{}", kept.join("&")).into()
-    }
-}
-
-/// Hands the time-out to libmariadb in its connection string, the only way that Diesel leaves open.
-fn with_connect_timeout(url: &Url, text: &SecretString, seconds: u32) -> Result<SecretString> {
-    if !process::is_mariadb_client() {
-        return Err(Error::configuration(format!(
-            "connect_timeout acts only with MariaDB Connector/C, and this program runs on client library {}; \
-             bound the wait with pool_timeout",
-            process::mysql_client_version()
-        )));
-    }
-    let host = url.host().unwrap_or_default();
-    if host.is_empty() || host.contains(':') || url.query_value("unix_socket").is_some() {
-        return Err(Error::configuration(
-            "connect_timeout needs a host name or an IPv4 address in the MySQL URL",
-        ));
-    }
-    let port = url.port().unwrap_or(3306);
-    let authority = format!("host={host};port={port};connect_timeout={seconds}");
-    let text = text.expose_secret();
-    let rest = &text["mysql://".len()..];
-    let end = rest.find(['/', '?']).unwrap_or(rest.len());
-    let (before, after) = rest.split_at(end);
-    let user = before.rfind('@').map_or("", |at| &before[..=at]);
-    Ok(format!("mysql://{user}{authority}{after}").into())
-}
-
-/// TLS that was asked for is proved: `ssl_mode=required` connects in the clear on libmariadb without a word.
-fn prove_tls(connection: &mut MysqlConnection) -> Result<()> {
-    #[derive(diesel::QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text, column_name = "Value")]
-        cipher: String,
-    }
-    let rows: Vec<Row> = diesel::sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'").load(connection)?;
-    if rows.iter().any(|row| !row.cipher.is_empty()) {
-        return Ok(());
-    }
-    Err(Error::configuration(
-        "ssl_mode=required was asked for and the connection is not encrypted; configure TLS on the server and give \
-         ssl_ca, or drop the demand",
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn driver_url(text: &str) -> Result<String> {
-        let url = Url::parse(text)?;
-        Ok(MysqlConnection::driver_url(&url)?.expose_secret().to_owned())
-    }
-
-    #[test]
-    fn an_argument_that_diesel_would_ignore_is_refused() {
-        let error = driver_url("mysql://app:secret@127.0.0.1/bank?foo=1")
-            .unwrap_err()
-            .to_string();
-        assert!(error.contains("`foo`") && error.contains("connect_timeout"), "{error}");
-        assert!(!error.contains("secret"), "{error}");
-    }
-
-    #[test]
-    fn a_host_that_smuggles_options_is_refused() {
-        for host in ["host=evil", "a;b", "a%3Bb"] {
-            assert!(
-                driver_url(&format!("mysql://app:secret@{host}/bank")).is_err(),
-                "{host}"
-            );
-        }
-    }
-
-    #[test]
-    fn the_connect_timeout_travels_in_the_connection_string() {
-        if process::is_mariadb_client() {
-            assert_eq!(
-                driver_url("mariadb://app:p%40ss@127.0.0.1:3307/bank?connect_timeout=2").unwrap(),
-                "mysql://app:p%40ss@host=127.0.0.1;port=3307;connect_timeout=2/bank"
-            );
-        } else {
-            assert!(driver_url("mysql://app@127.0.0.1/bank?connect_timeout=2").is_err());
-        }
-    }
-
-    #[test]
-    fn what_cannot_act_is_refused_with_the_name_of_what_can() {
-        for argument in [
-            "read_timeout=1",
-            "ssl_mode=verify_ca",
-            "ssl_mode=maybe",
-            "connect_timeout=0",
-        ] {
-            assert!(
-                driver_url(&format!("mysql://app@127.0.0.1/bank?{argument}")).is_err(),
-                "{argument}"
-            );
-        }
-    }
 }

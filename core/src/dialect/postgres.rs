@@ -19,13 +19,17 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
 
+mod arguments;
+mod connect_args;
+
+pub use connect_args::{PgConnectArgs, PgSslMode};
+
 impl Dialect for PgConnection {
     const FLAVOUR: Flavour = Flavour::PostgreSql;
     const SCHEMES: &'static [&'static str] = &["postgres", "postgresql"];
 
     fn driver_url(url: &Url) -> Result<SecretString> {
-        // libpq checks every argument by itself and refuses those it does not know.
-        Ok(url.reveal())
+        arguments::driver_url(url)
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {

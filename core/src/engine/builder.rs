@@ -1,5 +1,6 @@
 //! The options of an engine, under SQLAlchemy's names.
 
+pub(super) mod connect;
 mod hooks;
 mod log;
 mod options;
@@ -11,6 +12,7 @@ use std::sync::Arc;
 
 use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector};
 use super::keeper::Keeper;
+use super::maker::Maker;
 use super::{Engine, ErrorHook, ExecutionOptions, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect, Setup};
@@ -21,7 +23,11 @@ use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
-/// Collects the options of an [`Engine`] (`create_engine` in SQLAlchemy).
+/// Collects the options of an [`Engine`] (`create_engine` in SQLAlchemy). [`EngineConfig`](crate::EngineConfig) takes the
+/// same options as text.
+///
+/// There are no plugins. A function that takes a builder and gives it back does what one would do:
+/// `fn audited<C: Dialect>(builder: EngineBuilder<C>) -> EngineBuilder<C>`.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -43,7 +49,9 @@ use crate::url::Url;
 /// ```
 #[must_use = "an engine exists only after build()"]
 pub struct EngineBuilder<C: Dialect> {
-    url: Result<Url>,
+    pub(in crate::engine) url: Result<Url>,
+    pub(in crate::engine) connect_args: Vec<(String, String)>,
+    maker: Option<Box<dyn Maker<C>>>,
     pool: PoolOptions,
     /// The kind that was asked for; else the URL decides.
     kind: Option<AnyKind<C>>,
@@ -64,6 +72,8 @@ impl<C: Dialect> EngineBuilder<C> {
     pub(in crate::engine) fn new(url: Result<Url>) -> Self {
         Self {
             url,
+            connect_args: Vec::new(),
+            maker: None,
             pool: PoolOptions::default(),
             kind: None,
             sized: None,
@@ -83,22 +93,15 @@ impl<C: Dialect> EngineBuilder<C> {
     ///
     /// # Errors
     ///
-    /// When the URL cannot be parsed, is of another dialect, or has a part that cannot act as its writer expects; or when
-    /// an option asks for what the database does not have.
+    /// When the URL cannot be parsed, is of another dialect, or it or the `connect_args` have a part that cannot act as
+    /// its writer expects; or when an option asks for what the database does not have.
     pub fn build(self) -> Result<Engine<C>> {
         let url = self.url?;
-        if !C::SCHEMES.contains(&url.scheme()) {
-            return Err(Error::configuration(format!(
-                "the URL is of scheme `{}`, but this engine's connection type takes {}://",
-                url.scheme(),
-                C::SCHEMES.join(":// or ")
-            )));
-        }
-        let driver_url = C::driver_url(&url)?;
-        let kind = choose(self.kind, self.sized, &url)?;
+        let target = connect::target::<C>(&url, &self.connect_args, self.maker)?;
+        let kind = choose(self.kind, self.sized, &target.url)?;
         self.characteristics.check(C::FLAVOUR)?;
         let execution_options = self.execution_options.checked::<C>()?.over(self.characteristics);
-        options::check_full_reset(&url, self.pool.reset_on_return)?;
+        options::check_full_reset(&target.url, self.pool.reset_on_return)?;
         let log = self.log;
         let mut listeners: Vec<Box<Listener>> = Vec::new();
         let pool_log = log.clone();
@@ -108,13 +111,13 @@ impl<C: Dialect> EngineBuilder<C> {
         listeners.push(Box::new(move |event| forward.emit(event)));
         let default_isolation_level = DefaultLevel::default();
         let connector = EngineConnector {
-            driver_url,
-            setup: Setup::new(url.clone(), self.characteristics),
+            maker: target.maker,
+            keeper: target.url.is_shared_memory().then(Keeper::new),
+            setup: Setup::new(target.url, self.characteristics),
             default_isolation_level: default_isolation_level.clone(),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
             faults: self.faults.clone(),
-            keeper: url.is_shared_memory().then(Keeper::new),
         };
         let inner = Inner {
             pool: Pool::of_kind(

@@ -2,10 +2,11 @@
 
 use std::sync::{Arc, OnceLock};
 
-use secrecy::SecretString;
+use diesel::result::Error as DieselError;
 
 use super::keeper::Keeper;
-use crate::classify::{Flavour, Phase, classify_connect};
+use super::maker::{Maker, refused};
+use crate::classify::{Flavour, Phase};
 use crate::control::Control;
 use crate::dialect::{Dialect, FullReset, IsolationLevel, Setup};
 use crate::error::{Error, Result};
@@ -42,8 +43,8 @@ pub struct ConnectInfo<'a> {
 /// What the server answered when it was first asked for its isolation level, before anything was set.
 pub(super) type DefaultLevel = Arc<OnceLock<IsolationLevel>>;
 
-pub(super) struct EngineConnector<C> {
-    pub(super) driver_url: SecretString,
+pub(super) struct EngineConnector<C: Dialect> {
+    pub(super) maker: Box<dyn Maker<C>>,
     pub(super) setup: Setup,
     pub(super) default_isolation_level: DefaultLevel,
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
@@ -55,10 +56,7 @@ pub(super) struct EngineConnector<C> {
 
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
-        let mut connection = self.establish().map_err(|error| {
-            let verdict = classify_connect(C::FLAVOUR, &error);
-            Error::connect(error, verdict)
-        })?;
+        let mut connection = self.establish()?;
         self.prepare(&mut connection)?;
         Ok(connection)
     }
@@ -69,16 +67,16 @@ impl<C: Dialect> EngineConnector<C> {
         self.run_hooks(connection)
     }
 
-    fn establish(&self) -> diesel::ConnectionResult<C> {
+    fn establish(&self) -> Result<C> {
         if let Some(keeper) = &self.keeper {
-            keeper.hold(|| C::connect(&self.driver_url))?;
+            keeper.hold(|| self.maker.make())?;
         }
         let Some(faults) = &self.faults else {
-            return C::connect(&self.driver_url);
+            return self.maker.make();
         };
-        faults.before(Phase::Connect).map_err(testing::at_connect)?;
-        let connection = C::connect(&self.driver_url)?;
-        faults.after(Phase::Connect).map_err(testing::at_connect)?;
+        faults.before(Phase::Connect).map_err(scripted::<C>)?;
+        let connection = self.maker.make()?;
+        faults.after(Phase::Connect).map_err(scripted::<C>)?;
         Ok(connection)
     }
 
@@ -107,6 +105,11 @@ impl<C: Dialect> EngineConnector<C> {
     }
 }
 
+/// A fault of a script, as a driver would have answered it.
+fn scripted<C: Dialect>(error: DieselError) -> Error {
+    refused::<C>(testing::at_connect(error))
+}
+
 impl<C: Dialect> Connector<C> for EngineConnector<C> {
     fn connect(&self, _: &Connecting) -> std::result::Result<Raw<C>, BoxError> {
         self.make().map(Raw::from).map_err(BoxError::from)
@@ -127,14 +130,14 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
     fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
         if let Some(faults) = &self.faults {
             faults.before(Phase::Ping)?;
-            connection.ping()?;
+            self.maker.ping(connection)?;
             return Ok(faults.after(Phase::Ping)?);
         }
-        connection.ping().map_err(BoxError::from)
+        self.maker.ping(connection)
     }
 
     fn has_broken(&self, connection: &mut C) -> bool {
-        connection.is_broken()
+        self.maker.has_broken(connection)
     }
 
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> std::result::Result<(), BoxError> {

@@ -1,5 +1,6 @@
 //! The connection that keeps a database in memory alive while the pool has none.
 
+use crate::error::Result;
 use crate::sync::{Mutex, lock};
 
 /// SQLite forgets a shared database in memory with its last connection, and a pool may close all of its own: on
@@ -16,7 +17,7 @@ impl<C> Keeper<C> {
 
     /// Connects, unless it has done so before. To be called before a connection of the pool is made, so that there is no
     /// moment in which nobody has the database.
-    pub(super) fn hold(&self, connect: impl FnOnce() -> diesel::ConnectionResult<C>) -> diesel::ConnectionResult<()> {
+    pub(super) fn hold(&self, connect: impl FnOnce() -> Result<C>) -> Result<()> {
         let mut kept = lock(&self.0);
         if kept.is_none() {
             *kept = Some(connect()?);

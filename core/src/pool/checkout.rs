@@ -10,7 +10,7 @@ use super::raw::Raw;
 use super::record::Record;
 use crate::event::Event;
 
-/// A connection on loan from a [`Pool`]; dropping it gives it back (SQLAlchemy's `PoolProxiedConnection`).
+/// A connection on loan from a [`Pool`](super::Pool); dropping it gives it back (SQLAlchemy's `PoolProxiedConnection`).
 ///
 /// | On return it is | when |
 /// |---|---|
@@ -56,7 +56,7 @@ impl<C: Send + 'static> Checkout<C> {
         self.record().id
     }
 
-    /// Generation of the connection: what [`Pool::retire`] is told when this one turns out dead.
+    /// Generation of the connection: what [`Pool::retire`](super::Pool::retire) is told when this one turns out dead.
     pub fn generation(&self) -> u64 {
         self.record().generation
     }
@@ -120,7 +120,7 @@ impl<C: Send + 'static> Checkout<C> {
 
     /// Closes the connection; its place in the pool is free at once (SQLAlchemy's `invalidate`).
     ///
-    /// Others of its age are not touched: see [`Pool::retire`].
+    /// Others of its age are not touched: see [`Pool::retire`](super::Pool::retire).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {

@@ -73,6 +73,12 @@ pub enum UrlError {
          `sqlite:///var/bank.db`; an `@` in the name of a folder is %40"
     )]
     SqliteUser,
+    /// Parts that do not make a URL from which the same parts could be read.
+    #[error(
+        "these parts make no database URL: the scheme is letters and digits, the host a name or an address, and no \
+         database is called `.` or `..`"
+    )]
+    Unwritable,
     /// Anything else that the `url` crate refuses.
     #[error("the database URL cannot be read; it must look like `mysql://user:password@host:3306/bank`")]
     Unreadable,

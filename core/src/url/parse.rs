@@ -113,13 +113,11 @@ fn server(scheme: &str, rest: &str) -> Result<Url, UrlError> {
         _ => host,
     };
     let host = decode("host", bare)?;
-    let database = decode("database", pieces.path.strip_prefix('/').unwrap_or(pieces.path))?;
-    build(
-        &pieces,
-        (!host.is_empty()).then_some(host),
-        port,
-        (!database.is_empty()).then_some(database),
-    )
+    let database = match pieces.path.strip_prefix('/') {
+        Some(name) => Some(decode("database", name)?),
+        None => None,
+    };
+    build(&pieces, (!host.is_empty()).then_some(host), port, database)
 }
 
 /// A raw `/` or `?` in a password moves the end of the authority into it; with digits before it the rest would even
@@ -158,6 +156,12 @@ fn build(
     let query: Vec<(String, String)> = form_urlencoded::parse(pieces.query.unwrap_or_default().as_bytes())
         .into_owned()
         .collect();
+    if query
+        .iter()
+        .any(|(key, value)| key.contains('\0') || value.contains('\0'))
+    {
+        return Err(UrlError::Nul { part: "query" });
+    }
     Ok(Url {
         scheme: pieces.scheme.to_owned(),
         username: decode("user", pieces.username)?,

@@ -1,0 +1,87 @@
+//! Who makes an engine's raw connections: the dialect, a closure of the user's, or an r2d2 manager.
+
+use diesel::ConnectionError;
+use diesel::ConnectionResult;
+use secrecy::SecretString;
+
+use crate::classify::classify_connect;
+use crate::dialect::Dialect;
+use crate::error::{Error, Result};
+use crate::pool::BoxError;
+
+/// Makes raw connections, and looks after them.
+pub(super) trait Maker<C: Dialect>: Send + Sync {
+    fn make(&self) -> Result<C>;
+
+    fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        connection.ping().map_err(BoxError::from)
+    }
+
+    fn has_broken(&self, connection: &mut C) -> bool {
+        connection.is_broken()
+    }
+}
+
+/// The dialect, by what the URL says.
+pub(super) struct ByUrl(pub(super) SecretString);
+
+impl<C: Dialect> Maker<C> for ByUrl {
+    fn make(&self) -> Result<C> {
+        C::connect(&self.0).map_err(refused::<C>)
+    }
+}
+
+/// A closure of the user's.
+pub(super) struct Creator<F>(pub(super) F);
+
+impl<C, F> Maker<C> for Creator<F>
+where
+    C: Dialect,
+    F: Fn() -> ConnectionResult<C> + Send + Sync,
+{
+    fn make(&self) -> Result<C> {
+        (self.0)().map_err(refused::<C>)
+    }
+}
+
+/// An r2d2 manager.
+pub(super) struct Manager<M>(pub(super) M);
+
+impl<C, M> Maker<C> for Manager<M>
+where
+    C: Dialect,
+    M: r2d2::ManageConnection<Connection = C>,
+    M::Error: Send + Sync,
+{
+    fn make(&self) -> Result<C> {
+        self.0.connect().map_err(|error| {
+            let error: BoxError = error.into();
+            match error.downcast::<diesel::r2d2::Error>() {
+                Ok(diesels) => match *diesels {
+                    diesel::r2d2::Error::ConnectionError(error) => refused::<C>(error),
+                    diesel::r2d2::Error::QueryError(error) => {
+                        refused::<C>(ConnectionError::CouldntSetupConfiguration(error))
+                    }
+                },
+                Err(foreign) => {
+                    // Whatever it is, it has the words of whoever refused.
+                    let verdict = classify_connect(C::FLAVOUR, &ConnectionError::BadConnection(foreign.to_string()));
+                    Error::connect(foreign, verdict)
+                }
+            }
+        })
+    }
+
+    fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        self.0.is_valid(connection).map_err(BoxError::from)
+    }
+
+    fn has_broken(&self, connection: &mut C) -> bool {
+        self.0.has_broken(connection)
+    }
+}
+
+pub(super) fn refused<C: Dialect>(error: ConnectionError) -> Error {
+    let verdict = classify_connect(C::FLAVOUR, &error);
+    Error::connect(error, verdict)
+}
