@@ -24,7 +24,7 @@ use super::{Generation, Holder};
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
 use crate::process;
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, lock};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, EXPLORED, Mutex, OnceLock, lock};
 
 /// How long somebody may wait before what comes back is handed to them, and nobody can be faster any more.
 ///
@@ -35,7 +35,7 @@ pub(super) const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Locks for idle connections. More of them than cores make it unlikely that two running threads share one; too many,
 /// and a caller that finds nothing has to look through all of them. (Explorers have few threads, and can do with two.)
-const SHARDS: usize = if cfg!(any(aludel_shuttle, aludel_loom)) { 2 } else { 8 };
+const SHARDS: usize = if EXPLORED { 2 } else { 8 };
 
 #[expect(clippy::struct_excessive_bools, reason = "what the options come to, worked out once")]
 pub(super) struct Shared<C: Send + 'static> {

@@ -10,6 +10,9 @@ pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize}
 pub(crate) use std::sync::{Condvar, Mutex, MutexGuard};
 pub(crate) use std::thread::panicking;
 
+/// Whether a schedule explorer runs all this.
+pub(crate) const EXPLORED: bool = false;
+
 /// The number of this thread, counted from 1 through the process.
 #[inline]
 pub(crate) fn thread_number() -> u64 {

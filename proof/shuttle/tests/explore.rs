@@ -1,5 +1,8 @@
 //! Many schedules of one scenario, and the question that each ends with.
 
+use std::collections::hash_map::RandomState;
+use std::hash::{BuildHasher, Hasher};
+
 use aludel_under_shuttle::event::Listeners;
 use aludel_under_shuttle::pool::{Pool, PoolOptions};
 use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler};
@@ -24,7 +27,7 @@ pub(crate) fn explore(scenario: fn()) {
         return;
     }
     let (factor, seed) = if std::env::var_os("ALUDEL_TEST_LONG").is_some() {
-        (LONG, now())
+        (LONG, RandomState::new().build_hasher().finish())
     } else {
         (1, 0xA1_0DE1)
     };
@@ -42,11 +45,6 @@ fn config() -> Config {
     config.stack_size = 256 * 1024; // the default is too little for a debug build that formats an error
     config.max_steps = MaxSteps::FailAfter(50_000); // far more than any scenario has: it runs in circles
     config
-}
-
-fn now() -> u64 {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    now.map_or(0, |now| now.as_secs())
 }
 
 /// A pool of that size whose callers wait for ever.
