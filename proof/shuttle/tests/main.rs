@@ -12,4 +12,5 @@ mod handoff;
 mod kinds;
 mod lifecycle;
 mod loan;
+mod slow;
 mod timeouts;
