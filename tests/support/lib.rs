@@ -14,6 +14,7 @@
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
+//! | [`figures`] | the ratios that a benchmark prints |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
 //!
 //! A server that is not installed fails the test and names the package; nothing is ever skipped in silence.
@@ -37,6 +38,9 @@ pub mod mariadb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+
+// The benchmarks.
+pub mod figures;
 
 // What carries the servers.
 pub mod ports;

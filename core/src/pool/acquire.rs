@@ -1,6 +1,5 @@
 //! From a request to a connection that is fit to be handed out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::Holder;
@@ -15,7 +14,7 @@ use super::shared::{Shared, Taken};
 use super::waiter::{Grant, Waiter, Woken};
 use crate::clock::{Clock, Ticks};
 use crate::event::{Event, RecycleCause, Step};
-use crate::sync::{Arc, lock};
+use crate::sync::{Arc, catch_unwind, lock, resume_unwind};
 
 /// What a call on a helper thread has come to: a panic, an error, or what was asked for.
 type Called<T> = std::thread::Result<Result<T, BoxError>>;
@@ -245,7 +244,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         let job = move || {
             let mut record = record;
             let shared = Arc::clone(&record.permit.shared);
-            let answer = catch_unwind(AssertUnwindSafe(|| shared.connector.ping(&mut record.raw)));
+            let answer = catch_unwind(|| shared.connector.ping(&mut record.raw));
             (record, answer)
         };
         let answer = bounded(Bounded {
@@ -293,7 +292,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             let slot = Arc::clone(&permit.slot);
             let job = move || {
                 let shared = Arc::clone(&permit.shared);
-                let made = catch_unwind(AssertUnwindSafe(|| dial(&shared, within)));
+                let made = catch_unwind(|| dial(&shared, within));
                 (permit, made)
             };
             bounded(Bounded {

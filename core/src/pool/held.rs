@@ -1,7 +1,5 @@
 //! What is owned between a slot's leaving the pool and its return, so that no early exit and no panic loses it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 use std::time::Duration;
 
 use super::connector::{BoxError, Connecting};
@@ -13,7 +11,7 @@ use super::shared::{Era, Put, Shared};
 use super::who::thread_number;
 use crate::clock::Ticks;
 use crate::event::{Event, RecycleCause};
-use crate::sync::{Arc, lock};
+use crate::sync::{Arc, catch_unwind, lock, panicking};
 
 /// A slot with or without its raw connection; dropped, the connection is closed and then the slot released.
 pub(super) struct Held<C: Send + 'static>(What<C>);
@@ -333,7 +331,7 @@ fn clean<C: Send + 'static>(record: &mut Record<C>, busy: bool) -> Result<(), St
         if busy {
             return Err("dropped while a driver call was in progress".into());
         }
-        if thread::panicking() {
+        if panicking() {
             return Err("dropped by a panic with a transaction open".into());
         }
     }
@@ -397,8 +395,8 @@ fn remember<C: Send + 'static>(
 /// answered as `None`. Otherwise it goes on, and the owners on the stack clean up.
 #[inline]
 pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    if thread::panicking() {
-        catch_unwind(AssertUnwindSafe(call)).ok()
+    if panicking() {
+        catch_unwind(call).ok()
     } else {
         Some(call())
     }
