@@ -63,7 +63,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     }
 
     /// Makes what was found fit to be handed out, or finds something.
-    pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Held<C>, PoolError> {
+    pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
         let taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
         let mut held = match taken {
             Taken::Record(record) => Held::of_record(record),
@@ -79,7 +79,10 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
                 waited: self.waited,
             });
         }
-        Ok(held)
+        match held.take() {
+            What::Record(record) => Ok(record),
+            What::Permit(_) | What::Nothing => unreachable!("it was connected, or the checkout has failed"),
+        }
     }
 
     #[cold]
@@ -411,7 +414,7 @@ fn late_connect<C: Send + 'static>(permit: Permit<C>, made: Option<Made<C>>) {
         connection: held.id(),
         alive,
     });
-    held.give_back(false, false);
+    held.give_back();
 }
 
 /// On the helper thread: a ping has ended that nobody waits for any more.
@@ -425,7 +428,7 @@ fn late_ping<C: Send + 'static>(record: Box<Record<C>>, alive: bool) {
     });
     let mut held = Held::of_record(record);
     if alive {
-        held.give_back(false, false);
+        held.give_back();
     } else {
         held.invalidate("the server did not answer a ping in time", false);
     }
@@ -474,7 +477,7 @@ impl<C: Send + 'static> Waiting<'_, C> {
 impl<C: Send + 'static> Drop for Waiting<'_, C> {
     fn drop(&mut self) {
         if let Some(Grant::Record(record)) = self.leave() {
-            Held::of_record(record).give_back(false, false);
+            Held::of_record(record).give_back();
         }
     }
 }

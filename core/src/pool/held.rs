@@ -53,11 +53,6 @@ impl<C: Send + 'static> Held<C> {
     }
 
     #[inline]
-    pub(super) fn what(&self) -> &What<C> {
-        &self.0
-    }
-
-    #[inline]
     pub(super) fn record(&mut self) -> Option<&mut Record<C>> {
         match &mut self.0 {
             What::Record(record) => Some(record),
@@ -121,6 +116,8 @@ impl<C: Send + 'static> Held<C> {
             idle_since: None,
             tested_at: None,
             soft_invalidated: false,
+            dirty: false,
+            busy: false,
             info: Extensions::default(),
             slot_info: permit.slot.take_info(),
             permit,
@@ -196,19 +193,8 @@ impl<C: Send + 'static> Held<C> {
         }
     }
 
-    /// Takes the slot away from the raw connection, which stays.
-    pub(super) fn detach(&mut self) {
-        let What::Record(record) = &mut self.0 else { return };
-        if !record.permit.is_armed() {
-            return;
-        }
-        record.permit.release();
-        record.permit.shared.emit(&Event::Detach { connection: record.id });
-    }
-
-    /// Takes the raw connection out for good.
-    pub(super) fn take_raw(&mut self) -> Option<Raw<C>> {
-        self.detach();
+    /// Takes the raw connection out, for good.
+    pub(super) fn take_raw(mut self) -> Option<Raw<C>> {
         match self.take() {
             What::Record(record) => Some(record.raw),
             What::Permit(_) | What::Nothing => None,
@@ -216,34 +202,34 @@ impl<C: Send + 'static> Held<C> {
     }
 
     /// Gives the connection back: to the longest waiter, to the idle ones, or to its end.
-    #[inline]
-    pub(super) fn give_back(&mut self, dirty: bool, busy: bool) {
-        let What::Record(record) = &mut self.0 else { return };
-        if record.permit.is_foreign() || !record.permit.is_armed() {
-            return self.close();
+    pub(super) fn give_back(mut self) {
+        if let What::Record(record) = self.take() {
+            give_back(record);
         }
-        if let Err(reason) = restore(record, dirty, busy) {
-            return self.invalidate(&reason, false);
-        }
-        if record.soft_invalidated && !record.permit.shared.precious {
-            return self.recycle(RecycleCause::SoftInvalidated);
-        }
-        self.put();
     }
 
+    /// Whether the driver already knows that the connection is dead.
     #[inline]
-    fn put(&mut self) {
-        let What::Record(mut record) = self.take() else { return };
-        let shared = &record.permit.shared;
-        if shared.note_idle {
-            let now = shared.clock.ticks();
-            record.idle_since = Some(now);
+    fn is_broken(&mut self) -> bool {
+        let Some(record) = self.record() else { return false };
+        shielded(|| record.permit.shared.connector.has_broken(&mut record.raw)).unwrap_or(true)
+    }
+
+    /// Makes a connection fit for the next borrower, or says why it cannot be.
+    fn restore(&mut self) -> Result<(), String> {
+        let Some(record) = self.record() else { return Ok(()) };
+        let (precious, used) = (record.permit.shared.precious, record.dirty || record.busy);
+        // A transaction that is still open makes a connection broken in Diesel's eyes. A database in memory gets its ROLLBACK
+        // first.
+        if precious && used {
+            clean(record)?;
         }
-        if !record.permit.shared.listeners.is_empty() {
-            return self.put_aloud(record, true);
+        if self.is_broken() {
+            return Err(BROKEN.to_owned());
         }
-        if let Err(record) = Era::keep(record, thread_number()) {
-            self.put_aloud(record, true);
+        match self.record() {
+            Some(record) if used && !precious => clean(record),
+            _ => Ok(()),
         }
     }
 
@@ -252,34 +238,82 @@ impl<C: Send + 'static> Held<C> {
         let What::Record(mut record) = self.take() else { return };
         record.idle_since.get_or_insert(now);
         record.tested_at = Some(now);
-        self.put_aloud(record, false);
+        put_aloud(record, false);
     }
+}
 
-    /// The way for those who wait, for one too many, and for those who listen.
-    #[cold]
-    fn put_aloud(&mut self, record: Box<Record<C>>, returned: bool) {
-        let shared = Arc::clone(&record.permit.shared);
-        let (era, id, thread) = (shared.era(), record.id, thread_number());
-        let put = match Era::keep(record, thread) {
-            Ok(()) => Put::Kept(None),
-            Err(record) => era.put(record, thread, &shared),
-        };
-        match put {
-            Put::Kept(None) => {}
-            Put::Kept(Some(waiter)) | Put::Handed(waiter) => waiter.wake(),
-            Put::Close(record) => {
-                let retired = record.generation < era.generation();
-                self.0 = What::Record(record);
-                return if retired {
-                    self.recycle(RecycleCause::Retired);
-                } else {
-                    self.close();
-                };
-            }
+/// Gives a connection back: to the longest waiter, to the idle ones, or to its end.
+#[inline]
+pub(super) fn give_back<C: Send + 'static>(record: Box<Record<C>>) {
+    let permit = &record.permit;
+    let simple = !permit.is_foreign()
+        && permit.is_armed()
+        && !(record.dirty || record.busy || record.soft_invalidated)
+        && permit.shared.listeners.is_empty();
+    // Whatever panics from here on, its drop closes what it owns.
+    let mut held = Held::of_record(record);
+    if !simple || held.is_broken() {
+        return give_back_with_care(held, simple);
+    }
+    let What::Record(mut record) = held.take() else { return };
+    note_idle(&mut record);
+    if let Err(record) = Era::keep(record, thread_number()) {
+        put_aloud(record, true);
+    }
+}
+
+#[inline]
+fn note_idle<C: Send + 'static>(record: &mut Record<C>) {
+    let shared = &record.permit.shared;
+    if shared.note_idle {
+        record.idle_since = Some(shared.clock.ticks());
+    }
+}
+
+#[cold]
+fn give_back_with_care<C: Send + 'static>(mut held: Held<C>, broken: bool) {
+    if broken {
+        return held.invalidate(BROKEN, false);
+    }
+    let Some(record) = held.record() else { return };
+    if record.permit.is_foreign() || !record.permit.is_armed() {
+        return held.close();
+    }
+    if let Err(reason) = held.restore() {
+        return held.invalidate(&reason, false);
+    }
+    let What::Record(mut record) = held.take() else { return };
+    if record.soft_invalidated && !record.permit.shared.precious {
+        return Held::of_record(record).recycle(RecycleCause::SoftInvalidated);
+    }
+    note_idle(&mut record);
+    put_aloud(record, true);
+}
+
+/// The way for those who wait, for one too many, and for those who listen.
+#[cold]
+fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) {
+    let shared = Arc::clone(&record.permit.shared);
+    let (era, id, thread) = (shared.era(), record.id, thread_number());
+    let put = match Era::keep(record, thread) {
+        Ok(()) => Put::Kept(None),
+        Err(record) => era.put(record, thread, &shared),
+    };
+    match put {
+        Put::Kept(None) => {}
+        Put::Kept(Some(waiter)) | Put::Handed(waiter) => waiter.wake(),
+        Put::Close(record) => {
+            let retired = record.generation < era.generation();
+            let mut held = Held::of_record(record);
+            return if retired {
+                held.recycle(RecycleCause::Retired);
+            } else {
+                held.close();
+            };
         }
-        if returned {
-            shared.emit(&Event::Checkin { connection: id });
-        }
+    }
+    if returned {
+        shared.emit(&Event::Checkin { connection: id });
     }
 }
 
@@ -303,28 +337,11 @@ pub(super) fn dial<C: Send + 'static>(shared: &Shared<C>, within: Option<Duratio
     })
 }
 
-/// Makes a connection fit for the next borrower, or says why it cannot be.
-#[inline]
-fn restore<C: Send + 'static>(record: &mut Record<C>, dirty: bool, busy: bool) -> Result<(), String> {
-    let shared = &record.permit.shared;
-    let precious = shared.precious;
-    // A transaction that is still open makes a connection broken in Diesel's eyes. A database in memory gets its ROLLBACK
-    // first.
-    if precious && (busy || dirty) {
-        clean(record, busy)?;
-    }
-    let shared = &record.permit.shared;
-    if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
-        return Err("broken".into());
-    }
-    if !precious && (busy || dirty) {
-        return clean(record, busy);
-    }
-    Ok(())
-}
+const BROKEN: &str = "broken";
 
 #[cold]
-fn clean<C: Send + 'static>(record: &mut Record<C>, busy: bool) -> Result<(), String> {
+fn clean<C: Send + 'static>(record: &mut Record<C>) -> Result<(), String> {
+    let busy = record.busy;
     let shared = &record.permit.shared;
     // A database in memory is closed only when it is dead, and a ROLLBACK tells.
     if !shared.precious {

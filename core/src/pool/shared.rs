@@ -283,9 +283,9 @@ impl<C: Send + 'static> Era<C> {
 
     #[inline]
     fn home(&self, thread: u64) -> &Arc<Shard<C>> {
-        // The remainder is below their number, which is a usize.
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder by a usize")]
-        &self.shards[(thread % self.shards.len() as u64) as usize]
+        // Their number is a power of two; a division would cost as much as a lock.
+        #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are of interest")]
+        &self.shards[thread as usize & (self.shards.len() - 1)]
     }
 
     // ---- take -------------------------------------------------------------------------------------------------
