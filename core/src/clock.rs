@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, lock};
+use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait_on_test_clock, wait_timeout};
 
 /// Where an engine, its pool and its retries read the time and sleep.
 ///
@@ -166,15 +166,12 @@ impl Clock {
         guard: MutexGuard<'a, T>,
         deadline: Instant,
     ) -> MutexGuard<'a, T> {
-        let left = match &self.0 {
-            Source::System => deadline.saturating_duration_since(self.now()),
-            // The test's time moves without telling us: look again after a moment.
-            Source::Test(_) => Duration::from_millis(1),
-        };
-        condvar
-            .wait_timeout(guard, left)
-            .unwrap_or_else(PoisonError::into_inner)
-            .0
+        match &self.0 {
+            Source::System => wait_timeout(condvar, guard, deadline.saturating_duration_since(self.now())),
+            Source::Test(test) => wait_on_test_clock(condvar, guard, || {
+                test.advance(deadline.saturating_duration_since(test.now()));
+            }),
+        }
     }
 }
 
@@ -252,7 +249,10 @@ impl fmt::Debug for TestClock {
 
 /// The system's time as a number that a thread keeps up to date.
 mod coarse {
-    use super::{AtomicBool, AtomicU64, Duration, Instant, Mutex, OnceLock, Ordering, Ticks, lock, thread};
+    // Not those of `sync`: this is a thread of its own, which no explorer runs.
+    use std::sync::{Mutex, PoisonError};
+
+    use super::{AtomicBool, AtomicU64, Duration, Instant, OnceLock, Ordering, Ticks, thread};
 
     /// Finer costs wake-ups of an otherwise idle program, coarser makes the ages in a timeout's text useless.
     const TICK: Duration = Duration::from_millis(25);
@@ -352,7 +352,7 @@ mod coarse {
             };
             NANOS.store(nanos(Instant::now()), Ordering::Relaxed);
         }
-        let _one = lock(&TICKER);
+        let _one = TICKER.lock().unwrap_or_else(PoisonError::into_inner);
         NANOS.store(0, Ordering::Relaxed);
     }
 }

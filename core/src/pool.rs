@@ -256,7 +256,7 @@ impl<C: Send + 'static> Pool<C> {
             let era = shared.era();
             if let Some(record) = era.take_at_hand(who) {
                 if record.generation >= era.generation() {
-                    return Ok(Checkout::new(Held::of_record(record)));
+                    return Ok(Checkout::new(record));
                 }
                 return self.checkout_slowly(Some(record), who, place, timeout);
             }
@@ -273,11 +273,11 @@ impl<C: Send + 'static> Pool<C> {
         timeout: Duration,
     ) -> Result<Checkout<C>, PoolError> {
         let shared = self.shared();
-        let held = Acquire::new(shared, place, timeout).run(found, who)?;
+        let record = Acquire::new(shared, place, timeout).run(found, who)?;
         if shared.kept_up {
             self.keep_up();
         }
-        Ok(Checkout::new(held))
+        Ok(Checkout::new(record))
     }
 
     /// Retires every connection of this generation and older ones: each is replaced at its next checkout, or closed when

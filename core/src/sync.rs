@@ -1,10 +1,21 @@
 //! The one place that names the synchronisation primitives the pool and the clock are built from.
 //!
-//! A schedule explorer swaps these for its own; nothing else in this crate names `std::sync` for state that threads
-//! share. (What is only ever looked up, never waited for, may: see `pool/who.rs`.)
+//! Schedule explorers swap them for their own: the packages in `tests/proof/` compile this crate's very source with
+//! `cfg(aludel_shuttle)` or `cfg(aludel_loom)`. Nothing else in this crate names `std::sync` for state that threads share
+//! and wait for, asks `std::thread` who it is or whether it panics, or catches a panic. (What is only ever looked up, never
+//! waited for, may: see `pool/who.rs`.)
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize};
-pub(crate) use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+#[cfg(not(any(aludel_shuttle, aludel_loom)))]
+mod system;
+#[cfg(not(any(aludel_shuttle, aludel_loom)))]
+pub(crate) use system::*;
+
+#[cfg(any(aludel_shuttle, aludel_loom))]
+pub mod explored;
+#[cfg(any(aludel_shuttle, aludel_loom))]
+pub(crate) use explored::*;
+
+pub(crate) use std::sync::{Arc, OnceLock, PoisonError};
 
 /// Locks, poisoned or not.
 ///

@@ -8,6 +8,7 @@ mod hooks;
 mod logging;
 mod manager;
 mod mock;
+mod pool_model;
 mod shared_cache;
 mod testing;
 mod url;

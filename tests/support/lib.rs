@@ -16,6 +16,7 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
+//! | [`figures`] | the ratios that a benchmark prints |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
 //!
 //! A server that is not installed fails the test and names the package; nothing is ever skipped in silence.
@@ -42,6 +43,9 @@ pub mod mariadb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+
+// The benchmarks.
+pub mod figures;
 
 // What carries the servers.
 pub mod ports;

@@ -19,6 +19,10 @@ where
     Ok(builder.finish())
 }
 
+#[cfg_attr(
+    not(any(feature = "sqlite", feature = "mysql", feature = "postgres")),
+    expect(dead_code, reason = "only the backends have values to show")
+)]
 /// Renders a query as `debug_query` of Diesel's does, with its values behind it, but shortened to what a log can bear.
 pub(super) fn render_with_values<DB, T>(query: &T, backend: &DB) -> String
 where

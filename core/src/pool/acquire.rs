@@ -1,6 +1,5 @@
 //! From a request to a connection that is fit to be handed out.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::{Duration, Instant};
 
 use super::Holder;
@@ -15,7 +14,7 @@ use super::shared::{Shared, Taken};
 use super::waiter::{Grant, Waiter, Woken};
 use crate::clock::{Clock, Ticks};
 use crate::event::{Event, RecycleCause, Step};
-use crate::sync::{Arc, lock};
+use crate::sync::{Arc, catch_unwind, lock, resume_unwind};
 
 /// What a call on a helper thread has come to: a panic, an error, or what was asked for.
 type Called<T> = std::thread::Result<Result<T, BoxError>>;
@@ -64,7 +63,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     }
 
     /// Makes what was found fit to be handed out, or finds something.
-    pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Held<C>, PoolError> {
+    pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
         let taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
         let mut held = match taken {
             Taken::Record(record) => Held::of_record(record),
@@ -80,7 +79,10 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
                 waited: self.waited,
             });
         }
-        Ok(held)
+        match held.take() {
+            What::Record(record) => Ok(record),
+            What::Permit(_) | What::Nothing => unreachable!("it was connected, or the checkout has failed"),
+        }
     }
 
     #[cold]
@@ -245,7 +247,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         let job = move || {
             let mut record = record;
             let shared = Arc::clone(&record.permit.shared);
-            let answer = catch_unwind(AssertUnwindSafe(|| shared.connector.ping(&mut record.raw)));
+            let answer = catch_unwind(|| shared.connector.ping(&mut record.raw));
             (record, answer)
         };
         let answer = bounded(Bounded {
@@ -293,7 +295,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             let slot = Arc::clone(&permit.slot);
             let job = move || {
                 let shared = Arc::clone(&permit.shared);
-                let made = catch_unwind(AssertUnwindSafe(|| dial(&shared, within)));
+                let made = catch_unwind(|| dial(&shared, within));
                 (permit, made)
             };
             bounded(Bounded {
@@ -412,7 +414,7 @@ fn late_connect<C: Send + 'static>(permit: Permit<C>, made: Option<Made<C>>) {
         connection: held.id(),
         alive,
     });
-    held.give_back(false, false);
+    held.give_back();
 }
 
 /// On the helper thread: a ping has ended that nobody waits for any more.
@@ -426,7 +428,7 @@ fn late_ping<C: Send + 'static>(record: Box<Record<C>>, alive: bool) {
     });
     let mut held = Held::of_record(record);
     if alive {
-        held.give_back(false, false);
+        held.give_back();
     } else {
         held.invalidate("the server did not answer a ping in time", false);
     }
@@ -475,7 +477,7 @@ impl<C: Send + 'static> Waiting<'_, C> {
 impl<C: Send + 'static> Drop for Waiting<'_, C> {
     fn drop(&mut self) {
         if let Some(Grant::Record(record)) = self.leave() {
-            Held::of_record(record).give_back(false, false);
+            Held::of_record(record).give_back();
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::{Deref, DerefMut};
 use std::time::Duration;
 
 use super::extensions::Extensions;
-use super::held::{Held, What};
+use super::held::{Held, give_back};
 use super::raw::Raw;
 use super::record::Record;
 use crate::event::Event;
@@ -37,18 +37,19 @@ use crate::event::Event;
 /// ```
 #[must_use = "a checkout that is not kept goes straight back to the pool"]
 pub struct Checkout<C: Send + 'static> {
-    held: Held<C>,
-    dirty: bool,
-    busy: bool,
+    /// One pointer, since it is moved about; `None` only while it is being dropped or consumed.
+    record: Option<Box<Record<C>>>,
 }
 
 impl<C: Send + 'static> Checkout<C> {
-    pub(super) fn new(held: Held<C>) -> Self {
-        Self {
-            held,
-            dirty: false,
-            busy: false,
-        }
+    #[inline]
+    pub(super) fn new(mut record: Box<Record<C>>) -> Self {
+        (record.dirty, record.busy) = (false, false);
+        Self { record: Some(record) }
+    }
+
+    fn into_held(mut self) -> Held<C> {
+        self.record.take().map_or_else(Held::of_nothing, Held::of_record)
     }
 
     /// Number of the connection, counted from 1 in each pool.
@@ -83,12 +84,12 @@ impl<C: Send + 'static> Checkout<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn set_dirty(&mut self, dirty: bool) {
-        self.dirty = dirty;
+        self.record_mut().dirty = dirty;
     }
 
     /// Whether the server may hold an open transaction.
     pub fn is_dirty(&self) -> bool {
-        self.dirty
+        self.record().dirty
     }
 
     /// Says whether a driver call is in progress. Dropped during one, as by a panic, the connection is closed: nobody
@@ -110,12 +111,12 @@ impl<C: Send + 'static> Checkout<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn set_busy(&mut self, busy: bool) {
-        self.busy = busy;
+        self.record_mut().busy = busy;
     }
 
     /// Whether a driver call is in progress.
     pub fn is_busy(&self) -> bool {
-        self.busy
+        self.record().busy
     }
 
     /// Closes the connection; its place in the pool is free at once (SQLAlchemy's `invalidate`).
@@ -133,8 +134,8 @@ impl<C: Send + 'static> Checkout<C> {
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
-    pub fn invalidate(mut self, reason: &str) {
-        self.held.invalidate(reason, true);
+    pub fn invalidate(self, reason: &str) {
+        self.into_held().invalidate(reason, true);
     }
 
     /// Gives back a connection that nobody should trust, as after a panic: it is closed. Only a database in memory, which
@@ -161,11 +162,12 @@ impl<C: Send + 'static> Checkout<C> {
     pub fn discard_or_mend(mut self, reason: &str, mend: impl FnOnce(&mut C) -> bool) {
         let record = self.record_mut();
         if !record.permit.shared.precious {
-            self.held.invalidate(reason, true);
+            self.into_held().invalidate(reason, true);
         } else if mend(&mut record.raw) {
-            self.held.give_back(true, true);
+            (record.dirty, record.busy) = (true, true);
+            self.into_held().give_back();
         } else {
-            self.held.invalidate(reason, false);
+            self.into_held().invalidate(reason, false);
         }
     }
 
@@ -214,7 +216,11 @@ impl<C: Send + 'static> Checkout<C> {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn detach(&mut self) {
-        self.held.detach();
+        let record = self.record_mut();
+        if record.permit.is_armed() {
+            record.permit.release();
+            record.permit.shared.emit(&Event::Detach { connection: record.id });
+        }
     }
 
     /// Whether it was [detached](Self::detach).
@@ -241,7 +247,8 @@ impl<C: Send + 'static> Checkout<C> {
     /// The loan, if the pool is an adopted one: its owner wants it back.
     #[expect(clippy::missing_panics_doc, reason = "a checkout always has its record")]
     pub fn into_inner(mut self) -> Result<C, Raw<C>> {
-        let raw = self.held.take_raw();
+        self.detach();
+        let raw = self.into_held().take_raw();
         raw.expect(HAS_RECORD).into_inner()
     }
 
@@ -282,7 +289,7 @@ impl<C: Send + 'static> Checkout<C> {
     /// Whether this process was forked from the one that made the connection, which is not to be touched then: what is
     /// sent on it would get between the parent's statements. Dropped, it is left alone.
     pub fn is_of_parent(&self) -> bool {
-        self.held.permit().is_some_and(super::record::Permit::is_foreign)
+        self.record().permit.is_foreign()
     }
 
     /// Says for reports of holders whether a transaction is open.
@@ -293,15 +300,12 @@ impl<C: Send + 'static> Checkout<C> {
 
     #[inline]
     fn record(&self) -> &Record<C> {
-        match self.held.what() {
-            What::Record(record) => record,
-            What::Permit(_) | What::Nothing => unreachable!("{HAS_RECORD}"),
-        }
+        self.record.as_ref().expect(HAS_RECORD)
     }
 
     #[inline]
     fn record_mut(&mut self) -> &mut Record<C> {
-        self.held.record().expect(HAS_RECORD)
+        self.record.as_mut().expect(HAS_RECORD)
     }
 }
 
@@ -323,7 +327,9 @@ impl<C: Send + 'static> DerefMut for Checkout<C> {
 
 impl<C: Send + 'static> Drop for Checkout<C> {
     fn drop(&mut self) {
-        self.held.give_back(self.dirty, self.busy);
+        if let Some(record) = self.record.take() {
+            give_back(record);
+        }
     }
 }
 
@@ -332,8 +338,8 @@ impl<C: Send + 'static> fmt::Debug for Checkout<C> {
         f.debug_struct("Checkout")
             .field("id", &self.id())
             .field("generation", &self.generation())
-            .field("dirty", &self.dirty)
-            .field("busy", &self.busy)
+            .field("dirty", &self.is_dirty())
+            .field("busy", &self.is_busy())
             .finish_non_exhaustive()
     }
 }

@@ -1,7 +1,5 @@
 //! What is owned between a slot's leaving the pool and its return, so that no early exit and no panic loses it.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::thread;
 use std::time::Duration;
 
 use super::acquire::retire;
@@ -14,7 +12,7 @@ use super::shared::{Era, Put, Shared};
 use super::who::thread_number;
 use crate::clock::Ticks;
 use crate::event::{Event, RecycleCause};
-use crate::sync::{Arc, lock};
+use crate::sync::{Arc, catch_unwind, lock, panicking};
 
 /// A slot with or without its raw connection; dropped, the connection is closed and then the slot released.
 pub(super) struct Held<C: Send + 'static>(What<C>);
@@ -53,11 +51,6 @@ impl<C: Send + 'static> Held<C> {
 
     pub(super) fn of_nothing() -> Self {
         Self(What::Nothing)
-    }
-
-    #[inline]
-    pub(super) fn what(&self) -> &What<C> {
-        &self.0
     }
 
     #[inline]
@@ -124,6 +117,8 @@ impl<C: Send + 'static> Held<C> {
             idle_since: None,
             tested_at: None,
             soft_invalidated: false,
+            dirty: false,
+            busy: false,
             info: Extensions::default(),
             slot_info: permit.slot.take_info(),
             permit,
@@ -203,19 +198,8 @@ impl<C: Send + 'static> Held<C> {
         }
     }
 
-    /// Takes the slot away from the raw connection, which stays.
-    pub(super) fn detach(&mut self) {
-        let What::Record(record) = &mut self.0 else { return };
-        if !record.permit.is_armed() {
-            return;
-        }
-        record.permit.release();
-        record.permit.shared.emit(&Event::Detach { connection: record.id });
-    }
-
-    /// Takes the raw connection out for good.
-    pub(super) fn take_raw(&mut self) -> Option<Raw<C>> {
-        self.detach();
+    /// Takes the raw connection out, for good.
+    pub(super) fn take_raw(mut self) -> Option<Raw<C>> {
         match self.take() {
             What::Record(record) => Some(record.raw),
             What::Permit(_) | What::Nothing => None,
@@ -223,34 +207,48 @@ impl<C: Send + 'static> Held<C> {
     }
 
     /// Gives the connection back: to the longest waiter, to the idle ones, or to its end.
-    #[inline]
-    pub(super) fn give_back(&mut self, dirty: bool, busy: bool) {
-        let What::Record(record) = &mut self.0 else { return };
-        if record.permit.is_foreign() || !record.permit.is_armed() {
-            return self.close();
+    pub(super) fn give_back(mut self) {
+        if let What::Record(record) = self.take() {
+            give_back(record);
         }
-        if let Err(reason) = restore(record, dirty, busy) {
-            return self.invalidate(&reason, false);
-        }
-        if record.soft_invalidated && !record.permit.shared.precious {
-            return self.recycle(RecycleCause::SoftInvalidated);
-        }
-        self.put();
     }
 
+    /// Whether the driver already knows that the connection is dead.
     #[inline]
-    fn put(&mut self) {
-        let What::Record(mut record) = self.take() else { return };
+    fn is_broken(&mut self) -> bool {
+        let Some(record) = self.record() else { return false };
+        shielded(|| record.permit.shared.connector.has_broken(&mut record.raw)).unwrap_or(true)
+    }
+
+    /// Makes a connection fit for the next borrower, or says why it cannot be.
+    fn restore(&mut self) -> Result<(), String> {
+        let Some(record) = self.record() else { return Ok(()) };
+        let (precious, used) = (record.permit.shared.precious, record.dirty || record.busy);
+        // A transaction that is still open makes a connection broken in Diesel's eyes. A database in memory gets its ROLLBACK
+        // first.
+        if precious && used {
+            clean(record)?;
+        }
+        if self.is_broken() {
+            self.learn_from_what_nobody_watched();
+            return Err(BROKEN.to_owned());
+        }
+        match self.record() {
+            Some(record) if used && !precious => clean(record),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whoever watches a connection has told the pool by now what broke it. Of one that came back dirty the pool learns here
+    /// whether all others of its age are lost with it.
+    fn learn_from_what_nobody_watched(&mut self) {
+        let Some(record) = self.record() else { return };
         let shared = &record.permit.shared;
-        if shared.note_idle {
-            let now = shared.clock.ticks();
-            record.idle_since = Some(now);
+        if !record.dirty || record.busy || panicking() {
+            return;
         }
-        if !record.permit.shared.listeners.is_empty() {
-            return self.put_aloud(record, true);
-        }
-        if let Err(record) = Era::keep(record, thread_number()) {
-            self.put_aloud(record, true);
+        if shared.connector.broke_with_all(&mut record.raw) {
+            retire(shared, record.generation, "broken, and so is the server");
         }
     }
 
@@ -259,34 +257,82 @@ impl<C: Send + 'static> Held<C> {
         let What::Record(mut record) = self.take() else { return };
         record.idle_since.get_or_insert(now);
         record.tested_at = Some(now);
-        self.put_aloud(record, false);
+        put_aloud(record, false);
     }
+}
 
-    /// The way for those who wait, for one too many, and for those who listen.
-    #[cold]
-    fn put_aloud(&mut self, record: Box<Record<C>>, returned: bool) {
-        let shared = Arc::clone(&record.permit.shared);
-        let (era, id, thread) = (shared.era(), record.id, thread_number());
-        let put = match Era::keep(record, thread) {
-            Ok(()) => Put::Kept(None),
-            Err(record) => era.put(record, thread, &shared),
-        };
-        match put {
-            Put::Kept(None) => {}
-            Put::Kept(Some(waiter)) | Put::Handed(waiter) => waiter.wake(),
-            Put::Close(record) => {
-                let retired = record.generation < era.generation();
-                self.0 = What::Record(record);
-                return if retired {
-                    self.recycle(RecycleCause::Retired);
-                } else {
-                    self.close();
-                };
-            }
+/// Gives a connection back: to the longest waiter, to the idle ones, or to its end.
+#[inline]
+pub(super) fn give_back<C: Send + 'static>(record: Box<Record<C>>) {
+    let permit = &record.permit;
+    let simple = !permit.is_foreign()
+        && permit.is_armed()
+        && !(record.dirty || record.busy || record.soft_invalidated)
+        && permit.shared.listeners.is_empty();
+    // Whatever panics from here on, its drop closes what it owns.
+    let mut held = Held::of_record(record);
+    if !simple || held.is_broken() {
+        return give_back_with_care(held, simple);
+    }
+    let What::Record(mut record) = held.take() else { return };
+    note_idle(&mut record);
+    if let Err(record) = Era::keep(record, thread_number()) {
+        put_aloud(record, true);
+    }
+}
+
+#[inline]
+fn note_idle<C: Send + 'static>(record: &mut Record<C>) {
+    let shared = &record.permit.shared;
+    if shared.note_idle {
+        record.idle_since = Some(shared.clock.ticks());
+    }
+}
+
+#[cold]
+fn give_back_with_care<C: Send + 'static>(mut held: Held<C>, broken: bool) {
+    if broken {
+        return held.invalidate(BROKEN, false);
+    }
+    let Some(record) = held.record() else { return };
+    if record.permit.is_foreign() || !record.permit.is_armed() {
+        return held.close();
+    }
+    if let Err(reason) = held.restore() {
+        return held.invalidate(&reason, false);
+    }
+    let What::Record(mut record) = held.take() else { return };
+    if record.soft_invalidated && !record.permit.shared.precious {
+        return Held::of_record(record).recycle(RecycleCause::SoftInvalidated);
+    }
+    note_idle(&mut record);
+    put_aloud(record, true);
+}
+
+/// The way for those who wait, for one too many, and for those who listen.
+#[cold]
+fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) {
+    let shared = Arc::clone(&record.permit.shared);
+    let (era, id, thread) = (shared.era(), record.id, thread_number());
+    let put = match Era::keep(record, thread) {
+        Ok(()) => Put::Kept(None),
+        Err(record) => era.put(record, thread, &shared),
+    };
+    match put {
+        Put::Kept(None) => {}
+        Put::Kept(Some(waiter)) | Put::Handed(waiter) => waiter.wake(),
+        Put::Close(record) => {
+            let retired = record.generation < era.generation();
+            let mut held = Held::of_record(record);
+            return if retired {
+                held.recycle(RecycleCause::Retired);
+            } else {
+                held.close();
+            };
         }
-        if returned {
-            shared.emit(&Event::Checkin { connection: id });
-        }
+    }
+    if returned {
+        shared.emit(&Event::Checkin { connection: id });
     }
 }
 
@@ -310,40 +356,18 @@ pub(super) fn dial<C: Send + 'static>(shared: &Shared<C>, within: Option<Duratio
     })
 }
 
-/// Makes a connection fit for the next borrower, or says why it cannot be.
-#[inline]
-fn restore<C: Send + 'static>(record: &mut Record<C>, dirty: bool, busy: bool) -> Result<(), String> {
-    let shared = &record.permit.shared;
-    let precious = shared.precious;
-    // A transaction that is still open makes a connection broken in Diesel's eyes. A database in memory gets its ROLLBACK
-    // first.
-    if precious && (busy || dirty) {
-        clean(record, busy)?;
-    }
-    let shared = &record.permit.shared;
-    if shielded(|| shared.connector.has_broken(&mut record.raw)).unwrap_or(true) {
-        // Whoever watches has said so by now; of what nobody has watched the pool learns here.
-        let unwatched = dirty && !busy && !thread::panicking();
-        if unwatched && shared.connector.broke_with_all(&mut record.raw) {
-            retire(shared, record.generation, "broken, and so is the server");
-        }
-        return Err("broken".into());
-    }
-    if !precious && (busy || dirty) {
-        return clean(record, busy);
-    }
-    Ok(())
-}
+const BROKEN: &str = "broken";
 
 #[cold]
-fn clean<C: Send + 'static>(record: &mut Record<C>, busy: bool) -> Result<(), String> {
+fn clean<C: Send + 'static>(record: &mut Record<C>) -> Result<(), String> {
+    let busy = record.busy;
     let shared = &record.permit.shared;
     // A database in memory is closed only when it is dead, and a ROLLBACK tells.
     if !shared.precious {
         if busy {
             return Err("dropped while a driver call was in progress".into());
         }
-        if thread::panicking() {
+        if panicking() {
             return Err("dropped by a panic with a transaction open".into());
         }
     }
@@ -413,8 +437,8 @@ fn remember<C: Send + 'static>(
 /// answered as `None`. Otherwise it goes on, and the owners on the stack clean up.
 #[inline]
 pub(super) fn shielded<T>(call: impl FnOnce() -> T) -> Option<T> {
-    if thread::panicking() {
-        catch_unwind(AssertUnwindSafe(call)).ok()
+    if panicking() {
+        catch_unwind(call).ok()
     } else {
         Some(call())
     }

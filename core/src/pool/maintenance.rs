@@ -3,7 +3,7 @@
 //! A thread does it, and only if an option asks for it. On a test clock there is none: tests call
 //! [`Pool::maintain`](super::Pool::maintain).
 
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::Location;
 use std::thread;
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use super::{Holder, Pool};
 use crate::clock::Ticks;
 use crate::event::{Event, RecycleCause};
 use crate::process;
-use crate::sync::{Arc, Condvar, Mutex, PoisonError, lock};
+use crate::sync::{Arc, Condvar, Mutex, catch_unwind, lock, wait_timeout};
 
 /// Ends the maintenance thread with its pool.
 #[derive(Default)]
@@ -48,11 +48,8 @@ impl Bell {
     /// Waits for that long; false if the pool is gone.
     fn wait(&self, time: Duration) -> bool {
         let state = lock(&self.state);
-        let (state, _) = self
-            .rang
-            .wait_timeout_while(state, time, |state| !state.over)
-            .unwrap_or_else(PoisonError::into_inner);
-        !state.over
+        // A wake-up for no reason only means that the thread looks too early.
+        !state.over && !wait_timeout(&self.rang, state, time).over
     }
 }
 
@@ -86,7 +83,7 @@ impl<C: Send + 'static> Pool<C> {
         let started = thread::Builder::new().name("aludel-pool".into()).spawn(move || {
             while bell.wait(period) {
                 let Some(shared) = weak.upgrade() else { return };
-                if catch_unwind(AssertUnwindSafe(|| maintain(&shared))).is_err() {
+                if catch_unwind(|| maintain(&shared)).is_err() {
                     tracing::error!(target: "aludel.pool", "maintenance of the pool panicked, and goes on");
                 }
             }
@@ -170,8 +167,9 @@ fn close_old<C: Send + 'static>(shared: &Shared<C>) {
         cause.is_some()
     };
     let records = era.remove(&mut unfit);
-    for (record, cause) in records.into_iter().zip(gone) {
-        Held::of_record(record).recycle(cause);
+    let all: Vec<_> = records.into_iter().map(Held::of_record).collect();
+    for (mut held, cause) in all.into_iter().zip(gone) {
+        held.recycle(cause);
     }
 }
 
@@ -185,9 +183,12 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
         now.since(last) >= keepalive
     };
     let records = shared.era().borrow(&mut |idle| quiet(&idle.0), me(now));
-    for record in records {
-        let (generation, connection) = (record.generation, record.id);
-        let mut held = Held::of_record(record);
+    // All have an owner before the first is asked: a ping that panics closes the others, and they are counted.
+    let all: Vec<_> = records
+        .into_iter()
+        .map(|record| (record.generation, record.id, Held::of_record(record)))
+        .collect();
+    for (generation, connection, mut held) in all {
         let mut acquire = Acquire::new(shared, Location::caller(), shared.options.pool_timeout);
         match acquire.ask(&mut held) {
             Ok(Ok(())) => {

@@ -232,6 +232,10 @@ pub(super) struct Record<C: Send + 'static> {
     pub(super) tested_at: Option<Ticks>,
     /// Its holder wants it closed on return.
     pub(super) soft_invalidated: bool,
+    /// The server may hold an open transaction.
+    pub(super) dirty: bool,
+    /// A call to the driver is in progress.
+    pub(super) busy: bool,
     pub(super) info: Extensions,
     pub(super) slot_info: Extensions,
 }

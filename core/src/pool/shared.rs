@@ -24,7 +24,7 @@ use super::{Generation, Holder};
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
 use crate::process;
-use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, lock};
+use crate::sync::{Arc, AtomicU64, AtomicUsize, EXPLORED, Mutex, OnceLock, lock};
 
 /// How long somebody may wait before what comes back is handed to them, and nobody can be faster any more.
 ///
@@ -34,8 +34,8 @@ use crate::sync::{Arc, AtomicU64, AtomicUsize, Mutex, OnceLock, lock};
 pub(super) const PATIENCE: Duration = Duration::from_micros(500);
 
 /// Locks for idle connections. More of them than cores make it unlikely that two running threads share one; too many,
-/// and a caller that finds nothing has to look through all of them.
-const SHARDS: usize = 8;
+/// and a caller that finds nothing has to look through all of them. (Explorers have few threads, and can do with two.)
+const SHARDS: usize = if EXPLORED { 2 } else { 8 };
 
 #[expect(clippy::struct_excessive_bools, reason = "what the options come to, worked out once")]
 pub(super) struct Shared<C: Send + 'static> {
@@ -284,9 +284,9 @@ impl<C: Send + 'static> Era<C> {
 
     #[inline]
     fn home(&self, thread: u64) -> &Arc<Shard<C>> {
-        // The remainder is below their number, which is a usize.
-        #[expect(clippy::cast_possible_truncation, reason = "a remainder by a usize")]
-        &self.shards[(thread % self.shards.len() as u64) as usize]
+        // Their number is a power of two; a division would cost as much as a lock.
+        #[expect(clippy::cast_possible_truncation, reason = "only the lowest bits are of interest")]
+        &self.shards[thread as usize & (self.shards.len() - 1)]
     }
 
     // ---- take -------------------------------------------------------------------------------------------------
@@ -404,20 +404,18 @@ impl<C: Send + 'static> Era<C> {
         if record.generation < self.generation() && !shared.precious {
             return Put::Close(record);
         }
-        let now = shared.clock.now();
-        let front = ledger.waiters.front();
-        if front.is_some_and(|front| now.saturating_duration_since(front.since) >= PATIENCE) {
+        // Above `keep` nothing is stored, not even for those who wait: they may give up, and then it would stay.
+        let full = ledger.used() > shared.keep && self.idle() >= shared.keep;
+        let patient = |front: &Waiter<C>| shared.clock.now().saturating_duration_since(front.since) >= PATIENCE;
+        if ledger.waiters.front().is_some_and(|front| full || patient(front)) {
             let waiter = ledger.waiters.pop_front().expect("there is one in front");
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             record.permit.slot.enter(RecordState::CheckedOut);
             Self::hand(&record.permit.slot.clone(), &waiter, Grant::Record(record), shared);
             return Put::Handed(waiter);
         }
-        if ledger.waiters.is_empty() {
-            let idle: usize = self.shards.iter().map(|shard| shard.lock().kind().idle()).sum();
-            if idle >= shared.keep {
-                return Put::Close(record);
-            }
+        if full {
+            return Put::Close(record);
         }
         match store(&mut self.home(thread).lock(), record) {
             Ok(()) => Put::Kept(ledger.tell_one()),

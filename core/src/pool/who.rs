@@ -4,9 +4,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::Location;
 use std::sync::Weak;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::forkable::Forkable;
+use crate::sync::thread_life;
+pub(super) use crate::sync::thread_number;
 
 /// A place in the source, as a number: unlike a reference it fits into an atomic.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,23 +70,6 @@ impl Places {
     }
 }
 
-/// The number of this thread, counted from 1 through the process.
-#[inline]
-pub(super) fn thread_number() -> u64 {
-    thread_local!(static NUMBER: Cell<u64> = const { Cell::new(0) });
-    static NEXT: AtomicU64 = AtomicU64::new(1);
-    NUMBER
-        .try_with(|number| match number.get() {
-            0 => {
-                let new = NEXT.fetch_add(1, Ordering::Relaxed);
-                number.set(new);
-                new
-            }
-            known => known,
-        })
-        .unwrap_or(u64::MAX)
-}
-
 /// The number of the thread for which this one works: a helper has its caller's, every other its own.
 pub(crate) fn acting_thread() -> u64 {
     match ACTING_FOR.try_with(Cell::get) {
@@ -111,8 +95,7 @@ pub(super) struct Life(Weak<()>);
 impl Life {
     /// That of this thread.
     pub(super) fn of_this_thread() -> Self {
-        thread_local!(static LIFE: std::sync::Arc<()> = std::sync::Arc::new(()));
-        Self(LIFE.try_with(std::sync::Arc::downgrade).unwrap_or_default())
+        Self(thread_life())
     }
 
     pub(super) fn is_over(&self) -> bool {
