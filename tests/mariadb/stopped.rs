@@ -1,5 +1,6 @@
 //! A server that stands still or is restarted while a pool of connections looks at it.
 
+use aludel_tests::adopted::engine_and_r2d2_share_a_pool;
 use aludel_tests::mariadb;
 use aludel_tests::outage::{
     CROWD, Crowd, a_rerun_waits_for_a_stopped_server, every_call_returns_within_its_timeout, one_ping_speaks_for_all,
@@ -50,4 +51,11 @@ fn twenty_idle_connections_cost_sessions_no_failure_after_a_restart() {
 #[test]
 fn twenty_idle_connections_cost_one_ping_after_a_restart() {
     one_ping_speaks_for_all::<MysqlConnection>(&mariadb::private());
+}
+
+#[test]
+fn an_adopted_r2d2_pool_costs_one_failed_statement_after_a_restart() {
+    let server = mariadb::private();
+    let database = server.database("adopted");
+    engine_and_r2d2_share_a_pool::<MysqlConnection>(database.url(), || server.restart());
 }

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
-use aludel::pool::{AnyKind, Asker, Idle, Kind};
+use aludel::pool::{Adopted, AnyKind, Asker, Idle, Kind};
 use aludel::prelude::*;
 use aludel_tests::fork::{self, child};
 use aludel_tests::forked::{
@@ -18,6 +18,7 @@ use aludel_tests::{EventLog, Gate, poll, sqlite};
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::r2d2::{ConnectionManager, Pool};
 use diesel::sql_types::BigInt;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -245,6 +246,26 @@ fn a_child_is_kept_up_by_a_thread_of_its_own() {
         filled("parent's");
         child(|| filled("child's")).expect_success();
         engine.pool().assert_invariants();
+    });
+}
+
+#[test]
+fn a_foreign_pool_lends_nothing_in_a_child() {
+    stage(a_foreign_pool_lends_nothing_in_a_child, |url| {
+        let manager = ConnectionManager::<SqliteConnection>::new(url);
+        let theirs = Pool::builder()
+            .max_size(1)
+            .build(manager)
+            .expect("the file can be made");
+        let builder = Engine::builder(url).pool(Adopted(theirs));
+        let engine = builder.build().expect("the URL is a good one");
+        drop(engine.raw_connection().expect("one is idle"));
+        child(|| {
+            let error = engine.raw_connection().expect_err("it is the parent's");
+            assert!(error.to_string().contains("another engine in the child"), "{error}");
+        })
+        .expect_success();
+        drop(engine.raw_connection().expect("the parent goes on"));
     });
 }
 

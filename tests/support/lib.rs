@@ -6,6 +6,7 @@
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
+//! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
@@ -26,6 +27,7 @@
 
 // The story of a test.
 pub mod account;
+pub mod adopted;
 pub mod capture;
 pub mod fork;
 pub mod forked;

@@ -94,8 +94,8 @@ impl<C: Send + 'static> Held<C> {
         Some(permit)
     }
 
-    /// Becomes the owner of what was made.
-    pub(super) fn connected(&mut self, permit: Permit<C>, made: Made<C>) {
+    /// Becomes the owner of what was made; answers whether it is new: a loan may be a connection that was here before.
+    pub(super) fn connected(&mut self, permit: Permit<C>, made: Made<C>) -> bool {
         let shared = Arc::clone(&permit.shared);
         let Made {
             mut raw,
@@ -108,6 +108,7 @@ impl<C: Send + 'static> Held<C> {
             (ledger.connected(&permit.slot), first)
         };
         let (id, known) = remember(&mut raw, &shared, id, &mut generation, &mut connected_at);
+        permit.slot.set_connection(id);
         self.0 = What::Record(Box::new(Record {
             raw,
             id,
@@ -129,6 +130,7 @@ impl<C: Send + 'static> Held<C> {
             }
             shared.emit(&Event::Connect { connection: id });
         }
+        !known
     }
 
     /// Closes the raw connection because its time has come.
@@ -139,6 +141,7 @@ impl<C: Send + 'static> Held<C> {
                 cause,
             });
         }
+        self.condemn();
         self.close();
     }
 
@@ -158,10 +161,15 @@ impl<C: Send + 'static> Held<C> {
             }
             shared.emit(&Event::InMemoryDatabaseLost { connection, reason });
         }
+        self.condemn();
+        self.close();
+    }
+
+    /// Has the pool that lent the connection, if one did, close it as well.
+    fn condemn(&mut self) {
         if let Some(loan) = self.record().and_then(|record| record.raw.loan()) {
             loan.condemn();
         }
-        self.close();
     }
 
     /// Closes the raw connection, outside all locks; the slot stays.
