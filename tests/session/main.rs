@@ -16,4 +16,5 @@ mod shared_cache;
 mod stories;
 mod support;
 mod testing;
+mod thread_local;
 mod transactions;
