@@ -4,6 +4,7 @@
 
 use std::borrow::Cow;
 
+use diesel::backend::Backend;
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
 use diesel::query_builder::QueryFragment;
 use diesel::r2d2::R2D2Connection;
@@ -24,6 +25,8 @@ mod postgres;
 pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod wire;
 
 pub use characteristics::{AccessMode, Beginning, Characteristics, Deferrable, IsolationLevel};
 pub use connect_args::ConnectArgs;
@@ -175,6 +178,14 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         Self::establish(driver_url.expose_secret())
     }
 
+    /// Makes a raw connection without a password in the URL that Diesel shows its default instrumentation; `None` where
+    /// that cannot be done.
+    #[doc(hidden)]
+    fn connect_discreetly(url: &Url, driver_url: &SecretString) -> Option<diesel::ConnectionResult<Self>> {
+        let _ = (url, driver_url);
+        None
+    }
+
     /// Prepares a raw connection that was just made: the language of messages, time-outs, the isolation level.
     ///
     /// # Errors
@@ -284,8 +295,16 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// When the query cannot be built.
     fn sql<T: QueryFragment<Self::Backend>>(query: &T) -> QueryResult<String>;
 
-    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`).
+    /// A query's text together with its values, for those who asked to see them (`hide_parameters(false)`); long values
+    /// are shortened, and long lists of them cut.
     fn sql_with_values<T: QueryFragment<Self::Backend>>(query: &T) -> String;
+
+    /// A value of a row as a log may show it: its size where values are to be hidden, and where nothing better is known.
+    /// By default nothing is known at all.
+    fn show_value(value: <Self::Backend as Backend>::RawValue<'_>, hide: bool) -> String {
+        let _ = (value, hide);
+        "(a value)".to_owned()
+    }
 
     /// Tells Diesel's own manager of the raw connection that a transaction is open, or that none is.
     ///

@@ -5,12 +5,13 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use crate::classify::Flavour;
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect};
 use crate::error::{Error, Result};
-use crate::event::{Event, Listeners};
+use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
-use crate::log::Log;
+use crate::log::{Echo, Log, PoolMetrics};
 use crate::pool::{Checkout, Pool, PoolError};
 use crate::testing::FaultScript;
 use crate::url::Url;
@@ -31,7 +32,7 @@ pub use connector::ConnectInfo;
 pub use error_context::ErrorContext;
 pub use execution_options::ExecutionOptions;
 
-type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
+use error_context::ErrorHooks;
 
 /// One database, as SQLAlchemy's `Engine`: a URL, a dialect and a pool, from which sessions and connections are taken.
 ///
@@ -57,7 +58,7 @@ struct Inner<C: Dialect> {
     pool: Pool<C>,
     clock: Clock,
     listeners: Listeners,
-    handle_error: Vec<Box<ErrorHook>>,
+    handle_error: Arc<ErrorHooks>,
     log: Log,
     faults: Option<FaultScript>,
 }
@@ -137,8 +138,19 @@ impl<C: Dialect> Engine<C> {
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
+        let span = tracing::debug_span!(
+            target: "aludel.pool",
+            "checkout",
+            otel.kind = "client",
+            db.system.name = self.system_name(),
+            db.client.connection.pool.name = self.pool_logging_name(),
+            db.client.connection.id = tracing::field::Empty,
+        );
+        let _inside = span.enter();
         let timeout = self.0.pool.options().pool_timeout;
-        self.0.pool.checkout_for(place, timeout).map_err(from_pool)
+        let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool)?;
+        span.record("db.client.connection.id", checkout.id());
+        Ok(checkout)
     }
 
     /// Closes every idle connection and lets those in use be closed on return (`dispose` in SQLAlchemy). The engine
@@ -159,17 +171,125 @@ impl<C: Dialect> Engine<C> {
     /// ```
     pub fn dispose(&self) {
         self.0.pool.dispose();
+        self.emit(&Event::EngineDisposed);
+    }
+
+    /// Adds a listener to an engine that is in use; it is told of events until the answer is dropped, after those that
+    /// were there before it. As long as nobody listens a checkout pays one load for the possibility.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::sync::Arc;
+    /// use std::sync::atomic::{AtomicU32, Ordering};
+    ///
+    /// use aludel_core::{Engine, Event};
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let checkouts = Arc::new(AtomicU32::new(0));
+    /// let counter = Arc::clone(&checkouts);
+    /// let listening = engine.listen(move |event| {
+    ///     if matches!(event, Event::Checkout { .. }) {
+    ///         counter.fetch_add(1, Ordering::Relaxed);
+    ///     }
+    /// });
+    /// drop(engine.raw_connection()?);
+    /// drop(listening);
+    /// drop(engine.raw_connection()?);
+    /// assert_eq!(checkouts.load(Ordering::Relaxed), 1);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn listen(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Listening {
+        self.0.listeners.listen(listener)
+    }
+
+    /// Adds a listener to statements, as [`EngineBuilder::listen_statements`] does, to an engine that is in use.
+    pub fn listen_statements(&self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Listening {
+        self.0.listeners.listen_statements(listener)
+    }
+
+    /// Changes what [`EngineBuilder::echo`] has set, for every clone of this engine and whatever is connected.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::{Echo, Engine};
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.set_echo(true);
+    /// assert_eq!((engine.echo(), engine.echo_pool()), (Echo::On, Echo::Off));
+    /// engine.set_echo_pool(Echo::Debug);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn set_echo(&self, echo: impl Into<Echo>) {
+        self.0.log.set_echo(echo.into());
+    }
+
+    /// Changes what [`EngineBuilder::echo_pool`] has set.
+    pub fn set_echo_pool(&self, echo: impl Into<Echo>) {
+        self.0.log.set_echo_pool(echo.into());
+    }
+
+    /// How much is shown of statements.
+    pub fn echo(&self) -> Echo {
+        self.0.log.echo()
+    }
+
+    /// How much is shown of the pool.
+    pub fn echo_pool(&self) -> Echo {
+        self.0.log.echo_pool()
+    }
+
+    /// The name that its log lines carry.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").logging_name("bank").build()?;
+    /// assert_eq!((engine.logging_name(), engine.pool_logging_name()), ("bank", "bank"));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn logging_name(&self) -> &str {
+        self.0.log.name()
+    }
+
+    /// The name that its pool's log lines carry.
+    pub fn pool_logging_name(&self) -> &str {
+        self.0.log.pool_name()
+    }
+
+    /// The pool in numbers, under OpenTelemetry's names.
+    pub fn metrics(&self) -> PoolMetrics {
+        let pool = &self.0.pool;
+        let meter = self.0.listeners.meter();
+        PoolMetrics::of(self.pool_logging_name(), pool.status(), pool.options(), meter)
     }
 
     /// Tells the listeners. For the layers above.
     #[doc(hidden)]
     pub fn emit(&self, event: &Event<'_>) {
-        let told = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            self.0.log.event(event);
-            self.0.listeners.emit(event);
-        }));
-        if told.is_err() {
-            tracing::error!(target: "aludel.session", "a listener panicked; listeners only observe");
+        self.0.listeners.emit(event);
+    }
+
+    /// The listeners. For the layers above.
+    #[doc(hidden)]
+    pub fn listeners(&self) -> &Listeners {
+        &self.0.listeners
+    }
+
+    /// The database's name by OpenTelemetry's conventions. For the layers above.
+    #[doc(hidden)]
+    pub fn system_name(&self) -> &'static str {
+        match (C::FLAVOUR, self.0.url.scheme()) {
+            (Flavour::MySql, "mariadb") => "mariadb",
+            (Flavour::MySql, _) => "mysql",
+            (Flavour::PostgreSql, _) => "postgresql",
+            (Flavour::Sqlite, _) => "sqlite",
         }
     }
 
@@ -194,16 +314,8 @@ impl<C: Dialect> Engine<C> {
 
     /// Lets the user's `handle_error` hooks change what the classifier said. For the layers above.
     #[doc(hidden)]
-    pub fn reconsider(&self, fault: Fault) -> Fault {
-        if self.0.handle_error.is_empty() {
-            return fault;
-        }
-        let mut context = ErrorContext::new(&fault);
-        for hook in &self.0.handle_error {
-            hook(&mut context);
-        }
-        let verdict = context.verdict();
-        fault.with_verdict(verdict)
+    pub fn reconsider(&self, connection: u64, fault: Fault) -> Fault {
+        self.0.handle_error.reconsider(fault, Some(connection))
     }
 }
 

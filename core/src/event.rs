@@ -1,14 +1,28 @@
 //! What the engine, its pool and its transactions tell whoever listens.
 //!
-//! Listeners only observe. They run in registration order, on the thread that caused the event, and never while a lock
-//! of ours is held, so a listener may call back into the engine.
+//! Listeners only observe; what acts is a hook of the engine's builder. Three rules hold for each of them:
+//!
+//! - **Order.** First those of [`listen_all`], then the engine's own, each in the order in which they were added.
+//! - **Panic.** A listener that panics is caught, an error is logged, and the next one still runs: nothing of the pool or
+//!   the transaction is lost, and nobody else notices.
+//! - **Re-entry.** A listener runs on the thread that caused the event, with no lock of ours held. It may use the engine,
+//!   the very pool that the event is about included, and is then told of the events that it causes itself: whoever
+//!   answers a checkout with a checkout has to stop somewhere. A listener that is added or dropped by another one is
+//!   told, or not told, from the next event on.
 
-use std::fmt;
-use std::sync::Arc;
 use std::time::Duration;
 
 use crate::classify::{Class, Phase};
 use crate::pool::Holder;
+
+mod cause;
+mod instrumentation;
+mod listeners;
+
+pub use cause::{RecycleCause, Step};
+pub use instrumentation::set_default_instrumentation;
+pub(crate) use instrumentation::shows_urls;
+pub use listeners::{Listener, Listeners, Listening, listen_all};
 
 /// One thing that happened.
 ///
@@ -173,6 +187,41 @@ pub enum Event<'a> {
         /// Number of the connection.
         connection: u64,
     },
+    /// A connection or a session took a raw connection from the pool (`engine_connect` in SQLAlchemy).
+    EngineConnect {
+        /// Number of the connection.
+        connection: u64,
+    },
+    /// An option of one connection was set (`set_connection_execution_options` in SQLAlchemy).
+    SetExecutionOptions {
+        /// Number of the connection; 0 before it has one.
+        connection: u64,
+        /// The option's name.
+        option: &'a str,
+    },
+    /// The engine was disposed of (`engine_disposed` in SQLAlchemy); comes after what its pool has to say of that.
+    EngineDisposed,
+    /// A statement is about to be sent (`before_cursor_execute` in SQLAlchemy). Only for those who listen to statements
+    /// (`listen_statements`), since its text has to be rendered.
+    BeforeStatement {
+        /// Number of the connection.
+        connection: u64,
+        /// The statement with its placeholders.
+        sql: &'a str,
+    },
+    /// A statement has ended (`after_cursor_execute` in SQLAlchemy). Only for those who listen to statements.
+    Statement {
+        /// Number of the connection.
+        connection: u64,
+        /// The statement with its placeholders.
+        sql: &'a str,
+        /// From sending it to its end; where rows are read, to the last one that was.
+        duration: Duration,
+        /// Rows that were read, or changed; `None` where nobody knows.
+        rows: Option<usize>,
+        /// Whether the driver answered with an error.
+        failed: bool,
+    },
     /// A root transaction began.
     Begin {
         /// Number of the connection.
@@ -252,122 +301,4 @@ pub enum Event<'a> {
         /// What wrote first: a place in the source, or a statement.
         first_write: &'a str,
     },
-}
-
-/// Why a connection was replaced or closed without being at fault.
-///
-/// ```
-/// use aludel_core::event::RecycleCause;
-///
-/// assert_eq!(RecycleCause::Age.to_string(), "exceeded timeout; recycling");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum RecycleCause {
-    /// Older than `pool_recycle`.
-    Age,
-    /// Its generation was retired.
-    Retired,
-    /// Its last holder had declared it unfit.
-    SoftInvalidated,
-    /// Older than `max_lifetime`.
-    Lifetime,
-    /// Idle for longer than `idle_timeout`.
-    Idle,
-}
-
-impl fmt::Display for RecycleCause {
-    /// SQLAlchemy's words where it has some.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Age => "exceeded timeout; recycling",
-            Self::Retired => "invalidated due to pool invalidation; recycling",
-            Self::SoftInvalidated => "invalidated due to local soft invalidation; recycling",
-            Self::Lifetime => "exceeded its lifetime; recycling",
-            Self::Idle => "was idle for too long; closing",
-        })
-    }
-}
-
-/// What a pool asks of a server during a checkout.
-///
-/// ```
-/// use aludel_core::event::Step;
-///
-/// assert_eq!(Step::Ping.to_string(), "ping");
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Step {
-    /// To take a new connection.
-    Connect,
-    /// To give a sign of life.
-    Ping,
-}
-
-impl fmt::Display for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Connect => "connect",
-            Self::Ping => "ping",
-        })
-    }
-}
-
-/// A function that is told of events.
-///
-/// ```
-/// use aludel_core::Event;
-/// use aludel_core::event::{Listener, Listeners};
-///
-/// let listener: Box<Listener> = Box::new(|event: &Event<'_>| println!("{event:?}"));
-/// assert!(!Listeners::new(vec![listener]).is_empty());
-/// ```
-pub type Listener = dyn Fn(&Event<'_>) + Send + Sync;
-
-/// The listeners of one engine, in registration order.
-///
-/// Cloning shares them.
-///
-/// ```
-/// use std::sync::Arc;
-/// use std::sync::atomic::{AtomicU32, Ordering};
-///
-/// use aludel_core::Event;
-/// use aludel_core::event::Listeners;
-///
-/// let count = Arc::new(AtomicU32::new(0));
-/// let counter = Arc::clone(&count);
-/// let listeners = Listeners::new(vec![Box::new(move |_: &Event<'_>| {
-///     counter.fetch_add(1, Ordering::Relaxed);
-/// })]);
-/// listeners.emit(&Event::Close { connection: 1 });
-/// assert_eq!(count.load(Ordering::Relaxed), 1);
-/// ```
-#[derive(Clone, Default)]
-pub struct Listeners(Arc<Vec<Box<Listener>>>);
-
-impl Listeners {
-    /// Listeners from a list; order is kept.
-    pub fn new(listeners: Vec<Box<Listener>>) -> Self {
-        Self(Arc::new(listeners))
-    }
-
-    /// Tells every listener, in order.
-    pub fn emit(&self, event: &Event<'_>) {
-        for listener in self.0.iter() {
-            listener(event);
-        }
-    }
-
-    /// Whether nobody listens.
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-}
-
-impl fmt::Debug for Listeners {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Listeners({})", self.0.len())
-    }
 }

@@ -185,6 +185,49 @@ impl fmt::Debug for Fault {
 
 impl StdError for Fault {}
 
+/// Diesel's error with the statement behind the driver's words, for those who asked to see it there. What the error is
+/// does not change: it is told by the first line. For the layers above.
+#[doc(hidden)]
+pub fn annotate(error: DieselError, statement: &str) -> DieselError {
+    match error {
+        DieselError::DatabaseError(kind, information) => {
+            let message = format!("{}\n[SQL: {statement}]", information.message());
+            DieselError::DatabaseError(kind, Box::new(Annotated { message, information }))
+        }
+        other => other,
+    }
+}
+
+/// The driver's information with more words.
+struct Annotated {
+    message: String,
+    information: Box<Information>,
+}
+
+impl DatabaseErrorInformation for Annotated {
+    fn message(&self) -> &str {
+        &self.message
+    }
+    fn details(&self) -> Option<&str> {
+        self.information.details()
+    }
+    fn hint(&self) -> Option<&str> {
+        self.information.hint()
+    }
+    fn table_name(&self) -> Option<&str> {
+        self.information.table_name()
+    }
+    fn column_name(&self) -> Option<&str> {
+        self.information.column_name()
+    }
+    fn constraint_name(&self) -> Option<&str> {
+        self.information.constraint_name()
+    }
+    fn statement_position(&self) -> Option<i32> {
+        self.information.statement_position()
+    }
+}
+
 /// The driver's information, owned by both the caller's error and our memory of it.
 struct Shared(Arc<Information>);
 

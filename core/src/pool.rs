@@ -55,6 +55,7 @@ use self::kind::Choice;
 use self::maintenance::Bell;
 use self::record::{Record, Who};
 use self::shared::{Pattern, Shared};
+pub(crate) use self::who::acting_thread;
 use self::who::{Place, thread_number};
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
@@ -251,7 +252,7 @@ impl<C: Send + 'static> Pool<C> {
             since: shared.clock.ticks(),
             thread: thread_number(),
         };
-        if shared.plain {
+        if shared.plain && shared.listeners.is_empty() {
             let era = shared.era();
             if let Some(record) = era.take_at_hand(who) {
                 if record.generation >= era.generation() {

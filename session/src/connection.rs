@@ -10,6 +10,7 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
+use std::sync::Arc;
 
 use aludel_core::dialect::Characteristics;
 use aludel_core::pool::{Checkout, ResetOnReturn};
@@ -26,6 +27,7 @@ mod cursor;
 mod diesel_impl;
 mod instrumentation;
 mod raw_sql;
+mod watch;
 
 pub use cursor::Cursor;
 pub(crate) use instrumentation::SharedInstrumentation;
@@ -63,6 +65,8 @@ pub struct Connection<C: Dialect> {
     instrumentation: SharedInstrumentation,
     /// A session gives its raw connection back between transactions; a connection keeps it.
     releases: bool,
+    /// Stands before its lines in the log.
+    logging_token: Option<Arc<str>>,
     /// Where it was made: what a pool's time-out names as the holder.
     place: &'static Location<'static>,
     /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
@@ -87,6 +91,7 @@ impl<C: Dialect> Connection<C> {
             transaction: Transaction::default(),
             instrumentation: SharedInstrumentation::default(),
             releases,
+            logging_token: None,
             place: Location::caller(),
             begin_immediate: false,
             worn: false,
@@ -177,6 +182,53 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
+    /// What stands before each of its lines in the log, in brackets; `None` for the engine's
+    /// (`logging_token` among SQLAlchemy's execution options). It outlives the transaction.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").echo(true).build()?;
+    /// let mut connection = engine.connect();
+    /// connection.set_logging_token(Some("import 7"));
+    /// diesel::sql_query("SELECT 1").execute(&mut connection)?; // INFO  aludel.engine.e1 #1 [import 7] SELECT 1
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn set_logging_token(&mut self, token: Option<&str>) {
+        self.logging_token = token.map(Arc::from);
+        self.option_was_set("logging_token");
+    }
+
+    /// Keeps the engine's `handle_error` hooks away from the errors of this connection, or lets them see them again
+    /// (`skip_user_error_events` among SQLAlchemy's execution options). Default false. It outlives the transaction.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .handle_error(|context| panic!("{}", context.message()))
+    ///     .build()?;
+    /// let mut connection = engine.connect();
+    /// connection.set_skip_user_error_events(true);
+    /// assert!(diesel::sql_query("SELECT * FROM missing").execute(&mut connection).is_err());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn set_skip_user_error_events(&mut self, skip: bool) {
+        self.transaction.skip_user_error_events = skip;
+        self.option_was_set("skip_user_error_events");
+    }
+
+    fn option_was_set(&self, option: &str) {
+        let connection = self.checkout.as_ref().map_or(0, Checkout::id);
+        self.engine.emit(&Event::SetExecutionOptions { connection, option });
+    }
+
     /// Lends the raw connection, for what only the driver's own type can do (COPY on PostgreSQL, multi-row `INSERT …
     /// RETURNING` on SQLite). What happens inside is not watched; afterwards the server is asked whether the transaction
     /// is still open, and a transaction that is not refuses to go on.
@@ -224,6 +276,9 @@ impl<C: Dialect> Connection<C> {
             self.checkout = Some(checkout);
             self.worn = false;
             self.standing = Characteristics::default();
+            self.engine.emit(&Event::EngineConnect {
+                connection: self.number,
+            });
         }
         Ok(self.checkout.as_mut().expect("it was just put there"))
     }
@@ -365,8 +420,11 @@ impl<C: Dialect> Connection<C> {
 
     /// Sends a control statement.
     pub(crate) fn control(&mut self, phase: Phase, control: Control) -> QueryResult<()> {
-        self.show(|_| Ok(control.sql().into_owned()));
-        self.call(phase, || Some(control.sql().into_owned()), |raw| raw.control(control))
+        let watch = self.watch_control(control);
+        let text = || Some(control.sql().into_owned());
+        let result = watch.inside(|| self.call(phase, text, |raw| raw.control(control)));
+        watch.finish(&self.engine, None, result.is_err());
+        result
     }
 
     /// Classifies an error and remembers it; its damage is judged by [`settle`](Self::settle).
@@ -379,16 +437,6 @@ impl<C: Dialect> Connection<C> {
             statement,
             error,
         )
-    }
-
-    /// Shows a statement to whoever watches.
-    pub(crate) fn show(&self, text: impl FnOnce(bool) -> QueryResult<String>) {
-        let log = self.engine.log();
-        if log.wants_statements()
-            && let Ok(text) = text(log.hide_parameters)
-        {
-            log.statement(self.number(), &text);
-        }
     }
 
     /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen.
@@ -535,7 +583,9 @@ pub(crate) fn observe<C: Dialect>(
     if transaction.has_begun() && transaction.characteristics.access_mode == Some(AccessMode::ReadOnly) {
         fault = fault.with_verdict(fault.verdict().asked_to_be_read_only());
     }
-    let fault = engine.reconsider(fault);
+    if !transaction.skip_user_error_events {
+        fault = engine.reconsider(number, fault);
+    }
     engine.emit(&Event::Fault {
         connection: number,
         class: fault.verdict().class,

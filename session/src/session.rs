@@ -80,6 +80,16 @@ impl<C: Dialect> Session<C> {
         self.connection.in_nested_transaction()
     }
 
+    /// What stands before each of its lines in the log; see [`Connection::set_logging_token`].
+    pub fn set_logging_token(&mut self, token: Option<&str>) {
+        self.connection.set_logging_token(token);
+    }
+
+    /// Keeps the engine's `handle_error` hooks away; see [`Connection::set_skip_user_error_events`].
+    pub fn set_skip_user_error_events(&mut self, skip: bool) {
+        self.connection.set_skip_user_error_events(skip);
+    }
+
     /// Whether the innermost transaction has failed and takes nothing but its rollback.
     ///
     /// ```

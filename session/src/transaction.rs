@@ -114,6 +114,8 @@ pub struct Transaction {
     pub(crate) partly_committed: bool,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
     pub(crate) characteristics: Characteristics,
+    /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
+    pub(crate) skip_user_error_events: bool,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -131,6 +133,7 @@ impl Default for Transaction {
             question: None,
             partly_committed: false,
             characteristics: Characteristics::default(),
+            skip_user_error_events: false,
             mirror: TransactionManagerStatus::default(),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aludel::pool::{Limit, PoolOptions};
 use aludel::prelude::*;
-use aludel::{EngineBuilder, EngineConfig, ErrorKind};
+use aludel::{Echo, EngineBuilder, EngineConfig, ErrorKind};
 use diesel::SqliteConnection;
 
 fn config(pairs: &[(&str, &str)]) -> EngineConfig {
@@ -94,7 +94,7 @@ fn engine_from_config_custom() -> aludel::Result<()> {
     };
     assert_eq!(engine.pool().options(), &options);
     let log = engine.log();
-    assert_eq!((log.hide_parameters, log.name.as_deref()), (false, Some("bank")));
+    assert_eq!((log.hides_parameters(), log.name()), (false, "bank"));
     drop(engine.raw_connection()?);
     assert_eq!(*seen.lock().expect("no panic"), Some(IsolationLevel::ReadUncommitted));
     Ok(())
@@ -129,10 +129,11 @@ fn echo_is_read_like_any_other_switch() -> aludel::Result<()> {
     let shown = |value| -> aludel::Result<_> {
         let config = config(&[("url", "sqlite://"), ("echo", value), ("echo_pool", value)]);
         let engine = config.builder::<SqliteConnection>()?.build()?;
-        Ok(format!("{:?}", engine.log()))
+        Ok((engine.echo(), engine.echo_pool()))
     };
     assert_ne!(shown("true")?, shown("false")?);
     assert_eq!(shown("True")?, shown("1")?);
+    assert_eq!(shown("debug")?, (Echo::Debug, Echo::Debug));
     Ok(())
 }
 

@@ -3,6 +3,9 @@
 mod config;
 mod connecting;
 mod engine;
+mod events;
+mod hooks;
+mod logging;
 mod manager;
 mod mock;
 mod pool_model;

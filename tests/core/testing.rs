@@ -65,7 +65,7 @@ fn a_scripted_ping_makes_the_pool_replace_the_connection() {
     assert_ne!(first, second.id());
     drop(second);
     assert_eq!(log.of(EventKind::Fault), ["ping failed"]);
-    assert_eq!(log.of(EventKind::Damage), ["retire", "invalidate"]);
+    assert_eq!(log.of(EventKind::Damage), ["invalidate"]);
     log.clear();
     script.fail_after(Phase::Ping, DatabaseErrorKind::Unknown, "Server has gone away");
     drop(engine.raw_connection().unwrap());

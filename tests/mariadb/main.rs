@@ -7,6 +7,7 @@ mod connecting;
 mod design;
 mod isolation;
 mod killed;
+mod logging;
 mod lost;
 mod regressions;
 mod round_trips;

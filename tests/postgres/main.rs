@@ -22,6 +22,7 @@ mod design;
 mod diesel_api;
 mod full_reset;
 mod isolation;
+mod logging;
 mod migrations;
 mod model;
 mod objects;

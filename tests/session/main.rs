@@ -6,6 +6,7 @@ mod default_level;
 mod design;
 mod endings;
 mod isolation;
+mod logging;
 mod mock;
 mod objects;
 mod regressions;

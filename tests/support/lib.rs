@@ -8,6 +8,8 @@
 //! | [`account`] | the model that most stories are about |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
+//! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
@@ -22,9 +24,11 @@
 
 // The story of a test.
 pub mod account;
+pub mod capture;
 pub mod gate;
 pub mod poll;
 mod promise;
+pub mod secrets;
 pub mod stories;
 
 // The databases.

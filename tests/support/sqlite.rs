@@ -6,6 +6,7 @@
 //! ```
 
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use tempfile::TempDir;
 
 /// A place for a database file; the file itself comes into being with the first connection. Its folder, with everything
@@ -50,4 +51,12 @@ impl TempDatabase {
     pub fn folder(&self) -> &Path {
         self.folder.path()
     }
+}
+
+/// The URL of a database in memory that several connections share, with a name that nobody has used yet. Unlike a private
+/// one it survives the loss of a connection, as a server does.
+pub fn shared() -> String {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+    format!("sqlite://test{number}?mode=memory&cache=shared")
 }

@@ -13,7 +13,9 @@ pub fn listener(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + use<> + '
         | Event::Connect { .. }
         | Event::Checkout { .. }
         | Event::Checkin { .. }
-        | Event::Close { .. } => {}
+        | Event::Close { .. }
+        | Event::EngineConnect { .. }
+        | Event::EngineDisposed => {}
         event => all(event),
     }
 }

@@ -6,13 +6,14 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use diesel::RunQueryDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::dsl::sql;
-use diesel::mysql::{Mysql, MysqlConnection};
+use diesel::mysql::{Mysql, MysqlConnection, MysqlType, MysqlValue};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{BigInt, Text, Unsigned};
 use secrecy::SecretString;
 
-use super::render::render;
+use super::render::{render, render_with_values};
+use super::wire::{hidden, number, text_or_bytes};
 use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
@@ -125,8 +126,36 @@ impl Dialect for MysqlConnection {
     }
 
     fn sql_with_values<T: QueryFragment<Mysql>>(query: &T) -> String {
-        diesel::debug_query::<Mysql, _>(query).to_string()
+        render_with_values(query, &Mysql)
     }
+
+    fn show_value(value: MysqlValue<'_>, hide: bool) -> String {
+        show(value, hide)
+    }
+}
+
+/// A value of the binary protocol as a log may show it: numbers (little-endian) and texts are shown, what is packed (dates,
+/// bits) is shown in bytes.
+fn show(value: MysqlValue<'_>, hide: bool) -> String {
+    let bytes = value.as_bytes();
+    if hide {
+        return hidden(bytes);
+    }
+    let shown = match value.value_type() {
+        MysqlType::Tiny => number(bytes, i8::from_le_bytes),
+        MysqlType::UnsignedTiny => number(bytes, u8::from_le_bytes),
+        MysqlType::Short => number(bytes, i16::from_le_bytes),
+        MysqlType::UnsignedShort => number(bytes, u16::from_le_bytes),
+        MysqlType::Long => number(bytes, i32::from_le_bytes),
+        MysqlType::UnsignedLong => number(bytes, u32::from_le_bytes),
+        MysqlType::LongLong => number(bytes, i64::from_le_bytes),
+        MysqlType::UnsignedLongLong => number(bytes, u64::from_le_bytes),
+        MysqlType::Float => number(bytes, f32::from_le_bytes),
+        MysqlType::Double => number(bytes, f64::from_le_bytes),
+        MysqlType::Date | MysqlType::Time | MysqlType::DateTime | MysqlType::Timestamp => None,
+        _ => Some(text_or_bytes(bytes)),
+    };
+    shown.unwrap_or_else(|| hidden(bytes))
 }
 
 /// A control statement as a query of Diesel's, so that it runs as a cached prepared statement: one round trip instead

@@ -6,30 +6,53 @@ use diesel::connection::{
     ValidTransactionManagerStatus,
 };
 use diesel::dsl::sql;
-use diesel::pg::{Pg, PgConnection};
+use diesel::pg::{Pg, PgConnection, PgValue};
 use diesel::query_builder::QueryFragment;
+#[cfg(unix)]
+use diesel::result::{ConnectionError, ConnectionResult};
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{Integer, Text};
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
-use super::render::render;
+use super::render::{render, render_with_values};
+use super::wire::{hidden, number, text_or_bytes};
 use super::{AccessMode, Dialect, FullReset, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::url::Url;
 
 mod arguments;
 mod connect_args;
+#[cfg(unix)]
+mod passfile;
 
 pub use connect_args::{PgConnectArgs, PgSslMode};
+#[cfg(unix)]
+use passfile::PassFile;
 
 impl Dialect for PgConnection {
     const FLAVOUR: Flavour = Flavour::PostgreSql;
     const SCHEMES: &'static [&'static str] = &["postgres", "postgresql"];
 
     fn driver_url(url: &Url) -> Result<SecretString> {
-        arguments::driver_url(url)
+        // libpq would quote what a stray percent sign stands in, password or not.
+        escape_stray_percents(arguments::driver_url(url)?.expose_secret())
+    }
+
+    #[cfg(unix)]
+    fn connect_discreetly(url: &Url, driver_url: &SecretString) -> Option<ConnectionResult<Self>> {
+        let bare = without_password(driver_url.expose_secret())?;
+        let unreadable = |error: std::io::Error| {
+            ConnectionError::BadConnection(format!("no password file could be written for libpq: {error}"))
+        };
+        let file = match PassFile::new(url.password()?) {
+            Ok(file) => file?,
+            Err(error) => return Some(Err(unreadable(error))),
+        };
+        let separator = if bare.contains('?') { '&' } else { '?' };
+        let path = file.path().display();
+        Some(Self::establish(&format!("{bare}{separator}passfile={path}")))
     }
 
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
@@ -130,8 +153,69 @@ impl Dialect for PgConnection {
     }
 
     fn sql_with_values<T: QueryFragment<Pg>>(query: &T) -> String {
-        diesel::debug_query::<Pg, _>(query).to_string()
+        render_with_values(query, &Pg)
     }
+
+    fn show_value(value: PgValue<'_>, hide: bool) -> String {
+        show(value, hide)
+    }
+}
+
+/// A value of the binary protocol as a log may show it: numbers (big-endian), truth values and texts are shown, of what is
+/// packed (dates, numerics, arrays) the size.
+fn show(value: PgValue<'_>, hide: bool) -> String {
+    let bytes = value.as_bytes();
+    if hide {
+        return hidden(bytes);
+    }
+    // The numbers of built-in types never change (PostgreSQL's pg_type.dat).
+    let shown = match value.get_oid().get() {
+        16 => number(bytes, |[byte]: [u8; 1]| byte != 0),
+        20 => number(bytes, i64::from_be_bytes),
+        21 => number(bytes, i16::from_be_bytes),
+        23 => number(bytes, i32::from_be_bytes),
+        26 => number(bytes, u32::from_be_bytes),
+        700 => number(bytes, f32::from_be_bytes),
+        701 => number(bytes, f64::from_be_bytes),
+        // bytea, "char", name, text, json, xml, unknown, bpchar, varchar
+        17 | 18 | 19 | 25 | 114 | 142 | 705 | 1042 | 1043 => Some(text_or_bytes(bytes)),
+        _ => None,
+    };
+    shown.unwrap_or_else(|| hidden(bytes))
+}
+
+/// A driver's URL without its password; `None` if there are secrets elsewhere in it.
+#[cfg(unix)]
+fn without_password(text: &str) -> Option<String> {
+    let (scheme, rest) = text.split_once("://")?;
+    let end = rest.find(['/', '?']).unwrap_or(rest.len());
+    let (authority, after) = rest.split_at(end);
+    let (user, hosts) = authority.rsplit_once('@')?;
+    let name = user.split(':').next().unwrap_or_default();
+    let bare = format!("{scheme}://{name}@{hosts}{after}");
+    let url = Url::parse(&bare).ok()?;
+    (url.to_string() == url.reveal().expose_secret()).then_some(bare)
+}
+
+/// libpq quotes a part of a URL whose percent signs it cannot read, and that part may be the password. Everybody else takes
+/// such a sign for itself, so it is escaped; for a zero byte there is no way through.
+fn escape_stray_percents(text: &str) -> Result<SecretString> {
+    if text.contains("%00") {
+        return Err(Error::configuration(
+            "a PostgreSQL URL may not contain %00, which libpq refuses",
+        ));
+    }
+    let bytes = text.as_bytes();
+    let is_escape =
+        |at: usize| matches!(bytes.get(at + 1..at + 3), Some(digits) if digits.iter().all(u8::is_ascii_hexdigit));
+    let mut escaped = String::with_capacity(text.len());
+    for (at, character) in text.char_indices() {
+        escaped.push(character);
+        if character == '%' && !is_escape(at) {
+            escaped.push_str("25");
+        }
+    }
+    Ok(escaped.into())
 }
 
 trait Status {
@@ -143,5 +227,39 @@ impl Status for PgConnection {
         use diesel::connection::{AnsiTransactionManager, TransactionManager as _};
         let _ = self.transaction_state();
         AnsiTransactionManager::transaction_manager_status_mut(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn driver_url(text: &str) -> Result<String> {
+        Ok(PgConnection::driver_url(&Url::parse(text)?)?.expose_secret().to_owned())
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_password_leaves_the_url_and_other_secrets_do_not() {
+        for (text, bare) in [
+            ("postgres://app:p%3Aw@h:5432/bank", Some("postgres://app@h:5432/bank")),
+            (
+                "postgres://app:pw@h1,h2:1/bank?a=b",
+                Some("postgres://app@h1,h2:1/bank?a=b"),
+            ),
+            ("postgres://app:pw@h/bank?sslpassword=other", None),
+        ] {
+            assert_eq!(without_password(text).as_deref(), bare);
+        }
+    }
+
+    #[test]
+    fn percent_signs_that_libpq_would_quote_are_escaped() {
+        assert_eq!(
+            driver_url("postgres://app:50%x%41%@h/bank").unwrap(),
+            "postgres://app:50%25x%41%25@h/bank"
+        );
+        let error = driver_url("postgres://app:a%00b@h/bank").unwrap_err().to_string();
+        assert!(error.contains("%00") && !error.contains("a%00b"), "{error}");
     }
 }

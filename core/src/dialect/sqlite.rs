@@ -4,14 +4,15 @@ use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection;
 use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::sqlite::{Sqlite, SqliteConnection};
+use diesel::sqlite::{Sqlite, SqliteConnection, SqliteType, SqliteValue};
 use secrecy::SecretString;
 
-use super::render::render;
+use super::render::{render, render_with_values};
 use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
+use crate::log::{show_bytes, show_text};
 use crate::url::Url;
 
 mod arguments;
@@ -93,7 +94,26 @@ impl Dialect for SqliteConnection {
     }
 
     fn sql_with_values<T: QueryFragment<Sqlite>>(query: &T) -> String {
-        diesel::debug_query::<Sqlite, _>(query).to_string()
+        render_with_values(query, &Sqlite)
+    }
+
+    fn show_value(value: SqliteValue<'_, '_, '_>, hide: bool) -> String {
+        show(value, hide)
+    }
+}
+
+/// A value as a log may show it.
+fn show(mut value: SqliteValue<'_, '_, '_>, hide: bool) -> String {
+    match value.value_type() {
+        None => "NULL".to_owned(),
+        Some(SqliteType::SmallInt | SqliteType::Integer | SqliteType::Long) if hide => "(integer)".to_owned(),
+        Some(SqliteType::Float | SqliteType::Double) if hide => "(float)".to_owned(),
+        Some(SqliteType::SmallInt | SqliteType::Integer | SqliteType::Long) => value.read_long().to_string(),
+        Some(SqliteType::Float | SqliteType::Double) => value.read_double().to_string(),
+        Some(SqliteType::Text) if hide => format!("(text of {} bytes)", value.read_text().len()),
+        Some(SqliteType::Text) => show_text(&format!("{:?}", value.read_text())),
+        Some(SqliteType::Binary) if hide => format!("({} bytes)", value.read_blob().len()),
+        Some(SqliteType::Binary) => show_bytes(value.read_blob()),
     }
 }
 

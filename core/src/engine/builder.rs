@@ -10,15 +10,16 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
-use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector};
+use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector, FirstConnect};
+use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
 use super::maker::Maker;
-use super::{Engine, ErrorHook, ExecutionOptions, Inner};
+use super::{Engine, ExecutionOptions, Inner};
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect, Setup};
 use crate::error::{Error, Result};
 use crate::event::{Listener, Listeners};
-use crate::log::Log;
+use crate::log::{Log, LogOptions, Meter};
 use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
 use crate::testing::FaultScript;
 use crate::url::Url;
@@ -59,9 +60,12 @@ pub struct EngineBuilder<C: Dialect> {
     sized: Option<&'static str>,
     characteristics: Characteristics,
     execution_options: ExecutionOptions,
-    log: Log,
+    log: LogOptions,
+    pool_metrics: bool,
     clock: Clock,
     listeners: Vec<Box<Listener>>,
+    statement_listeners: Vec<Box<Listener>>,
+    on_first_connect: Vec<Box<ConnectHook<C>>>,
     on_connect: Vec<Box<ConnectHook<C>>>,
     on_checkout: Vec<Box<CheckoutHook<C>>>,
     handle_error: Vec<Box<ErrorHook>>,
@@ -79,9 +83,12 @@ impl<C: Dialect> EngineBuilder<C> {
             sized: None,
             characteristics: Characteristics::default(),
             execution_options: ExecutionOptions::new(),
-            log: Log::default(),
+            log: LogOptions::default(),
+            pool_metrics: false,
             clock: Clock::system(),
             listeners: Vec::new(),
+            statement_listeners: Vec::new(),
+            on_first_connect: Vec::new(),
             on_connect: Vec::new(),
             on_checkout: Vec::new(),
             handle_error: Vec::new(),
@@ -102,37 +109,38 @@ impl<C: Dialect> EngineBuilder<C> {
         self.characteristics.check(C::FLAVOUR)?;
         let execution_options = self.execution_options.checked::<C>()?.over(self.characteristics);
         options::check_full_reset(&target.url, self.pool.reset_on_return)?;
-        let log = self.log;
-        let mut listeners: Vec<Box<Listener>> = Vec::new();
-        let pool_log = log.clone();
-        listeners.push(Box::new(move |event| pool_log.event(event)));
-        let user: Listeners = Listeners::new(self.listeners);
-        let forward = user.clone();
-        listeners.push(Box::new(move |event| forward.emit(event)));
+        let log = Log::new(self.log, self.pool.reset_on_return);
+        let meter = self
+            .pool_metrics
+            .then(|| Meter::new(self.clock.clone(), log.pool_name()));
+        let listeners = Listeners::of_engine(
+            Some(log.clone()),
+            meter.clone(),
+            self.listeners,
+            self.statement_listeners,
+        );
+        let handle_error = Arc::new(ErrorHooks::new(self.handle_error));
         let default_isolation_level = DefaultLevel::default();
         let connector = EngineConnector {
             maker: target.maker,
             keeper: target.url.is_shared_memory().then(Keeper::new),
             setup: Setup::new(target.url, self.characteristics),
             default_isolation_level: default_isolation_level.clone(),
+            first_connect: FirstConnect::new(self.on_first_connect),
             on_connect: self.on_connect,
             on_checkout: self.on_checkout,
+            handle_error: Arc::clone(&handle_error),
+            meter,
             faults: self.faults.clone(),
         };
         let inner = Inner {
-            pool: Pool::of_kind(
-                kind,
-                connector,
-                self.pool,
-                self.clock.clone(),
-                Listeners::new(listeners),
-            ),
+            pool: Pool::of_kind(kind, connector, self.pool, self.clock.clone(), listeners.clone()),
             url,
             connected: self.characteristics,
             default_isolation_level,
             clock: self.clock,
-            listeners: user,
-            handle_error: self.handle_error,
+            listeners,
+            handle_error,
             log,
             faults: self.faults,
         };

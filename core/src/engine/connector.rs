@@ -1,17 +1,26 @@
 //! How the engine's pool makes, tests and resets connections.
 
-use std::sync::{Arc, OnceLock};
+use std::fmt;
+use std::sync::OnceLock;
 
-use diesel::result::Error as DieselError;
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+use super::error_context::ErrorHooks;
 use super::keeper::Keeper;
 use super::maker::{Maker, refused};
-use crate::classify::{Flavour, Phase};
+use crate::classify::{Class, Flavour, Phase, Scope, Verdict};
 use crate::control::Control;
 use crate::dialect::{Dialect, FullReset, IsolationLevel, Setup};
 use crate::error::{Error, Result};
-use crate::pool::{BoxError, CheckoutInfo, Connecting, Connector, Raw, Refuse, ResetOnReturn};
+use crate::fault::Fault;
+use crate::log::Meter;
+use crate::pool::{BoxError, CheckoutInfo, Connecting, Connector, PingVerdict, Raw, Refuse, ResetOnReturn};
+use crate::sync::Arc;
 use crate::testing::{self, FaultScript};
+
+mod first_connect;
+
+pub(super) use first_connect::FirstConnect;
 
 pub(super) type ConnectHook<C> = dyn Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync;
 pub(super) type CheckoutHook<C> = dyn Fn(&mut C, &CheckoutInfo) -> std::result::Result<(), Refuse> + Send + Sync;
@@ -47,8 +56,11 @@ pub(super) struct EngineConnector<C: Dialect> {
     pub(super) maker: Box<dyn Maker<C>>,
     pub(super) setup: Setup,
     pub(super) default_isolation_level: DefaultLevel,
+    pub(super) first_connect: FirstConnect<C>,
     pub(super) on_connect: Vec<Box<ConnectHook<C>>>,
     pub(super) on_checkout: Vec<Box<CheckoutHook<C>>>,
+    pub(super) handle_error: Arc<ErrorHooks>,
+    pub(super) meter: Option<Meter>,
     pub(super) faults: Option<FaultScript>,
     /// For a database that is gone with its last connection.
     pub(super) keeper: Option<Keeper<C>>,
@@ -56,15 +68,29 @@ pub(super) struct EngineConnector<C: Dialect> {
 
 impl<C: Dialect> EngineConnector<C> {
     fn make(&self) -> Result<C> {
-        let mut connection = self.establish()?;
+        let mut connection = self.establish().map_err(|error| self.reconsidered(error))?;
         self.prepare(&mut connection)?;
         Ok(connection)
     }
 
     fn prepare(&self, connection: &mut C) -> Result<()> {
         self.note_default_isolation_level(connection);
-        connection.prepare(&self.setup)?;
+        connection
+            .prepare(&self.setup)
+            .map_err(|error| self.reconsidered(error))?;
+        self.first_connect
+            .run(connection, &ConnectInfo { setup: &self.setup })?;
         self.run_hooks(connection)
+    }
+
+    /// Lets the user's hooks say what an error of connecting is.
+    fn reconsidered(&self, error: Error) -> Error {
+        let Some(verdict) = error.verdict() else { return error };
+        // The driver's own words are what hooks look for.
+        let message = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
+        let fault = Fault::from_message(Phase::Connect, verdict, message);
+        let verdict = self.handle_error.reconsider(fault, None).verdict();
+        error.with_verdict(verdict)
     }
 
     fn establish(&self) -> Result<C> {
@@ -110,9 +136,47 @@ fn scripted<C: Dialect>(error: DieselError) -> Error {
     refused::<C>(testing::at_connect(error))
 }
 
+/// A ping that came to nothing, and what the user's hooks say of it.
+#[derive(Debug)]
+struct Unanswered {
+    before: Class,
+    verdict: Verdict,
+    error: BoxError,
+}
+
+impl fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl std::error::Error for Unanswered {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        Some(&*self.error)
+    }
+}
+
+fn unanswered<C: Dialect>(error: BoxError) -> (Fault, BoxError) {
+    match error.downcast::<DieselError>() {
+        Ok(error) => {
+            let (fault, error) = Fault::record(C::FLAVOUR, Phase::Ping, None, *error);
+            (fault, error.into())
+        }
+        // A manager's own.
+        Err(error) => {
+            let unknown = DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(error.to_string()));
+            (Fault::record(C::FLAVOUR, Phase::Ping, None, unknown).0, error)
+        }
+    }
+}
+
 impl<C: Dialect> Connector<C> for EngineConnector<C> {
     fn connect(&self, _: &Connecting) -> std::result::Result<Raw<C>, BoxError> {
-        self.make().map(Raw::from).map_err(BoxError::from)
+        let made = match &self.meter {
+            Some(meter) => meter.creating(|| self.make()),
+            None => self.make(),
+        };
+        made.map(Raw::from).map_err(BoxError::from)
     }
 
     fn adopt(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
@@ -128,12 +192,34 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
     }
 
     fn ping(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
-        if let Some(faults) = &self.faults {
-            faults.before(Phase::Ping)?;
-            self.maker.ping(connection)?;
-            return Ok(faults.after(Phase::Ping)?);
+        let answer = match &self.faults {
+            None => self.maker.ping(connection),
+            Some(faults) => faults
+                .before(Phase::Ping)
+                .map_err(BoxError::from)
+                .and_then(|()| self.maker.ping(connection))
+                .and_then(|()| faults.after(Phase::Ping).map_err(BoxError::from)),
+        };
+        answer.map_err(|error| {
+            let (fault, error) = unanswered::<C>(error);
+            let before = fault.verdict().class;
+            let verdict = self.handle_error.reconsider(fault, None).verdict();
+            BoxError::from(Unanswered { before, verdict, error })
+        })
+    }
+
+    fn judge_ping(&self, error: &BoxError) -> PingVerdict {
+        let Some(Unanswered { before, verdict, .. }) = error.downcast_ref() else {
+            return PingVerdict::Retire;
+        };
+        match (verdict.class, verdict.scope) {
+            (Class::Disconnect, Some(Scope::Connection)) => PingVerdict::Replace,
+            (Class::Disconnect, _) => PingVerdict::Retire,
+            // A hook has said so: then the caller is to see the error.
+            (after, _) if after != *before => PingVerdict::Raise,
+            // Whatever it is, a connection that cannot answer is of no use; but it says nothing about the others.
+            _ => PingVerdict::Replace,
         }
-        self.maker.ping(connection)
     }
 
     fn has_broken(&self, connection: &mut C) -> bool {

@@ -1,7 +1,11 @@
 //! What a `handle_error` hook sees and may change.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
 use crate::classify::{Class, CommitOutcome, Phase, Scope, Verdict};
 use crate::fault::Fault;
+
+pub(super) type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
 
 /// An error on its way to the caller, before anything is decided because of it.
 ///
@@ -31,21 +35,11 @@ use crate::fault::Fault;
 #[derive(Debug)]
 pub struct ErrorContext<'a> {
     fault: &'a Fault,
+    connection: Option<u64>,
     verdict: Verdict,
 }
 
-impl<'a> ErrorContext<'a> {
-    pub(super) fn new(fault: &'a Fault) -> Self {
-        Self {
-            fault,
-            verdict: fault.verdict(),
-        }
-    }
-
-    pub(super) fn verdict(&self) -> Verdict {
-        self.verdict
-    }
-
+impl ErrorContext<'_> {
     /// The driver's words.
     pub fn message(&self) -> &str {
         self.fault.message()
@@ -59,6 +53,18 @@ impl<'a> ErrorContext<'a> {
     /// What was being done.
     pub fn phase(&self) -> Phase {
         self.fault.phase()
+    }
+
+    /// The number of the connection; `None` where there is none yet (an error of connecting), and for a pre-ping.
+    pub fn connection(&self) -> Option<u64> {
+        self.connection
+    }
+
+    /// Whether the pool was asking for a sign of life before a checkout. With [`Class::Disconnect`], and with whatever
+    /// class the error had, the connection is replaced; if a hook turns a disconnect into something else, the connection
+    /// is taken for alive and handed out.
+    pub fn is_pre_ping(&self) -> bool {
+        self.phase() == Phase::Ping && self.connection.is_none()
     }
 
     /// What the error is taken for, so far.
@@ -86,5 +92,39 @@ impl<'a> ErrorContext<'a> {
                 Scope::Connection
             });
         }
+    }
+}
+
+/// The hooks of one engine, in the order in which they were added.
+pub(super) struct ErrorHooks(Vec<Box<ErrorHook>>);
+
+impl ErrorHooks {
+    pub(super) fn new(hooks: Vec<Box<ErrorHook>>) -> Self {
+        Self(hooks)
+    }
+
+    /// Lets each hook change what the classifier, and the hooks before it, have said.
+    pub(super) fn reconsider(&self, fault: Fault, connection: Option<u64>) -> Fault {
+        if self.0.is_empty() {
+            return fault;
+        }
+        let mut verdict = fault.verdict();
+        for hook in &self.0 {
+            let mut context = ErrorContext {
+                fault: &fault,
+                connection,
+                verdict,
+            };
+            // A panic that got away would take the error along, and with it what is known of the transaction.
+            if catch_unwind(AssertUnwindSafe(|| hook(&mut context))).is_ok() {
+                verdict = context.verdict;
+            } else {
+                tracing::error!(
+                    target: "aludel.engine",
+                    "a handle_error hook panicked; what it had changed does not count"
+                );
+            }
+        }
+        fault.with_verdict(verdict)
     }
 }

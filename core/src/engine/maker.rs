@@ -2,12 +2,14 @@
 
 use diesel::ConnectionError;
 use diesel::ConnectionResult;
-use secrecy::SecretString;
+use secrecy::{ExposeSecret as _, SecretString};
 
 use crate::classify::classify_connect;
 use crate::dialect::Dialect;
 use crate::error::{Error, Result};
+use crate::event;
 use crate::pool::BoxError;
+use crate::url::Url;
 
 /// Makes raw connections, and looks after them.
 pub(super) trait Maker<C: Dialect>: Send + Sync {
@@ -23,11 +25,28 @@ pub(super) trait Maker<C: Dialect>: Send + Sync {
 }
 
 /// The dialect, by what the URL says.
-pub(super) struct ByUrl(pub(super) SecretString);
+pub(super) struct ByUrl {
+    pub(super) url: Url,
+    pub(super) driver_url: SecretString,
+}
 
 impl<C: Dialect> Maker<C> for ByUrl {
     fn make(&self) -> Result<C> {
-        C::connect(&self.0).map_err(refused::<C>)
+        // Diesel shows its default instrumentation the driver's URL before it connects: where somebody would see a secret,
+        // we connect without, or not at all.
+        let Self { url, driver_url } = self;
+        let made = if !event::shows_urls() || url.to_string() == url.reveal().expose_secret() {
+            C::connect(driver_url)
+        } else {
+            C::connect_discreetly(url, driver_url).ok_or_else(|| {
+                Error::configuration(
+                    "diesel::connection::set_default_instrumentation was called, and Diesel would show what it has set \
+                     the URL with its password; set it with aludel::event::set_default_instrumentation instead, which \
+                     hides it",
+                )
+            })?
+        };
+        made.map_err(refused::<C>)
     }
 }
 

@@ -8,6 +8,7 @@ mod helpers;
 
 use std::time::Instant;
 
+use super::who::{acting_for, acting_thread};
 use crate::clock::Clock;
 #[cfg(any(aludel_shuttle, aludel_loom))]
 use crate::sync::run_beside as helper;
@@ -52,8 +53,9 @@ where
     let meeting = Arc::new((Mutex::new(Progress::Running), Condvar::new()));
     let theirs = Arc::clone(&meeting);
     let log = tracing::dispatcher::get_default(Clone::clone);
+    let caller = acting_thread();
     helper(Box::new(move || {
-        let value = tracing::dispatcher::with_default(&log, job);
+        let value = tracing::dispatcher::with_default(&log, || acting_for(caller, job));
         let (progress, changed) = &*theirs;
         let mut progress = lock(progress);
         if matches!(*progress, Progress::Left) {

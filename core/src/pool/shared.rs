@@ -55,7 +55,7 @@ pub(super) struct Shared<C: Send + 'static> {
     pub(super) note_checkout: bool,
     /// Whether a hook wants to see each connection that is handed out.
     pub(super) hooked: bool,
-    /// Whether an idle connection of the present generation is handed out as it is: nobody tests it, looks at it or listens.
+    /// Whether an idle connection of the present generation is handed out as it is: nobody tests it or looks at it.
     pub(super) plain: bool,
     /// Whether a connection takes its database with it.
     pub(super) precious: bool,
@@ -171,10 +171,7 @@ impl<C: Send + 'static> Shared<C> {
             note_idle,
             note_checkout,
             hooked: connector.looks_at_checkouts(),
-            plain: !note_checkout
-                && options.pre_ping == PrePing::Never
-                && !connector.looks_at_checkouts()
-                && listeners.is_empty(),
+            plain: !note_checkout && options.pre_ping == PrePing::Never && !connector.looks_at_checkouts(),
             precious: connector.is_only_copy(),
             may_block: connector.may_block(),
             kept_up: options.min_idle > 0

@@ -63,6 +63,24 @@ impl Places {
     }
 }
 
+/// The number of the thread for which this one works: a helper has its caller's, every other its own.
+pub(crate) fn acting_thread() -> u64 {
+    match ACTING_FOR.try_with(Cell::get) {
+        Ok(0) | Err(_) => thread_number(),
+        Ok(caller) => caller,
+    }
+}
+
+thread_local!(static ACTING_FOR: Cell<u64> = const { Cell::new(0) });
+
+/// Does a piece of work for another thread.
+pub(super) fn acting_for<T>(caller: u64, work: impl FnOnce() -> T) -> T {
+    let _ = ACTING_FOR.try_with(|acting| acting.set(caller));
+    let done = work();
+    let _ = ACTING_FOR.try_with(|acting| acting.set(0));
+    done
+}
+
 /// Dies with its thread: how a pool that keeps a connection for each thread learns that one is nobody's any more.
 #[derive(Clone, Debug)]
 pub(super) struct Life(Weak<()>);

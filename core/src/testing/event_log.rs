@@ -62,6 +62,8 @@ pub enum EventKind {
     Damage,
     /// Transactions and savepoints, begun and ended.
     Transaction,
+    /// A statement, for those who listen to statements.
+    Statement,
     /// A transaction is about to run again.
     Rerun,
     /// The test's own words.
@@ -201,6 +203,9 @@ fn kind(event: &Event<'_>) -> EventKind {
         | Event::SoftInvalidate { .. }
         | Event::Dispose { .. }
         | Event::Recreate
+        | Event::EngineConnect { .. }
+        | Event::SetExecutionOptions { .. }
+        | Event::EngineDisposed
         | Event::Detach { .. }
         | Event::CloseDetached { .. }
         | Event::CaughtUp { .. } => EventKind::Pool,
@@ -221,6 +226,7 @@ fn kind(event: &Event<'_>) -> EventKind {
         | Event::Savepoint { .. }
         | Event::ReleaseSavepoint { .. }
         | Event::RollbackToSavepoint { .. } => EventKind::Transaction,
+        Event::BeforeStatement { .. } | Event::Statement { .. } => EventKind::Statement,
         Event::Rerun { .. } => EventKind::Rerun,
     }
 }
@@ -237,6 +243,12 @@ fn line(event: &Event<'_>) -> String {
             class,
             ..
         } => return format!("rerun {function}, attempt {attempt}, after {class}"),
+        Event::BeforeStatement { sql, .. } => return format!("before {sql}"),
+        Event::Statement { sql, failed: false, .. } => return format!("statement {sql}"),
+        Event::Statement { sql, failed: true, .. } => return format!("statement failed {sql}"),
+        Event::EngineConnect { .. } => "engine connect",
+        Event::SetExecutionOptions { option, .. } => return format!("set {option}"),
+        Event::EngineDisposed => "engine disposed",
         Event::Connect { .. } => "connect",
         Event::FirstConnect { .. } => "first connect",
         Event::ConnectFailed { .. } => "connect failed",

@@ -172,9 +172,11 @@ impl<C: Dialect> Connection<C> {
     }
 
     fn steer(&mut self, statement: Cow<'static, str>) -> QueryResult<()> {
-        self.show(|_| Ok(statement.clone().into_owned()));
         let text = statement.clone();
-        self.call(Phase::Begin, || Some(text.into_owned()), |raw| raw.steer(statement))
+        let watch = self.watch(|_| Ok(statement.clone().into_owned()));
+        let result = watch.inside(|| self.call(Phase::Begin, || Some(text.into_owned()), |raw| raw.steer(statement)));
+        watch.finish(&self.engine, None, result.is_err());
+        result
     }
 
     /// Undoes what was set on the raw connection beyond what it was set up with. One that cannot be told so is closed.
@@ -187,8 +189,10 @@ impl<C: Dialect> Connection<C> {
             return self.discard("a call was cut short on a connection with settings of its last transaction");
         }
         for statement in C::settings_put_back(set, self.engine.connected_with()) {
-            self.show(|_| Ok(statement.clone().into_owned()));
-            if let Err(error) = self.send(Phase::Rollback, |raw| raw.steer(statement)) {
+            let watch = self.watch(|_| Ok(statement.clone().into_owned()));
+            let result = watch.inside(|| self.send(Phase::Rollback, |raw| raw.steer(statement)));
+            watch.finish(&self.engine, None, result.is_err());
+            if let Err(error) = result {
                 return self.discard(&format!(
                     "settings of its last transaction could not be put back: {error}"
                 ));
@@ -204,7 +208,7 @@ impl<C: Dialect> Connection<C> {
         let wanted = self.wanted();
         self.connected()?;
         if !self.transaction.is_autocommit() {
-            self.show(|_| Ok("BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)".to_owned()));
+            self.say("BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)");
             self.transaction.enter_autocommit(wanted);
         }
         let first = match self.set_for_autocommit(wanted) {
@@ -239,7 +243,7 @@ impl<C: Dialect> Connection<C> {
     /// Ends what never was a transaction, and says so in the words that belong to it; otherwise does nothing.
     pub(crate) fn end_autocommit(&mut self, text: &str) {
         if self.transaction.is_autocommit() {
-            self.show(|_| Ok(text.to_owned()));
+            self.say(text);
             self.leave_autocommit();
         }
     }

@@ -7,6 +7,7 @@ use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
 use super::observe;
+use super::watch::{Rows, Watch};
 use crate::transaction::Transaction;
 
 /// The rows of a statement, as the driver hands them out, with each error classified on its way.
@@ -39,6 +40,16 @@ where
     asked: u64,
     /// The driver has said that there are no more.
     ended: bool,
+    watching: Watching,
+    /// How many rows were read, and whether an error came out of one.
+    count: usize,
+    failed: bool,
+}
+
+/// Who looks on while rows are read.
+pub(super) struct Watching {
+    pub(super) watch: Watch,
+    pub(super) rows: Option<Rows>,
 }
 
 impl<'conn, 'query, C, B> Cursor<'conn, 'query, C, B>
@@ -50,6 +61,7 @@ where
         engine: &'conn Engine<C>,
         connection: u64,
         transaction: &'conn mut Transaction,
+        watching: Watching,
     ) -> Self {
         transaction.set_streaming(true);
         Self {
@@ -59,6 +71,9 @@ where
             transaction,
             asked: 0,
             ended: false,
+            watching,
+            count: 0,
+            failed: false,
         }
     }
 }
@@ -93,8 +108,15 @@ where
                 self.ended = true;
                 None
             }
-            Some(Ok(row)) => Some(Ok(row)),
+            Some(Ok(row)) => {
+                self.count += 1;
+                if let Some(rows) = &mut self.watching.rows {
+                    rows.show(self.engine, self.connection, &row);
+                }
+                Some(Ok(row))
+            }
             Some(Err(error)) => {
+                self.failed = true;
                 let error = observe(
                     self.engine,
                     self.connection,
@@ -118,6 +140,10 @@ where
     C: Dialect + LoadConnection<B>,
 {
     fn drop(&mut self) {
+        if let Some(rows) = self.watching.rows.take() {
+            rows.end(self.engine, self.connection, self.count);
+        }
+        self.watching.watch.end(self.engine, Some(self.count), self.failed);
         // In a panic the mark stays: rows may be left on the wire.
         if !std::thread::panicking() {
             self.transaction.set_streaming(false);

@@ -1,6 +1,6 @@
 //! Diesel's traits for [`Connection`].
 
-use aludel_core::{Dialect, Engine, Error, Flavour, Phase, Refused};
+use aludel_core::{Dialect, Engine, Error, Flavour, Phase, Refused, annotate};
 use diesel::connection::{
     CacheSize, Connection as DieselConnection, ConnectionSealed, Instrumentation, LoadConnection, SimpleConnection,
 };
@@ -11,6 +11,7 @@ use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
 
+use super::cursor::Watching;
 use super::raw_sql::{Effect, effect, effect_of_type};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
 use crate::transaction::{Manager, Origin, Transaction};
@@ -19,13 +20,12 @@ impl<C: Dialect> SimpleConnection for Connection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
         let effect = effect(C::FLAVOUR, query);
         self.admit(effect)?;
-        self.show(|_| Ok(query.to_owned()));
+        let watch = self.watch(|_| Ok(query.to_owned()));
         self.note_write(effect, || query.to_owned());
-        self.call(
-            Phase::Statement,
-            || Some(query.to_owned()),
-            |raw| raw.batch_execute(query),
-        )?;
+        let text = || Some(query.to_owned());
+        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(query)));
+        watch.finish(self.engine(), None, result.is_err());
+        result?;
         self.after(effect, query)
     }
 }
@@ -54,13 +54,12 @@ impl<C: Dialect> DieselConnection for Connection<C> {
     {
         let effect = Self::effect_of(source)?;
         self.admit(effect)?;
-        self.show(|hide| shown::<C, _>(source, hide));
+        let watch = self.watch(|with_values| shown::<C, _>(source, with_values));
         self.note_write(effect, || C::sql(source).unwrap_or_default());
-        let count = self.call(
-            Phase::Statement,
-            || C::sql(source).ok(),
-            |raw| raw.execute_returning_count(source),
-        )?;
+        let text = || C::sql(source).ok();
+        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
+        watch.finish(self.engine(), result.as_ref().ok().copied(), result.is_err());
+        let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
         if effect >= Effect::MayEnd {
             self.after(effect, &C::sql(source)?)?;
         }
@@ -113,7 +112,9 @@ where
     {
         let effect = Self::effect_of(&source)?;
         self.admit(effect)?;
-        self.show(|hide| shown::<C, _>(&source, hide));
+        let watch = self.watch(|with_values| shown::<C, _>(&source, with_values));
+        let rows_shown = self.watch_rows();
+        let annotation = self.shows_parameters_in_errors().then(|| C::sql_with_values(&source));
         let mut text = None;
         if effect != Effect::Read {
             text = C::sql(&source).ok();
@@ -123,6 +124,7 @@ where
         if let Some(faults) = self.engine.faults()
             && let Err(error) = faults.before(Phase::Statement)
         {
+            watch.finish(&self.engine, None, true);
             return Err(observe(
                 &self.engine,
                 number,
@@ -135,7 +137,7 @@ where
         // The raw connection stays lent to the cursor, so an error's damage is judged when the next call comes.
         let checkout = self.checkout.as_mut().expect("admit() has connected");
         self.transaction.set_streaming(true);
-        let loaded = LoadConnection::<B>::load(&mut **checkout, source);
+        let loaded = watch.inside(|| LoadConnection::<B>::load(&mut **checkout, source));
         if loaded.is_ok() && effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
             self.transaction.left_definition();
         }
@@ -146,18 +148,27 @@ where
         match loaded {
             Ok(rows) => {
                 self.transaction.succeeded();
-                Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction))
+                let watch = Watching {
+                    watch,
+                    rows: rows_shown,
+                };
+                Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction, watch))
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
-                Err(observe(
+                watch.finish(&self.engine, None, true);
+                let error = observe(
                     &self.engine,
                     number,
                     &mut self.transaction,
                     Phase::Statement,
                     text,
                     error,
-                ))
+                );
+                Err(match annotation {
+                    Some(annotation) => annotate(error, &annotation),
+                    None => error,
+                })
             }
         }
     }
@@ -184,6 +195,20 @@ impl<C: Dialect> Connection<C> {
             ));
         }
         self.ready()
+    }
+
+    fn shows_parameters_in_errors(&self) -> bool {
+        let log = self.engine.log();
+        log.parameters_in_errors() && !log.hides_parameters()
+    }
+
+    /// The driver's error with the statement and its values behind its words, for those who asked for them.
+    fn annotated(&self, error: DieselError, text: impl FnOnce() -> String) -> DieselError {
+        if self.shows_parameters_in_errors() {
+            annotate(error, &text())
+        } else {
+            error
+        }
     }
 
     fn note_write(&mut self, effect: Effect, what: impl FnOnce() -> String) {
@@ -258,10 +283,10 @@ fn bad_connection(error: &Error) -> ConnectionError {
 }
 
 /// A query's text as the log may show it.
-fn shown<C: Dialect, T: QueryFragment<C::Backend>>(query: &T, hide_parameters: bool) -> QueryResult<String> {
-    if hide_parameters {
-        C::sql(query)
-    } else {
+fn shown<C: Dialect, T: QueryFragment<C::Backend>>(query: &T, with_values: bool) -> QueryResult<String> {
+    if with_values {
         Ok(C::sql_with_values(query))
+    } else {
+        C::sql(query)
     }
 }

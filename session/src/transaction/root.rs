@@ -213,11 +213,14 @@ impl<C: Dialect> Connection<C> {
     /// Sends a statement that ends a transaction, and leaves its error unjudged, noted as unsettled: whatever the server
     /// answered, the transaction is at its end.
     pub(crate) fn control_without_judging(&mut self, phase: Phase, control: Control) -> QueryResult<()> {
-        self.show(|_| Ok(control.sql().into_owned()));
-        let result = self.send(phase, |raw| match control {
-            Control::Rollback => raw.end_transaction(control),
-            control => raw.control(control),
+        let watch = self.watch_control(control);
+        let result = watch.inside(|| {
+            self.send(phase, |raw| match control {
+                Control::Rollback => raw.end_transaction(control),
+                control => raw.control(control),
+            })
         });
+        watch.finish(self.engine(), None, result.is_err());
         result.map_err(|error| {
             self.transaction.unsettled = None;
             self.observe(phase, Some(control.sql().into_owned()), error)

@@ -98,7 +98,10 @@ pub(in crate::engine) fn target<C: Dialect>(
 ) -> Result<Target<C>> {
     let (url, driver_url) = check::<C>(url, arguments)?;
     let Some(maker) = maker else {
-        let maker = Box::new(ByUrl(driver_url));
+        let maker = Box::new(ByUrl {
+            url: url.clone(),
+            driver_url,
+        });
         return Ok(Target { url, maker });
     };
     let idle: Vec<&str> = arguments

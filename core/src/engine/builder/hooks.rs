@@ -8,7 +8,10 @@ use crate::event::Event;
 use crate::pool::{CheckoutInfo, Refuse};
 
 impl<C: Dialect> EngineBuilder<C> {
-    /// Adds a listener. It only observes; listeners run in the order in which they were added.
+    /// Adds a listener. It only observes; listeners run in the order in which they were added, after those of
+    /// [`listen_all`](crate::event::listen_all), with no lock of ours held. One that panics is caught and logged, and the
+    /// next ones still run; one that uses the engine is told of what it causes itself ([`event`](crate::event) has the
+    /// rules). [`Engine::listen`](crate::Engine::listen) adds one to an engine that is in use.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -27,7 +30,57 @@ impl<C: Dialect> EngineBuilder<C> {
         self
     }
 
-    /// Adds a hook that prepares each new connection. Its error fails the connect.
+    /// Adds a listener to statements: [`Event::BeforeStatement`] and [`Event::Statement`], and nothing else. Statements
+    /// are rendered for those who listen, and for nobody otherwise.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::{Engine, Event};
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .listen_statements(|event| {
+    ///         if let Event::Statement { sql, duration, .. } = event {
+    ///             println!("{duration:?}  {sql}");
+    ///         }
+    ///     })
+    ///     .build()?;
+    /// # drop(engine);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn listen_statements(mut self, listener: impl Fn(&Event<'_>) + Send + Sync + 'static) -> Self {
+        self.statement_listeners.push(Box::new(listener));
+        self
+    }
+
+    /// Adds a hook that sees the engine's first connection, before the `on_connect` hooks do (`first_connect` in
+    /// SQLAlchemy). It runs once; other threads that connect meanwhile wait for its end, and if it fails, which fails the
+    /// connect, the next connection is the first. If it uses the engine itself, what it connects does not wait for it.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    /// use diesel::connection::SimpleConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
+    ///     .on_first_connect(|connection, _info| Ok(connection.batch_execute("PRAGMA journal_mode = WAL")?))
+    ///     .build()?;
+    /// drop(engine.raw_connection()?);
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn on_first_connect(
+        mut self,
+        hook: impl Fn(&mut C, &ConnectInfo<'_>) -> Result<()> + Send + Sync + 'static,
+    ) -> Self {
+        self.on_first_connect.push(Box::new(hook));
+        self
+    }
+
+    /// Adds a hook that prepares each new connection; hooks run in the order in which they were added. An error, and a
+    /// panic, fails the connect, closes the connection and frees its place in the pool.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -76,7 +129,11 @@ impl<C: Dialect> EngineBuilder<C> {
     }
 
     /// Adds a hook that sees each error of the driver before anything is decided because of it, and may change the
-    /// decision.
+    /// decision: those of statements, those of connecting, where there is no connection yet
+    /// ([`ErrorContext::connection`]), and those of a pre-ping ([`ErrorContext::is_pre_ping`]).
+    ///
+    /// Hooks run in the order in which they were added, and each sees what those before it have changed. One that panics
+    /// is caught and logged, and what it had changed does not count.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {

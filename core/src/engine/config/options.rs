@@ -1,8 +1,8 @@
 //! From the name of an option and its text to the builder's method.
 
 use super::values::{
-    access_mode, connections, deferrable, isolation_level, overflow, pool_kind, pre_ping, reset_on_return, switch,
-    time, time_or_never,
+    access_mode, connections, deferrable, echo, isolation_level, overflow, pool_kind, pre_ping, reset_on_return,
+    switch, time, time_or_never,
 };
 use crate::dialect::Dialect;
 use crate::engine::EngineBuilder;
@@ -34,8 +34,12 @@ pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>,
         "isolation_level" => with(isolation_level::<C>(text), EngineBuilder::isolation_level),
         "access_mode" => with(access_mode(text), EngineBuilder::access_mode),
         "deferrable" => with(deferrable(text), EngineBuilder::deferrable),
-        "echo" => with(switch(text), EngineBuilder::echo),
-        "echo_pool" => with(switch(text), EngineBuilder::echo_pool),
+        "echo" => with(echo(text), EngineBuilder::echo),
+        "echo_pool" => with(echo(text), EngineBuilder::echo_pool),
+        "pool_logging_name" => with(Ok(text.to_owned()), EngineBuilder::pool_logging_name),
+        "logging_token" => with(Ok(text.to_owned()), EngineBuilder::logging_token),
+        "parameters_in_errors" => with(switch(text), EngineBuilder::parameters_in_errors),
+        "pool_metrics" => with(switch(text), EngineBuilder::pool_metrics),
         "hide_parameters" => with(switch(text), EngineBuilder::hide_parameters),
         "logging_name" => with(Ok(text.to_owned()), EngineBuilder::logging_name),
         _ => return None,

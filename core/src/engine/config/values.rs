@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::dialect::characteristics::isolation_levels;
 use crate::dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
+use crate::log::Echo;
 use crate::pool::{AnyKind, Assertion, Null, PrePing, Queue, ResetOnReturn, Static, ThreadLocal};
 
 type Answer<T> = Result<T, String>;
@@ -95,6 +96,16 @@ pub(super) fn isolation_level<C: Dialect>(text: &str) -> Answer<IsolationLevel> 
         let known: Vec<&str> = isolation_levels(C::FLAVOUR).iter().map(|level| level.sql()).collect();
         format!("it must be one of {}", known.join(", "))
     })
+}
+
+/// A boolean, or SQLAlchemy's third degree.
+pub(super) fn echo(text: &str) -> Answer<Echo> {
+    if text.eq_ignore_ascii_case("debug") {
+        return Ok(Echo::Debug);
+    }
+    switch(text)
+        .map(Echo::from)
+        .map_err(|_| "it must be true, false or debug".to_owned())
 }
 
 pub(super) fn access_mode(text: &str) -> Answer<AccessMode> {

@@ -123,11 +123,8 @@ fn a_panic_in_a_listener_keeps_the_slot() {
             ..PoolOptions::default()
         };
         let pool = Pool::new(Fake(Arc::clone(&db)), options, Clock::system(), listeners);
-        let call = || {
-            drop(pool.checkout().unwrap());
-            pool.dispose();
-        };
-        assert!(panics(call), "{name}");
+        drop(pool.checkout().unwrap()); // nobody but the log hears of it
+        pool.dispose();
         pool.assert_invariants();
         assert_eq!(pool.checkedout(), 0, "{name}");
         db.next("connect", Act::Fail);
