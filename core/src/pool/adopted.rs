@@ -11,6 +11,7 @@ use super::extensions::Extensions;
 use super::kind::{Asker, Idle, Kind};
 use super::options::ResetOnReturn;
 use super::raw::{Loan, Raw};
+use super::{Checkout, Pool};
 use crate::sync::Arc;
 
 /// A foreign pool, from which an engine borrows its connections.
@@ -96,6 +97,25 @@ impl<C: R2D2Connection + 'static> Loan<C> for R2d2Loan<C> {
         // r2d2 asks Diesel's manager whether the connection is broken, and nobody else.
         let status = <C::TransactionManager as TransactionManager<C>>::transaction_manager_status_mut(&mut **self);
         *status = TransactionManagerStatus::InError;
+    }
+}
+
+/// A ready pool of ours as an engine's: what is lent by it is given back to it (`pool` among the options of SQLAlchemy's
+/// `create_engine`). Its limits, its waiters and its ping are those of the pool; the engine's own settings of that kind have
+/// nothing to do.
+impl<C: Send + 'static> Lender<C> for Pool<C> {
+    fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError> {
+        Ok(Raw::lent(self.checkout_within(within.unwrap_or(Duration::MAX))?))
+    }
+}
+
+impl<C: Send + 'static> Loan<C> for Checkout<C> {
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        Some(self.info_mut())
+    }
+
+    fn condemn(&mut self) {
+        self.soft_invalidate("invalidated by the engine that had borrowed it");
     }
 }
 
