@@ -176,6 +176,27 @@ impl<C: Dialect> Engine<C> {
         self.emit(&Event::EngineDisposed);
     }
 
+    /// Lets go of every connection without closing it (`dispose(close=False)` in SQLAlchemy): for a forked child, to which
+    /// the connections of its parent do not belong. A child finds out by itself, at its first use of the engine; see
+    /// [`Pool::abandon`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.abandon();
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 0));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn abandon(&self) {
+        self.0.pool.abandon();
+        self.emit(&Event::EngineDisposed);
+    }
+
     /// Adds a listener to an engine that is in use; it is told of events until the answer is dropped, after those that
     /// were there before it. As long as nobody listens a checkout pays one load for the possibility.
     ///
@@ -327,6 +348,11 @@ fn from_pool<C: Dialect>(error: PoolError) -> Error {
     match error {
         PoolError::Connect(source) => match source.downcast::<Error>() {
             Ok(ours) => *ours,
+            // That of a pool of ours that lends to this one.
+            Err(source) if source.is::<PoolError>() => match source.downcast::<PoolError>() {
+                Ok(lenders) => from_pool::<C>(*lenders),
+                Err(source) => Error::from(PoolError::Connect(source)),
+            },
             Err(source) => match of_failed_connect(&source) {
                 Some(said) => {
                     let verdict = classify_connect(C::FLAVOUR, &ConnectionError::BadConnection(said));

@@ -26,6 +26,7 @@ mod characteristics;
 mod cursor;
 mod diesel_impl;
 mod instrumentation;
+mod loan;
 mod raw_sql;
 mod watch;
 

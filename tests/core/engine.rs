@@ -82,3 +82,30 @@ fn a_failing_on_connect_hook_fails_the_connect_and_loses_no_slot() -> aludel::Re
     engine.pool().assert_invariants();
     Ok(())
 }
+
+#[test]
+fn a_ready_pool_is_shared_by_two_engines() -> aludel::Result<()> {
+    let first = Engine::<SqliteConnection>::builder(aludel_tests::sqlite::shared())
+        .pool_size(1)
+        .max_overflow(0)
+        .build()?;
+    let second = Engine::builder(first.url().clone())
+        .pool(first.pool().clone())
+        .build()?;
+    first.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
+    second.begin(|session| {
+        assert_eq!((first.pool().checkedout(), second.pool().checkedout()), (1, 1));
+        Ok(session.batch_execute("INSERT INTO t VALUES (1)")?)
+    })?;
+    assert_eq!(first.pool().opened(), 1, "one connection served both");
+    assert_eq!((first.pool().checkedin(), second.pool().checkedin()), (1, 0));
+    second.raw_connection()?.invalidate("spoilt");
+    assert_eq!(
+        first.pool().closed(),
+        1,
+        "what one of them invalidates does not come back to the other"
+    );
+    first.pool().assert_invariants();
+    second.pool().assert_invariants();
+    Ok(())
+}

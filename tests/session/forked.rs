@@ -14,7 +14,7 @@ use aludel_tests::forked::{
     Scene, a_child_leaves_its_parents_connections_alone, a_child_of_a_child, a_child_that_just_ends,
     a_fork_in_the_middle_of_a_checkout,
 };
-use aludel_tests::{EventLog, Gate, poll, sqlite};
+use aludel_tests::{EventLog, Gate, Meeting, poll, sqlite};
 use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
@@ -184,18 +184,22 @@ fn a_child_does_not_wait_for_reports_that_were_being_written() {
     stage(a_child_does_not_wait_for_reports_that_were_being_written, |url| {
         let engine = Engine::<SqliteConnection>::new(url).expect("the URL is a good one");
         let over = AtomicBool::new(false);
+        // A fork while a thread is inside SQLite would copy that library's locks, about which nobody can do anything.
+        let open = Meeting::new("all have their connections", 4);
         thread::scope(|threads| {
             // Each of them names the places where connections were taken, again and again.
             for _ in 0..3 {
                 threads.spawn(|| {
                     let engine = Engine::<SqliteConnection>::new(url).expect("the URL is a good one");
                     let held = engine.raw_connection().expect("the file can be made");
+                    open.meet();
                     while !over.load(Ordering::Relaxed) {
                         assert_eq!(engine.pool().holders().len(), 1);
                     }
                     drop(held);
                 });
             }
+            open.meet();
             for _ in 0..100 {
                 child(|| {
                     let raw = engine

@@ -19,11 +19,11 @@ where
     Ok(builder.finish())
 }
 
+/// Renders a query as `debug_query` of Diesel's does, with its values behind it, but shortened to what a log can bear.
 #[cfg_attr(
     not(any(feature = "sqlite", feature = "mysql", feature = "postgres")),
-    expect(dead_code, reason = "only the backends have values to show")
+    expect(dead_code, reason = "only dialects have values")
 )]
-/// Renders a query as `debug_query` of Diesel's does, with its values behind it, but shortened to what a log can bear.
 pub(super) fn render_with_values<DB, T>(query: &T, backend: &DB) -> String
 where
     DB: Backend,

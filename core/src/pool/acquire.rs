@@ -153,12 +153,13 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     }
 
     /// Connects where there is nothing, and replaces what is retired, too old or dead. What a foreign pool lends may be as
-    /// old as anything, so each loan is looked at until one is fit or new.
+    /// old as anything, so each loan is looked at until one is fit or new, or comes again although it was given up.
     fn freshen(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
         let shared = self.shared;
         if held.record().is_none() {
             self.connect(held)?;
         }
+        let mut given_up = Vec::new();
         while !self.fresh
             && let Some(record) = held.record()
         {
@@ -168,7 +169,8 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
                 return Ok(());
             }
             self.examine(held, retired)?;
-            if held.id() == id {
+            given_up.push(id);
+            if given_up.contains(&held.id()) {
                 return Ok(());
             }
         }

@@ -11,6 +11,7 @@ use super::extensions::Extensions;
 use super::kind::{Asker, Idle, Kind};
 use super::options::ResetOnReturn;
 use super::raw::{Loan, Raw};
+use super::{Checkout, Pool};
 use crate::process;
 use crate::sync::Arc;
 
@@ -25,6 +26,12 @@ pub trait Lender<C>: Send + Sync + 'static {
     /// When none could be had within that time: an [`Exhausted`] where others have them all, which the caller of the checkout
     /// gets as [`PoolError::Timeout`](super::PoolError::Timeout), and anything else as a failed connect.
     fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError>;
+
+    /// Whether it may be asked in a forked child: default no, and then the engine refuses there. The connections that it has
+    /// are the parent's, and threads that would make others are not in the child.
+    fn survives_a_fork(&self) -> bool {
+        false
+    }
 }
 
 /// What a [`Lender`] answers when all its connections were in use for the whole time.
@@ -134,6 +141,29 @@ impl<C: R2D2Connection + 'static> Loan<C> for R2d2Loan<C> {
     }
 }
 
+/// A ready pool of ours as an engine's: what is lent by it is given back to it (`pool` among the options of SQLAlchemy's
+/// `create_engine`). Its limits, its waiters and its ping are those of the pool; the engine's own settings of that kind have
+/// nothing to do.
+impl<C: Send + 'static> Lender<C> for Pool<C> {
+    fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError> {
+        Ok(Raw::lent(self.checkout_within(within.unwrap_or(Duration::MAX))?))
+    }
+
+    fn survives_a_fork(&self) -> bool {
+        true
+    }
+}
+
+impl<C: Send + 'static> Loan<C> for Checkout<C> {
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        Some(self.info_mut())
+    }
+
+    fn condemn(&mut self) {
+        self.soft_invalidate("invalidated by the engine that had borrowed it");
+    }
+}
+
 /// Marks a connection of a foreign pool that was prepared for this engine.
 struct PreparedFor(usize);
 
@@ -147,7 +177,7 @@ pub(super) struct Lending<C> {
 
 impl<C: 'static> Connector<C> for Lending<C> {
     fn connect(&self, request: &Connecting) -> Result<Raw<C>, BoxError> {
-        if self.forks != process::forks() {
+        if self.forks != process::forks() && !self.lender.survives_a_fork() {
             return Err(
                 "a foreign pool cannot lend connections in a forked child: those that it has are the parent's, and the \
                  threads that would make others are not here; build another pool and another engine in the child"
