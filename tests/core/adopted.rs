@@ -128,7 +128,9 @@ fn what_is_retired_here_is_closed_there() -> aludel::Result<()> {
         .pool_timeout(Duration::from_secs(30))
         .build()?;
     let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;
-    held.iter_mut().for_each(|raw| mark(raw));
+    for raw in &mut held {
+        mark(raw);
+    }
     drop(held);
     assert!(engine.pool().retire(0, "the server was restarted, say"));
     let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;
