@@ -292,12 +292,12 @@ impl<C: Send + 'static> Era<C> {
 
     /// An idle connection that is near at hand.
     #[inline]
-    pub(super) fn take_at_hand(&self, who: Who) -> Option<Box<Record<C>>> {
+    pub(super) fn take_at_hand(&self, who: &Who) -> Option<Box<Record<C>>> {
         self.home(who.thread).take(who)
     }
 
     /// An idle connection, or a permit, or the last place in the queue of those who wait.
-    pub(super) fn take(&self, who: Who, shared: &Arc<Shared<C>>) -> Taken<C> {
+    pub(super) fn take(&self, who: &Who, shared: &Arc<Shared<C>>) -> Taken<C> {
         match self.home(who.thread).take(who) {
             Some(record) => Taken::Record(record),
             None => self.take_elsewhere(who, shared),
@@ -305,7 +305,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     #[cold]
-    fn take_elsewhere(&self, who: Who, shared: &Arc<Shared<C>>) -> Taken<C> {
+    fn take_elsewhere(&self, who: &Who, shared: &Arc<Shared<C>>) -> Taken<C> {
         if self.shards.len() > 1
             && let Some(record) = self.look(who)
         {
@@ -335,13 +335,13 @@ impl<C: Send + 'static> Era<C> {
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             return Taken::Record(record);
         }
-        let waiter = Arc::new(Waiter::new(who, shared.clock.now()));
+        let waiter = Arc::new(Waiter::new(*who, shared.clock.now()));
         ledger.waiters.push_back(Arc::clone(&waiter));
         Taken::Wait(waiter)
     }
 
     /// Whatever idle connection there is.
-    fn look(&self, who: Who) -> Option<Box<Record<C>>> {
+    fn look(&self, who: &Who) -> Option<Box<Record<C>>> {
         self.shards.iter().find_map(|shard| shard.take(who))
     }
 
@@ -351,7 +351,7 @@ impl<C: Send + 'static> Era<C> {
         if let Some(grant) = waiter.take() {
             return Some(grant);
         }
-        let record = self.look(waiter.who)?;
+        let record = self.look(&waiter.who)?;
         ledger.leave(waiter);
         self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
         Some(Grant::Record(record))
@@ -427,7 +427,7 @@ impl<C: Send + 'static> Era<C> {
             since: shared.clock.ticks_now(),
             ..waiter.who
         };
-        slot.hold_for(who, waiter.thread());
+        slot.hold_for(&who, waiter.thread());
         waiter.hand(grant);
     }
 
@@ -453,7 +453,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     /// A permit for the maintenance thread, if there is room and nobody waits.
-    pub(super) fn open_ahead(&self, who: Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
+    pub(super) fn open_ahead(&self, who: &Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
         let mut ledger = lock(&self.ledger);
         if !ledger.waiters.is_empty() || ledger.used() >= shared.limit {
             return None;
@@ -499,7 +499,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     /// Takes idle connections out to look at them, as a borrower would.
-    pub(super) fn borrow(&self, wanted: &mut dyn FnMut(&Idle<C>) -> bool, who: Who) -> Vec<Box<Record<C>>> {
+    pub(super) fn borrow(&self, wanted: &mut dyn FnMut(&Idle<C>) -> bool, who: &Who) -> Vec<Box<Record<C>>> {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shelf = shard.lock();
@@ -566,7 +566,7 @@ impl<C: Send + 'static> Shard<C> {
     }
 
     #[inline]
-    fn take(&self, who: Who) -> Option<Box<Record<C>>> {
+    fn take(&self, who: &Who) -> Option<Box<Record<C>>> {
         let record = {
             let mut shelf = self.lock();
             let Idle(record) = shelf.take(Asker { thread: who.thread })?;
