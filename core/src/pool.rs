@@ -38,7 +38,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-pub use self::adopted::{Adopted, Lender};
+pub(crate) use self::adopted::of_failed_connect;
+pub use self::adopted::{Adopted, Exhausted, Lender};
 pub use self::checkout::Checkout;
 pub use self::connector::{BoxError, CheckoutInfo, Connecting, Connector, Managed, PingVerdict, Refuse};
 pub use self::error::{Holder, PoolError};
@@ -147,8 +148,11 @@ impl<C: Send + 'static> Pool<C> {
             Choice::Queue => (Pattern::Line(options.clone()), connector),
             Choice::Other(kind) => (Pattern::Other(kind), connector),
             Choice::Lender(lender) => {
-                let inner = connector;
-                (Pattern::Other(Box::new(Lent)), Arc::new(Lending { lender, inner }) as _)
+                let (inner, forks) = (connector, process::forks());
+                (
+                    Pattern::Other(Box::new(Lent)),
+                    Arc::new(Lending { lender, inner, forks }) as _,
+                )
             }
         };
         process::count_forks();

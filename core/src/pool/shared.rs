@@ -204,6 +204,7 @@ impl<C: Send + 'static> Shared<C> {
         while !era.is_current() {
             let mut left = None;
             era = era.next.get_or_init(|| {
+                Clock::after_a_fork(process::forks());
                 left = Some(era.idle_without_waiting());
                 let pattern = lock(&self.pattern);
                 Box::new(Era::new(era.number + 1, process::forks(), self.shards, &pattern))

@@ -2,7 +2,9 @@
 
 mod bounded;
 mod concurrent;
+mod events;
 mod faults;
+mod kinds;
 mod lifecycle;
 mod maintenance;
 
@@ -35,6 +37,8 @@ struct Db {
     made: AtomicU64,
     /// Calls may take long.
     remote: AtomicBool,
+    /// It dies with its connection.
+    in_memory: AtomicBool,
     /// On which threads connections were made and tested.
     threads: Arc<Mutex<Vec<(String, thread::ThreadId)>>>,
     open: AtomicI64,
@@ -136,6 +140,10 @@ impl Connector<Conn> for Fake {
         self.0.plain("reset")
     }
 
+    fn is_only_copy(&self) -> bool {
+        self.0.in_memory.load(Ordering::SeqCst)
+    }
+
     fn may_block(&self) -> bool {
         self.0.remote.load(Ordering::SeqCst)
     }
@@ -155,12 +163,20 @@ struct Bench {
 
 impl Bench {
     fn new(options: PoolOptions) -> Self {
-        let (db, events) = (Arc::new(Db::default()), Arc::new(Mutex::new(Vec::new())));
+        Self::of(Queue, options)
+    }
+
+    fn of(kind: impl Into<AnyKind<Conn>>, options: PoolOptions) -> Self {
+        Self::on(Db::default(), kind, options)
+    }
+
+    fn on(db: Db, kind: impl Into<AnyKind<Conn>>, options: PoolOptions) -> Self {
+        let (db, events) = (Arc::new(db), Arc::new(Mutex::new(Vec::new())));
         let (clock, test) = Clock::test();
         let heard = Arc::clone(&events);
         let listener = move |event: &Event<'_>| lock(&heard).push(format!("{event:?}"));
         let listeners = Listeners::new(vec![Box::new(listener)]);
-        let pool = Pool::new(Fake(Arc::clone(&db)), options, clock, listeners);
+        let pool = Pool::of_kind(kind, Fake(Arc::clone(&db)), options, clock, listeners);
         Self {
             pool,
             db,
