@@ -258,7 +258,7 @@ impl<C: Send + 'static> Pool<C> {
         };
         if shared.plain && shared.listeners.is_empty() {
             let era = shared.era();
-            if let Some(record) = era.take_at_hand(who) {
+            if let Some(record) = era.take_at_hand(&who) {
                 if record.generation >= era.generation() {
                     return Ok(Checkout::new(record));
                 }

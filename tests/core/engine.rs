@@ -109,3 +109,26 @@ fn a_ready_pool_is_shared_by_two_engines() -> aludel::Result<()> {
     second.pool().assert_invariants();
     Ok(())
 }
+
+#[test]
+fn options_that_a_kind_of_pool_has_no_use_for_are_refused_by_name() {
+    let builder = || Engine::<SqliteConnection>::builder("sqlite://bank.db").pool(pool::Assertion);
+    let refused = [
+        ("pool_size", builder().pool_size(3).build()),
+        ("max_overflow", builder().max_overflow(0).build()),
+        ("unlimited_overflow", builder().unlimited_overflow().build()),
+        ("pool_use_lifo", builder().pool_use_lifo(true).build()),
+        ("pool_min_idle", builder().pool_min_idle(1).build()),
+    ];
+    for (option, built) in refused {
+        let error = built.expect_err(option).to_string();
+        assert!(
+            error.contains(&format!("`{option}` has no meaning for the kind AssertionPool")) && error.contains("pool::Queue"),
+            "{error}"
+        );
+    }
+    assert!(
+        builder().pool_use_lifo(false).pool_min_idle(0).build().is_ok(),
+        "the defaults may be said"
+    );
+}

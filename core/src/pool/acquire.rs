@@ -65,7 +65,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     /// Makes what was found fit to be handed out, or finds something.
     pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
-        let taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
+        let taken = found.map_or_else(|| self.shared.era().take(&who, self.shared), Taken::Record);
         let mut held = match taken {
             Taken::Record(record) => Held::of_record(record),
             other => self.take_slowly(other)?,
