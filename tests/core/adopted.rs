@@ -64,6 +64,9 @@ fn engine_and_r2d2_share_the_connections() -> aludel::Result<()> {
             .batch_execute("SELECT * FROM t")
             .is_ok()
     );
+    let raw = engine.raw_connection()?;
+    assert_eq!((raw.id(), engine.pool().holders()[0].connection), (1, Some(1)), "known again");
+    drop(raw);
     engine.pool().assert_invariants();
     Ok(())
 }
