@@ -121,8 +121,8 @@ fn a_pre_ping_is_one_round_trip_and_idle_for_spares_a_busy_pool_even_that() -> a
         drop(engine.pool().checkout()?); // made, and not pinged
         let mut raw = engine.pool().checkout()?; // pinged: whatever that needs is prepared
         let look = |raw: &mut MysqlConnection| (status(raw, "Questions"), status(raw, "Com_stmt_prepare"));
-        let first = look(&mut *raw);
-        let own = look(&mut *raw).0 - first.0;
+        let first = look(&mut raw);
+        let own = look(&mut raw).0 - first.0;
         drop(raw);
         for _ in 0..10 {
             drop(engine.pool().checkout()?);
@@ -134,7 +134,7 @@ fn a_pre_ping_is_one_round_trip_and_idle_for_spares_a_busy_pool_even_that() -> a
     assert_eq!(never, 0);
     assert_eq!(questions(PrePing::Always)?, (11, prepared_for_looks));
     assert_eq!(
-        questions(PrePing::IdleFor(std::time::Duration::from_secs(600)))?,
+        questions(PrePing::IdleFor(std::time::Duration::from_mins(10)))?,
         (0, prepared_for_looks)
     );
     Ok(())
