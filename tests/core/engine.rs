@@ -123,7 +123,8 @@ fn options_that_a_kind_of_pool_has_no_use_for_are_refused_by_name() {
     for (option, built) in refused {
         let error = built.expect_err(option).to_string();
         assert!(
-            error.contains(&format!("`{option}` has no meaning for the kind AssertionPool")) && error.contains("pool::Queue"),
+            error.contains(&format!("`{option}` has no meaning for the kind AssertionPool"))
+                && error.contains("pool::Queue"),
             "{error}"
         );
     }
