@@ -65,7 +65,11 @@ fn engine_and_r2d2_share_the_connections() -> aludel::Result<()> {
             .is_ok()
     );
     let raw = engine.raw_connection()?;
-    assert_eq!((raw.id(), engine.pool().holders()[0].connection), (1, Some(1)), "known again");
+    assert_eq!(
+        (raw.id(), engine.pool().holders()[0].connection),
+        (1, Some(1)),
+        "known again"
+    );
     drop(raw);
     engine.pool().assert_invariants();
     Ok(())
