@@ -50,11 +50,11 @@ pub use self::status::Status;
 
 use self::acquire::Acquire;
 use self::adopted::{Lending, Lent};
-use self::held::Held;
+use self::held::close_all;
 use self::kind::Choice;
 use self::maintenance::Bell;
 use self::record::{Record, Who};
-use self::shared::{Pattern, Shared};
+use self::shared::{OVER, Pattern, Shared};
 pub(crate) use self::who::acting_thread;
 use self::who::{Place, thread_number};
 use crate::clock::Clock;
@@ -323,9 +323,7 @@ impl<C: Send + 'static> Pool<C> {
     pub fn dispose(&self) {
         let (generation, idle) = self.shared().era().clear(|current| current + 1);
         self.shared().emit(&Event::Dispose { generation });
-        for record in idle {
-            drop(Held::of_record(record));
-        }
+        close_all(idle);
     }
 
     /// Lets go of every connection without closing it, and starts empty (`dispose(close=False)` in SQLAlchemy): what is
@@ -349,9 +347,9 @@ impl<C: Send + 'static> Pool<C> {
     pub fn abandon(&self) {
         let era = self.shared().era();
         era.end();
-        era.forget_idle();
-        // Begins the next one.
+        // Begins the next one, to which those who wait are sent.
         let _ = self.shared().era();
+        era.leave_alone();
     }
 
     /// The generation of connections that are made now; the first is 0.
@@ -499,10 +497,8 @@ impl<C: Send + 'static> Drop for Handle<C> {
     fn drop(&mut self) {
         self.bell.ring();
         // From now on whatever comes back is of an older generation, and closed.
-        let (_, idle) = self.shared.era().clear(|_| Generation::MAX);
-        for record in idle {
-            drop(Held::of_record(record));
-        }
+        let (_, idle) = self.shared.era().clear(|_| OVER);
+        close_all(idle);
     }
 }
 

@@ -6,9 +6,9 @@ use super::Holder;
 use super::bounded::{Bounded, bounded};
 use super::connector::{BoxError, CheckoutInfo, PingVerdict, Refuse};
 use super::error::PoolError;
-use super::held::{Held, Made, What, dial};
+use super::held::{Held, Made, What, close_all, dial};
 use super::kind::Rule;
-use super::options::{Limit, PrePing};
+use super::options::{DEFAULT_POOL_TIMEOUT, Limit, PrePing};
 use super::record::{Permit, Record, RecordState, Who};
 use super::shared::{Shared, Taken};
 use super::waiter::{Grant, Waiter, Woken};
@@ -64,7 +64,17 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     /// Makes what was found fit to be handed out, or finds something.
     pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
-        let taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
+        let mut taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
+        loop {
+            if let Some(record) = self.with(taken)? {
+                return Ok(record);
+            }
+            // Its era has ended meanwhile.
+            taken = self.shared.era().take(who, self.shared);
+        }
+    }
+
+    fn with(&mut self, taken: Taken<C>) -> Result<Option<Box<Record<C>>>, PoolError> {
         let mut held = match taken {
             Taken::Record(record) => Held::of_record(record),
             other => self.take_slowly(other)?,
@@ -73,16 +83,19 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         if self.shared.hooked {
             self.ask_hook(&mut held)?;
         }
+        if held.record().is_none() {
+            return Ok(None);
+        }
         if !self.shared.listeners.is_empty() {
             self.shared.emit(&Event::Checkout {
                 connection: held.id(),
                 waited: self.waited,
             });
         }
-        match held.take() {
-            What::Record(record) => Ok(record),
-            What::Permit(_) | What::Nothing => unreachable!("it was connected, or the checkout has failed"),
-        }
+        Ok(match held.take() {
+            What::Record(record) => Some(record),
+            What::Permit(_) | What::Nothing => None,
+        })
     }
 
     #[cold]
@@ -90,9 +103,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         match taken {
             Taken::Record(record) => Ok(Held::of_record(record)),
             Taken::Permit(permit) => {
-                for record in self.shared.era().orphans() {
-                    drop(Held::of_record(record));
-                }
+                close_all(self.shared.era().orphans());
                 Ok(Held::of_permit(permit))
             }
             Taken::Wait(waiter) => self.wait(waiter),
@@ -107,9 +118,9 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     /// How long connecting and testing may take. Zero is for those who will not wait for other borrowers; to connect takes
     /// time all the same.
     fn patience(&self) -> Duration {
-        match self.timeout {
-            Duration::ZERO => self.shared.options.pool_timeout,
-            some => some,
+        match (self.timeout, self.shared.options.pool_timeout) {
+            (Duration::ZERO, Duration::ZERO) => DEFAULT_POOL_TIMEOUT,
+            (Duration::ZERO, some) | (some, _) => some,
         }
     }
 
@@ -136,9 +147,14 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         }
         .wait(clock, deadline);
         self.waited = clock.now().saturating_duration_since(started);
+        if self.timeout.is_zero() {
+            // That was for the wait.
+            self.deadline = Deadline::Unread;
+        }
         match grant {
-            Ok(Grant::Record(record)) => Ok(Held::of_record(record)),
-            Ok(Grant::Permit(permit)) => Ok(Held::of_permit(permit)),
+            Ok(Some(Grant::Record(record))) => Ok(Held::of_record(record)),
+            Ok(Some(Grant::Permit(permit))) => Ok(Held::of_permit(permit)),
+            Ok(None) => Ok(Held::of_nothing()),
             Err(holders) => {
                 self.shared.emit(&Event::PoolTimeout { waited: self.waited });
                 let number = |limit| match limit {
@@ -149,7 +165,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
                 Err(PoolError::Timeout {
                     kind: self.shared.name,
                     size: number(options.pool_size).min(self.shared.limit),
-                    overflow: number(options.max_overflow).min(self.shared.limit - 1),
+                    overflow: number(options.max_overflow).min(self.shared.limit.saturating_sub(1)),
                     timeout: self.timeout,
                     waited: self.waited,
                     holders,
@@ -280,8 +296,14 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             return Err(PoolError::InMemoryDatabaseLost { reason });
         }
         let (permit, made) = self.make(permit)?;
-        held.connected(permit, made);
-        Ok(())
+        if !held.connected(permit, made) {
+            return Ok(());
+        }
+        // A loan that was here before is as old, and perhaps as dead, as it was.
+        self.fresh = false;
+        let generation = self.shared.era().generation();
+        let retired = held.record().is_some_and(|record| record.generation < generation);
+        self.examine(held, retired)
     }
 
     /// Makes a connection, for as long as the caller has time.
@@ -333,15 +355,16 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     fn ask_hook(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
         for replaced in 0..=REPLACEMENTS {
-            let told = match held.record() {
-                Some(record) => self.info(record),
-                None => break,
-            };
             let Some(record) = held.record() else { break };
+            let told = self.info(record);
             match self.shared.connector.on_checkout(&mut record.raw, &told) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => self.refused(held, refusal, replaced)?,
             }
+        }
+        if held.permit().is_none() {
+            // Of an era that has ended meanwhile.
+            return Ok(());
         }
         Err(PoolError::RefusedAgain { replaced: REPLACEMENTS })
     }
@@ -442,21 +465,26 @@ pub(super) struct Waiting<'a, C: Send + 'static> {
 }
 
 impl<C: Send + 'static> Waiting<'_, C> {
-    /// What was granted, or who holds the connections.
-    fn wait(mut self, clock: &Clock, deadline: Option<Instant>) -> Result<Grant<C>, Vec<Holder>> {
+    /// What was granted, or who holds the connections; nothing if the queue is one of an era that has ended.
+    fn wait(mut self, clock: &Clock, deadline: Option<Instant>) -> Result<Option<Grant<C>>, Vec<Holder>> {
         while let Some(waiter) = &self.waiter {
             let granted = match waiter.wait(clock, deadline) {
                 Woken::Granted(grant) => Some(grant),
+                Woken::Look if waiter.era != self.shared.era().number => {
+                    let grant = waiter.take();
+                    self.waiter = None;
+                    return Ok(grant);
+                }
                 Woken::Look => self.shared.era().look_again(waiter),
                 Woken::TimedOut => break,
             };
             if let Some(grant) = granted {
                 self.waiter = None;
-                return Ok(grant);
+                return Ok(Some(grant));
             }
         }
         // A grant may have come just now: then it is used.
-        self.leave().ok_or_else(|| self.shared.holders())
+        self.leave().map(Some).ok_or_else(|| self.shared.holders())
     }
 
     /// Leaves the queue; answers the grant that came first, if one did.

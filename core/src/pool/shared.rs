@@ -37,6 +37,9 @@ pub(super) const PATIENCE: Duration = Duration::from_micros(500);
 /// and a caller that finds nothing has to look through all of them. (Explorers have few threads, and can do with two.)
 const SHARDS: usize = if EXPLORED { 2 } else { 8 };
 
+/// The last generation of every pool: from then on whatever comes back is closed.
+pub(super) const OVER: Generation = Generation::MAX;
+
 #[expect(clippy::struct_excessive_bools, reason = "what the options come to, worked out once")]
 pub(super) struct Shared<C: Send + 'static> {
     pub(super) connector: Arc<dyn Connector<C>>,
@@ -277,6 +280,13 @@ impl<C: Send + 'static> Era<C> {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Whether connections of this generation are no longer kept.
+    #[inline]
+    fn is_stale(&self, generation: Generation) -> bool {
+        let present = self.generation();
+        generation < present || present == OVER
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -335,8 +345,12 @@ impl<C: Send + 'static> Era<C> {
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             return Taken::Record(record);
         }
-        let waiter = Arc::new(Waiter::new(who, shared.clock.now()));
+        let waiter = Arc::new(Waiter::new(who, self.number, shared.clock.now()));
         ledger.waiters.push_back(Arc::clone(&waiter));
+        if !self.is_current() {
+            // Whoever has ended it may have sent the others on already.
+            waiter.tell();
+        }
         Taken::Wait(waiter)
     }
 
@@ -389,7 +403,8 @@ impl<C: Send + 'static> Era<C> {
         // did so before we look; who has not will find what we store.
         if era.waiting.load(Ordering::Relaxed) > 0
             || era.used.load(Ordering::Relaxed) > shared.keep
-            || record.generation < era.generation()
+            || era.is_stale(record.generation)
+            || era.number != record.permit.slot.era
         {
             return Err(record);
         }
@@ -400,7 +415,7 @@ impl<C: Send + 'static> Era<C> {
     #[cold]
     pub(super) fn put(&self, record: Box<Record<C>>, thread: u64, shared: &Shared<C>) -> Put<C> {
         let mut ledger = lock(&self.ledger);
-        if record.generation < self.generation() && !shared.precious {
+        if self.is_stale(record.generation) && !(shared.precious && self.generation() != OVER) {
             return Put::Close(record);
         }
         // Above `keep` nothing is stored, not even for those who wait: they may give up, and then it would stay.
@@ -455,7 +470,7 @@ impl<C: Send + 'static> Era<C> {
     /// A permit for the maintenance thread, if there is room and nobody waits.
     pub(super) fn open_ahead(&self, who: Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
         let mut ledger = lock(&self.ledger);
-        if !ledger.waiters.is_empty() || ledger.used() >= shared.limit {
+        if !ledger.waiters.is_empty() || ledger.used() >= shared.limit || self.generation() == OVER {
             return None;
         }
         let slot = ledger.open();
@@ -471,7 +486,7 @@ impl<C: Send + 'static> Era<C> {
     pub(super) fn retire(&self, older: Generation) -> Option<Generation> {
         let _ledger = lock(&self.ledger);
         let generation = self.generation();
-        if older < generation {
+        if older < generation || generation == OVER {
             return None;
         }
         self.generation.store(generation + 1, Ordering::Release);
@@ -551,10 +566,21 @@ impl<C: Send + 'static> Era<C> {
         look(&ledger, &idle)
     }
 
-    /// Leaves everything that is idle alone, for ever.
-    pub(super) fn forget_idle(&self) {
+    /// Leaves everything that is idle alone, for ever, and sends those who wait to the next era. A lock that is held may
+    /// have been copied by a fork: what is behind it is out of reach anyway.
+    pub(super) fn leave_alone(&self) {
         for shard in &self.shards {
-            std::mem::forget(shard.lock().kind().remove(&mut |_| true));
+            if let Ok(mut shelf) = shard.0.try_lock() {
+                std::mem::forget(shelf.kind().remove(&mut |_| true));
+            }
+        }
+        let waiting: Vec<_> = match self.ledger.try_lock() {
+            Ok(ledger) => ledger.waiters.iter().cloned().collect(),
+            Err(_) => Vec::new(),
+        };
+        for waiter in waiting {
+            waiter.tell();
+            waiter.wake();
         }
     }
 }

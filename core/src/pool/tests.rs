@@ -1,10 +1,13 @@
 //! The pool against a database that does as it is told. Names are those of SQLAlchemy's `test_pool.py` where one fits.
 
+mod abandoned;
 mod bounded;
+mod closing;
 mod concurrent;
 mod faults;
 mod lifecycle;
 mod maintenance;
+mod only_copy;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -35,6 +38,8 @@ struct Db {
     made: AtomicU64,
     /// Calls may take long.
     remote: AtomicBool,
+    /// A connection takes its database with it.
+    only_copy: AtomicBool,
     /// On which threads connections were made and tested.
     threads: Arc<Mutex<Vec<(String, thread::ThreadId)>>>,
     open: AtomicI64,
@@ -140,6 +145,10 @@ impl Connector<Conn> for Fake {
         self.0.remote.load(Ordering::SeqCst)
     }
 
+    fn is_only_copy(&self) -> bool {
+        self.0.only_copy.load(Ordering::SeqCst)
+    }
+
     fn on_checkout(&self, _: &mut Conn, _: &CheckoutInfo) -> Result<(), Refuse> {
         self.0.act("hook")
     }
@@ -175,6 +184,15 @@ impl Bench {
             max_overflow: max_overflow.into(),
             ..PoolOptions::default()
         })
+    }
+
+    /// The same with a pool of another kind, whose connections may be databases in memory.
+    fn of(kind: impl Into<AnyKind<Conn>>, only_copy: bool, options: PoolOptions) -> Self {
+        let mut bench = Self::new(options.clone());
+        bench.db.only_copy.store(only_copy, Ordering::SeqCst);
+        let (clock, listeners) = (bench.clock.clock(), bench.pool.shared().listeners.clone());
+        bench.pool = Pool::of_kind(kind, Fake(Arc::clone(&bench.db)), options, clock, listeners);
+        bench
     }
 
     #[track_caller]
