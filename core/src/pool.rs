@@ -147,8 +147,8 @@ impl<C: Send + 'static> Pool<C> {
             Choice::Queue => (Pattern::Line(options.clone()), connector),
             Choice::Other(kind) => (Pattern::Other(kind), connector),
             Choice::Lender(lender) => {
-                let inner = connector;
-                (Pattern::Other(Box::new(Lent)), Arc::new(Lending { lender, inner }) as _)
+                let lending = Lending::new(lender, connector);
+                (Pattern::Other(Box::new(Lent)), Arc::new(lending) as _)
             }
         };
         process::count_forks();

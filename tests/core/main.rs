@@ -1,5 +1,6 @@
 //! The engine's parts as a user meets them: no server, no session.
 
+mod adopted;
 mod config;
 mod connecting;
 mod engine;

@@ -33,7 +33,7 @@ pub(super) struct Made<C> {
 /// What an adopted pool keeps with a connection of its own, so that it is known again.
 #[derive(Clone, Copy)]
 struct Tag {
-    pool: usize,
+    pool: u64,
     id: u64,
     generation: u64,
     connected_at: Ticks,
@@ -460,7 +460,7 @@ fn remember<C: Send + 'static>(
     generation: &mut u64,
     connected_at: &mut Ticks,
 ) -> (u64, bool) {
-    let pool = Arc::as_ptr(shared).addr();
+    let pool = shared.number;
     let Some(extensions) = raw.loan().and_then(|loan| loan.extensions()) else {
         return (new, false);
     };

@@ -13,6 +13,7 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::adopted::number_of_its_own;
 use super::connector::Connector;
 use super::held::shielded;
 use super::kind::{Asker, Idle, Kind, Line, Rule};
@@ -66,6 +67,8 @@ pub(super) struct Shared<C: Send + 'static> {
     pub(super) may_block: bool,
     /// Whether an option asks for the maintenance thread.
     pub(super) kept_up: bool,
+    /// By which it knows loans again.
+    pub(super) number: u64,
     first: Era<C>,
 }
 
@@ -182,6 +185,7 @@ impl<C: Send + 'static> Shared<C> {
                 || options.max_lifetime.is_some()
                 || options.keepalive.is_some()
                 || options.leak_detection_threshold.is_some(),
+            number: number_of_its_own(),
             first: Era::new(0, process::forks(), shards, &pattern),
             pattern: Mutex::new(pattern),
             connector,
