@@ -5,6 +5,7 @@ mod autocommit;
 mod default_level;
 mod design;
 mod endings;
+mod in_memory;
 mod isolation;
 mod logging;
 mod mock;
