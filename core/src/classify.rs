@@ -367,6 +367,11 @@ pub fn classify_connect(flavour: Flavour, error: &ConnectionError) -> Verdict {
     }
 }
 
+/// What it means that a server has not answered the pool in time: this host cannot serve now.
+pub(crate) fn unresponsive() -> Verdict {
+    rule::UNRESPONSIVE.verdict()
+}
+
 /// Decides what an error is whose connection is not known: it was converted with `?`, far from any session.
 ///
 /// The tables of all flavours are asked in turn. Good enough for predicates such as "is it worth another try"; nothing

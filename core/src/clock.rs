@@ -127,6 +127,11 @@ impl Clock {
         }
     }
 
+    /// Says that this process has so many forks behind it, of which the last one may be news.
+    pub(crate) fn after_a_fork(forks: u64) {
+        coarse::after_a_fork(forks);
+    }
+
     /// Whether it is a test's.
     pub(crate) fn is_test(&self) -> bool {
         matches!(self.0, Source::Test(_))
@@ -299,6 +304,14 @@ mod coarse {
 
     pub(super) fn at(ticks: Ticks) -> Instant {
         base() + Duration::from_nanos(ticks.0)
+    }
+
+    /// In a forked child the thread is gone, and with it the time: the next reader starts another.
+    pub(super) fn after_a_fork(forks: u64) {
+        static KNOWN: AtomicU64 = AtomicU64::new(0);
+        if KNOWN.swap(forks, Ordering::Relaxed) != forks {
+            NANOS.store(0, Ordering::Relaxed);
+        }
     }
 
     /// Lets the next reader start a thread where the old one is gone.

@@ -5,14 +5,16 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::classify::Flavour;
+use diesel::ConnectionError;
+
+use crate::classify::{Flavour, classify_connect};
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect};
 use crate::error::{Error, Result};
 use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
 use crate::log::{Echo, Log, PoolMetrics};
-use crate::pool::{Checkout, Pool, PoolError};
+use crate::pool::{Checkout, Pool, PoolError, of_failed_connect};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -148,7 +150,7 @@ impl<C: Dialect> Engine<C> {
         );
         let _inside = span.enter();
         let timeout = self.0.pool.options().pool_timeout;
-        let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool)?;
+        let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool::<C>)?;
         span.record("db.client.connection.id", checkout.id());
         Ok(checkout)
     }
@@ -171,6 +173,27 @@ impl<C: Dialect> Engine<C> {
     /// ```
     pub fn dispose(&self) {
         self.0.pool.dispose();
+        self.emit(&Event::EngineDisposed);
+    }
+
+    /// Lets go of every connection without closing it (`dispose(close=False)` in SQLAlchemy): for a forked child, to which
+    /// the connections of its parent do not belong. A child finds out by itself, at its first use of the engine; see
+    /// [`Pool::abandon`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// drop(engine.raw_connection()?);
+    /// engine.abandon();
+    /// assert_eq!((engine.pool().checkedin(), engine.pool().closed()), (0, 0));
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn abandon(&self) {
+        self.0.pool.abandon();
         self.emit(&Event::EngineDisposed);
     }
 
@@ -319,12 +342,24 @@ impl<C: Dialect> Engine<C> {
     }
 }
 
-/// A pool's error is ours already when our own connector made it.
-fn from_pool(error: PoolError) -> Error {
+/// A pool's error is ours already when our own connector made it. What a foreign pool has heard from a driver is classified
+/// here.
+fn from_pool<C: Dialect>(error: PoolError) -> Error {
     match error {
         PoolError::Connect(source) => match source.downcast::<Error>() {
             Ok(ours) => *ours,
-            Err(source) => Error::from(PoolError::Connect(source)),
+            // That of a pool of ours that lends to this one.
+            Err(source) if source.is::<PoolError>() => match source.downcast::<PoolError>() {
+                Ok(lenders) => from_pool::<C>(*lenders),
+                Err(source) => Error::from(PoolError::Connect(source)),
+            },
+            Err(source) => match of_failed_connect(&source) {
+                Some(said) => {
+                    let verdict = classify_connect(C::FLAVOUR, &ConnectionError::BadConnection(said));
+                    Error::connect(source, verdict)
+                }
+                None => Error::from(PoolError::Connect(source)),
+            },
         },
         other => Error::from(other),
     }

@@ -339,14 +339,14 @@ impl Error {
         match &self.0.cause {
             Cause::Configuration(_) | Cause::Url(_) => ErrorKind::Configuration,
             Cause::Pool(PoolError::Timeout { .. }) => ErrorKind::PoolTimeout,
-            Cause::Connect(_) | Cause::Pool(_) => ErrorKind::Connect,
             Cause::Statement(DieselError::NotFound) => ErrorKind::NotFound,
             Cause::Statement(_) => ErrorKind::Statement,
             Cause::Commit(_) => ErrorKind::Commit,
             Cause::CommitUnknown(_) => ErrorKind::CommitUnknown,
             Cause::Doomed(_) => ErrorKind::Doomed,
             Cause::TransactionAlreadyOpen { .. } => ErrorKind::TransactionAlreadyOpen,
-            Cause::Misuse(_) => ErrorKind::Misuse,
+            Cause::Misuse(_) | Cause::Pool(PoolError::AlreadyCheckedOut { .. }) => ErrorKind::Misuse,
+            Cause::Connect(_) | Cause::Pool(_) => ErrorKind::Connect,
             Cause::Object { kind, .. } => *kind,
             Cause::Exit(_) => ErrorKind::Exit,
             Cause::Other(_) => ErrorKind::Other,
@@ -419,7 +419,8 @@ impl Error {
         matches!(self.0.cause, Cause::Doomed(_))
     }
 
-    /// No connection was free within `pool_timeout`.
+    /// No connection was free within `pool_timeout`: other borrowers had them all. (A server that did not answer in that
+    /// time is an error of kind [`Connect`](ErrorKind::Connect): a larger pool would be no help.)
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -609,7 +610,10 @@ impl From<Infallible> for Error {
 
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
-        Self::new(Cause::Pool(error)).with_outcome(Outcome::NotBegun)
+        let verdict = error.verdict();
+        let mut error = Self::new(Cause::Pool(error)).with_outcome(Outcome::NotBegun);
+        error.0.verdict = verdict;
+        error
     }
 }
 

@@ -28,6 +28,7 @@ mod control;
 mod engine;
 mod error;
 mod fault;
+mod forkable;
 mod mistakes;
 mod names;
 mod process;

@@ -149,6 +149,7 @@ impl Log {
     }
 
     /// Whether anybody might see an event of the pool.
+    #[inline]
     pub fn wants_events(&self) -> bool {
         self.echo_pool() != Echo::Off || self.echo() != Echo::Off || LevelFilter::current() >= Level::WARN
     }

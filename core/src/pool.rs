@@ -38,7 +38,8 @@ use std::fmt;
 use std::panic::Location;
 use std::time::Duration;
 
-pub use self::adopted::{Adopted, Lender};
+pub(crate) use self::adopted::of_failed_connect;
+pub use self::adopted::{Adopted, Exhausted, Lender};
 pub use self::checkout::Checkout;
 pub use self::connector::{BoxError, CheckoutInfo, Connecting, Connector, Managed, PingVerdict, Refuse};
 pub use self::error::{Holder, PoolError};
@@ -254,7 +255,7 @@ impl<C: Send + 'static> Pool<C> {
         };
         if shared.plain && shared.listeners.is_empty() {
             let era = shared.era();
-            if let Some(record) = era.take_at_hand(who) {
+            if let Some(record) = era.take_at_hand(&who) {
                 if record.generation >= era.generation() {
                     return Ok(Checkout::new(record));
                 }

@@ -19,7 +19,8 @@ static FORKS: AtomicU64 = AtomicU64::new(0);
 
 /// Has the forks of this process counted from now on.
 pub(crate) fn count_forks() {
-    #[cfg(unix)]
+    // Miri knows no forks.
+    #[cfg(all(unix, not(miri)))]
     {
         type Handler = Option<extern "C" fn()>;
         unsafe extern "C" {

@@ -26,6 +26,7 @@ mod characteristics;
 mod cursor;
 mod diesel_impl;
 mod instrumentation;
+mod loan;
 mod raw_sql;
 mod watch;
 
@@ -560,7 +561,9 @@ impl<C: Dialect> Connection<C> {
             }
         }
         let lost = self.transaction.first_write().or(also_unflushed).map(str::to_owned);
-        if let (Some(first_write), false) = (lost, self.transaction.is_test()) {
+        // In a forked child nothing is lost: the parent goes on with it.
+        let kept = self.transaction.is_test() || self.is_of_parent();
+        if let (Some(first_write), false) = (lost, kept) {
             self.engine.emit(&Event::DroppedUncommitted {
                 first_write: &first_write,
             });

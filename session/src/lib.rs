@@ -61,6 +61,9 @@ mod retry;
 mod session;
 mod transaction;
 
+#[doc = include_str!("features.md")]
+pub mod features {}
+
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 

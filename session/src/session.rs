@@ -368,6 +368,21 @@ impl<C: Dialect> Session<C> {
         self.connection.invalidate(reason);
     }
 
+    /// Has the raw connection closed when it is given back, and not before; see [`Connection::soft_invalidate`].
+    pub fn soft_invalidate(&mut self, reason: &str) {
+        self.connection.soft_invalidate(reason);
+    }
+
+    /// Takes the raw connection out of the pool until the end of the transaction, at which a session gives it back; see
+    /// [`Connection::detach`].
+    ///
+    /// # Errors
+    ///
+    /// As there.
+    pub fn detach(&mut self) -> Result<()> {
+        self.connection.detach()
+    }
+
     /// The number by which the server knows this connection; see [`Connection::backend_id`].
     ///
     /// # Errors

@@ -1,148 +1,204 @@
-//! A pool of r2d2's as an engine's: what the engine knows of a connection holds while r2d2 has it.
-#![cfg(feature = "sqlite")]
+//! An r2d2 pool that a program has already, as an engine's pool.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::error::Error as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aludel::clock::Clock;
-use aludel::event::Event;
-use aludel::pool::{Adopted, PrePing};
-use aludel::{Engine, EngineBuilder};
-
+use aludel::pool::{Adopted, PoolError};
+use aludel::prelude::*;
+use aludel::{EngineBuilder, ErrorKind};
+use aludel_tests::{EventLog, sqlite};
 use diesel::SqliteConnection;
-use diesel::prelude::*;
+use diesel::connection::SimpleConnection as _;
 use diesel::r2d2::{ConnectionManager, Pool};
 
 type Theirs = Pool<ConnectionManager<SqliteConnection>>;
 
-fn theirs(size: u32) -> Theirs {
-    // r2d2 tests nothing by itself, so whoever does is the engine.
-    let builder = Pool::builder()
-        .max_size(size)
-        .min_idle(Some(0))
-        .test_on_check_out(false);
-    builder.build(ConnectionManager::new(":memory:")).unwrap()
+const BRIEF: Duration = Duration::from_millis(50);
+
+/// An r2d2 pool of that size on a file, as somebody else has set it up.
+fn theirs(file: &sqlite::TempDatabase, size: u32) -> Theirs {
+    let manager = ConnectionManager::new(file.path().display().to_string());
+    let pool = Pool::builder().max_size(size).connection_timeout(BRIEF).build(manager);
+    pool.expect("the file can be made")
 }
 
-fn engine(theirs: &Theirs) -> EngineBuilder<SqliteConnection> {
-    Engine::builder("sqlite://:memory:").pool(Adopted(theirs.clone()))
+fn ours(file: &sqlite::TempDatabase, theirs: &Theirs, log: &EventLog) -> EngineBuilder<SqliteConnection> {
+    Engine::builder(file.url())
+        .pool(Adopted(theirs.clone()))
+        .pool_timeout(BRIEF)
+        .listen(log.listener())
 }
 
-/// Leaves something in the database of an engine's next connection, which is its own.
-fn mark(engine: &Engine<SqliteConnection>) {
-    let mut raw = engine.raw_connection().unwrap();
-    diesel::sql_query("CREATE TABLE mark (a INTEGER)")
-        .execute(&mut *raw)
-        .unwrap();
+/// A mark that goes with the connection.
+fn mark(connection: &mut SqliteConnection) {
+    connection
+        .batch_execute("CREATE TEMP TABLE mark (a)")
+        .expect("it has none yet");
 }
 
-fn is_marked(engine: &Engine<SqliteConnection>) -> bool {
-    let mut raw = engine.raw_connection().unwrap();
-    diesel::sql_query("SELECT * FROM mark").execute(&mut *raw).is_ok()
-}
-
-#[test]
-fn a_connection_is_known_again() {
-    let theirs = theirs(1);
-    let engine = engine(&theirs).build().unwrap();
-    mark(&engine);
-    assert!(is_marked(&engine));
-    assert_eq!(engine.raw_connection().unwrap().id(), 1);
+fn is_marked(connection: &mut SqliteConnection) -> bool {
+    connection.batch_execute("SELECT * FROM mark").is_ok()
 }
 
 #[test]
-fn a_retired_one_is_closed_by_r2d2_and_replaced() {
-    let theirs = theirs(1);
-    let engine = engine(&theirs).build().unwrap();
-    mark(&engine);
-    engine.pool().retire(0, "for a test");
-    assert!(!is_marked(&engine));
-    mark(&engine);
-    assert!(is_marked(&engine), "the new one is of the new generation");
+fn engine_and_r2d2_share_the_connections() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 1);
+    let engine = ours(&file, &theirs, &log).build()?;
+    mark(&mut theirs.get().expect("it is idle"));
+    let mut raw = engine.raw_connection()?;
+    assert!(is_marked(&mut raw), "the very same connection");
+    assert!(theirs.try_get().is_none(), "which nobody else has meanwhile");
+    assert_eq!((engine.pool().kind(), raw.id()), ("AdoptedPool", 1));
+    assert_eq!(engine.pool().holders()[0].connection, Some(1));
+    drop(raw);
+    assert!(is_marked(&mut theirs.get().expect("it is back")));
 
-    let held = engine.raw_connection().unwrap();
-    engine.dispose();
-    drop(held);
-    assert!(!is_marked(&engine), "closed when it came back");
+    engine.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a)")?))?;
+    assert!(
+        theirs
+            .get()
+            .expect("it is back")
+            .batch_execute("SELECT * FROM t")
+            .is_ok()
+    );
+    engine.pool().assert_invariants();
+    Ok(())
 }
 
 #[test]
-fn an_old_one_is_replaced() {
-    let (clock, time) = Clock::test();
-    let theirs = theirs(1);
-    let engine = engine(&theirs)
-        .pool_recycle(Duration::from_secs(60))
-        .clock(clock)
-        .build()
-        .unwrap();
-    mark(&engine);
-    time.advance(Duration::from_secs(59));
-    assert!(is_marked(&engine));
-    time.advance(Duration::from_secs(2));
-    assert!(!is_marked(&engine));
-}
-
-#[test]
-fn one_that_was_softly_invalidated_is_closed_by_r2d2() {
-    let theirs = theirs(1);
-    let engine = engine(&theirs).build().unwrap();
-    mark(&engine);
-    engine.raw_connection().unwrap().soft_invalidate("for a test");
-    assert!(!is_marked(&engine));
-}
-
-#[test]
-fn it_is_pinged_if_the_engine_is_told_to() {
-    let pings = Arc::new(AtomicUsize::new(0));
-    let heard = Arc::clone(&pings);
-    let theirs = theirs(1);
-    let engine = engine(&theirs)
-        .pool_pre_ping(PrePing::Always)
-        .listen(move |event| {
-            if let Event::Ping { .. } = event {
-                heard.fetch_add(1, Ordering::SeqCst);
-            }
-        })
-        .build()
-        .unwrap();
-    drop(engine.raw_connection().unwrap());
-    assert_eq!(pings.load(Ordering::SeqCst), 0, "a new one is not tested");
-    drop(engine.raw_connection().unwrap());
-    assert_eq!(pings.load(Ordering::SeqCst), 1);
-}
-
-/// The next engine may well lie where the last one lay.
-#[test]
-fn another_engine_prepares_it_anew() {
-    let theirs = theirs(1);
-    let prepared = Arc::new(Mutex::new(Vec::new()));
-    for number in 0..50 {
-        let told = Arc::clone(&prepared);
-        let engine = engine(&theirs)
-            .on_connect(move |_, _| {
-                told.lock().unwrap().push(number);
-                Ok(())
-            })
-            .build()
-            .unwrap();
-        drop(engine.raw_connection().unwrap());
-        drop(engine.raw_connection().unwrap());
-        assert_eq!(engine.pool().generation(), 0);
+fn a_connection_is_prepared_when_the_engine_first_sees_it() -> aludel::Result<()> {
+    let (file, log, prepared) = (sqlite::file(), EventLog::new(), Arc::new(AtomicU32::new(0)));
+    let theirs = theirs(&file, 1);
+    let count = Arc::clone(&prepared);
+    let builder = ours(&file, &theirs, &log).on_connect(move |_, _| {
+        count.fetch_add(1, Ordering::Relaxed);
+        Ok(())
+    });
+    let engine = builder.build()?;
+    for _ in 0..3 {
+        drop(engine.raw_connection()?);
+        drop(theirs.get().expect("they use it in between"));
     }
-    assert_eq!(*prepared.lock().unwrap(), (0..50).collect::<Vec<_>>());
+    assert_eq!(prepared.load(Ordering::Relaxed), 1);
+    let lines = log.take();
+    assert_eq!(lines.iter().filter(|line| *line == "connect").count(), 1, "{lines:?}");
+    assert_eq!(lines.iter().filter(|line| *line == "checkout").count(), 3, "{lines:?}");
+    assert!(!lines.contains(&"close".to_owned()), "none was closed: {lines:?}");
+    Ok(())
 }
 
 #[test]
-fn one_that_could_not_be_prepared_is_closed_by_r2d2() {
-    let theirs = theirs(1);
-    let spoilt = engine(&theirs)
-        .on_connect(|raw, _| {
-            diesel::sql_query("CREATE TABLE mark (a INTEGER)").execute(raw)?;
-            Err(aludel::Error::misuse("half-way"))
-        })
-        .build()
-        .unwrap();
-    assert!(spoilt.raw_connection().is_err());
-    assert!(!is_marked(&engine(&theirs).build().unwrap()));
+fn an_open_transaction_is_not_their_next_borrowers() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 1);
+    let engine = ours(&file, &theirs, &log).build()?;
+    engine.raw_connection()?.batch_execute("BEGIN; CREATE TABLE t (a)")?;
+    let mut next = theirs.get().expect("it is back");
+    next.batch_execute("BEGIN").expect("no transaction is open");
+    assert!(next.batch_execute("SELECT * FROM t").is_err(), "it was rolled back");
+    Ok(())
+}
+
+#[test]
+fn what_is_invalidated_here_is_closed_there() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 1);
+    let engine = ours(&file, &theirs, &log)
+        .pool_timeout(Duration::from_secs(30))
+        .build()?;
+    let mut raw = engine.raw_connection()?;
+    mark(&mut raw);
+    raw.invalidate("a test wants it so");
+    let mut next = engine.raw_connection()?;
+    assert!(!is_marked(&mut next), "another one");
+    assert_eq!(next.id(), 2);
+    drop(next);
+    engine.pool().assert_invariants();
+    Ok(())
+}
+
+#[test]
+fn what_is_retired_here_is_closed_there() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 3);
+    let engine = ours(&file, &theirs, &log)
+        .pool_timeout(Duration::from_secs(30))
+        .build()?;
+    let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;
+    held.iter_mut().for_each(|raw| mark(raw));
+    drop(held);
+    assert!(engine.pool().retire(0, "the server was restarted, say"));
+    let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;
+    assert!(!held.iter_mut().any(|raw| is_marked(raw)), "none of the old ones");
+    drop(held);
+    let recycled = log.take().iter().filter(|line| *line == "recycle (retired)").count();
+    assert_eq!(recycled, 3);
+    Ok(())
+}
+
+#[test]
+fn a_loan_is_pinged_if_the_engine_is_told_to() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 1);
+    let engine = ours(&file, &theirs, &log).pool_pre_ping(PrePing::Always).build()?;
+    drop(engine.raw_connection()?);
+    assert!(
+        !log.take().contains(&"ping".to_owned()),
+        "the engine has just prepared it"
+    );
+    drop(engine.raw_connection()?);
+    assert_eq!(log.take().iter().filter(|line| *line == "ping").count(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_timeout_of_theirs_is_one_of_ours() -> aludel::Result<()> {
+    let (file, log) = (sqlite::file(), EventLog::new());
+    let theirs = theirs(&file, 2);
+    let engine = ours(&file, &theirs, &log).build()?;
+    let (taken, _mine) = (theirs.get().expect("it is idle"), engine.raw_connection()?);
+    log.take();
+    let error = engine.raw_connection().expect_err("both are in use");
+    assert_eq!((error.kind(), error.is_pool_timeout()), (ErrorKind::PoolTimeout, true));
+    let Some(PoolError::Timeout {
+        size, holders, waited, ..
+    }) = error.source().and_then(|source| source.downcast_ref())
+    else {
+        panic!("{error}")
+    };
+    assert_eq!(
+        (*size, holders.len()),
+        (2, 1),
+        "the other one is with people we do not know"
+    );
+    assert!(*waited > BRIEF / 2 && *waited <= BRIEF, "{waited:?}");
+    let text = error.to_string();
+    assert!(
+        text.starts_with("AdoptedPool limit of size 2 overflow 0 reached"),
+        "{text}"
+    );
+    assert!(text.contains("adopted.rs:"), "{text}");
+    log.expect(&["pool timeout"]);
+    drop(taken);
+    drop(engine.raw_connection()?);
+    engine.pool().assert_invariants();
+    Ok(())
+}
+
+#[test]
+fn a_database_that_is_not_there_is_told_as_such() -> aludel::Result<()> {
+    let manager = ConnectionManager::<SqliteConnection>::new("/nowhere/at/all/bank.db");
+    let theirs = Pool::builder().max_size(1).min_idle(Some(0)).build_unchecked(manager);
+    let engine = Engine::builder("sqlite:///nowhere/at/all/bank.db")
+        .pool(Adopted(theirs))
+        .pool_timeout(Duration::from_secs(2)) // r2d2 reports it no sooner
+        .build()?;
+    let error = engine.raw_connection().expect_err("there is no such folder");
+    assert_eq!((error.kind(), error.is_pool_timeout()), (ErrorKind::Connect, false));
+    assert!(error.to_string().to_lowercase().contains("unable to open"), "{error}");
+    engine.pool().assert_invariants();
+    Ok(())
 }

@@ -82,3 +82,54 @@ fn a_failing_on_connect_hook_fails_the_connect_and_loses_no_slot() -> aludel::Re
     engine.pool().assert_invariants();
     Ok(())
 }
+
+#[test]
+fn a_ready_pool_is_shared_by_two_engines() -> aludel::Result<()> {
+    let first = Engine::<SqliteConnection>::builder(aludel_tests::sqlite::shared())
+        .pool_size(1)
+        .max_overflow(0)
+        .build()?;
+    let second = Engine::builder(first.url().clone())
+        .pool(first.pool().clone())
+        .build()?;
+    first.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
+    second.begin(|session| {
+        assert_eq!((first.pool().checkedout(), second.pool().checkedout()), (1, 1));
+        Ok(session.batch_execute("INSERT INTO t VALUES (1)")?)
+    })?;
+    assert_eq!(first.pool().opened(), 1, "one connection served both");
+    assert_eq!((first.pool().checkedin(), second.pool().checkedin()), (1, 0));
+    second.raw_connection()?.invalidate("spoilt");
+    assert_eq!(
+        first.pool().closed(),
+        1,
+        "what one of them invalidates does not come back to the other"
+    );
+    first.pool().assert_invariants();
+    second.pool().assert_invariants();
+    Ok(())
+}
+
+#[test]
+fn options_that_a_kind_of_pool_has_no_use_for_are_refused_by_name() {
+    let builder = || Engine::<SqliteConnection>::builder("sqlite://bank.db").pool(pool::Assertion);
+    let refused = [
+        ("pool_size", builder().pool_size(3).build()),
+        ("max_overflow", builder().max_overflow(0).build()),
+        ("unlimited_overflow", builder().unlimited_overflow().build()),
+        ("pool_use_lifo", builder().pool_use_lifo(true).build()),
+        ("pool_min_idle", builder().pool_min_idle(1).build()),
+    ];
+    for (option, built) in refused {
+        let error = built.expect_err(option).to_string();
+        assert!(
+            error.contains(&format!("`{option}` has no meaning for the kind AssertionPool"))
+                && error.contains("pool::Queue"),
+            "{error}"
+        );
+    }
+    assert!(
+        builder().pool_use_lifo(false).pool_min_idle(0).build().is_ok(),
+        "the defaults may be said"
+    );
+}

@@ -1,5 +1,6 @@
 //! Connecting, and failing to (facts D10, D11; and r2d2's half a minute).
 
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use aludel::clock::Clock;
@@ -95,5 +96,24 @@ fn messages_are_english_whatever_the_server_speaks() -> aludel::Result<()> {
     let engine = Engine::<MysqlConnection>::new(database.url())?;
     let english = engine.begin(|session| Ok(diesel::sql_query("SELECT * FROM missing").execute(session)?));
     assert!(english.expect_err("no table").to_string().contains("doesn't exist"));
+    Ok(())
+}
+
+#[test]
+fn a_first_connect_hook_that_connects_to_a_server_does_not_wait_for_itself() -> aludel::Result<()> {
+    // Both connections are made on helper threads, and the second one for the hook of the first.
+    let bank = Bank::open("first_connect");
+    let own = Arc::new(OnceLock::<Engine<MysqlConnection>>::new());
+    let inner = Arc::clone(&own);
+    let engine = Engine::<MysqlConnection>::builder(bank.database.url())
+        .on_first_connect(move |_, _| {
+            let another = inner.get().expect("it was built").raw_connection()?;
+            assert_eq!(another.id(), 1);
+            Ok(())
+        })
+        .build()?;
+    own.set(engine.clone()).expect("it is set once");
+    assert_eq!(engine.raw_connection()?.id(), 2);
+    engine.pool().assert_invariants();
     Ok(())
 }

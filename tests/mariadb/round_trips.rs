@@ -107,3 +107,35 @@ fn a_clean_return_sends_nothing_and_a_dirty_one_its_rollback() -> aludel::Result
     );
     Ok(())
 }
+
+#[test]
+fn a_pre_ping_is_one_round_trip_and_idle_for_spares_a_busy_pool_even_that() -> aludel::Result<()> {
+    let server = mariadb::server();
+    let database = server.database("pre_ping");
+    let questions = |pre_ping| -> aludel::Result<_> {
+        let engine = Engine::<MysqlConnection>::builder(database.url())
+            .pool_size(1)
+            .max_overflow(0)
+            .pool_pre_ping(pre_ping)
+            .build()?;
+        drop(engine.pool().checkout()?); // made, and not pinged
+        let mut raw = engine.pool().checkout()?; // pinged: whatever that needs is prepared
+        let look = |raw: &mut MysqlConnection| (status(raw, "Questions"), status(raw, "Com_stmt_prepare"));
+        let first = look(&mut raw);
+        let own = look(&mut raw).0 - first.0;
+        drop(raw);
+        for _ in 0..10 {
+            drop(engine.pool().checkout()?);
+        }
+        let last = look(&mut *engine.pool().checkout()?);
+        Ok((last.0 - first.0 - 2 * own, last.1 - first.1))
+    };
+    let (never, prepared_for_looks) = questions(PrePing::Never)?;
+    assert_eq!(never, 0);
+    assert_eq!(questions(PrePing::Always)?, (11, prepared_for_looks));
+    assert_eq!(
+        questions(PrePing::IdleFor(std::time::Duration::from_mins(10)))?,
+        (0, prepared_for_looks)
+    );
+    Ok(())
+}

@@ -10,11 +10,13 @@ mod conflict;
 mod connect;
 mod doomed;
 mod exit;
+mod forked;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panic;
 mod stale_pool;
+mod stopped;
 
 // What a session is to those who use it.
 mod autobegin;

@@ -301,3 +301,36 @@ fn an_exit_in_a_box_is_an_exit() {
     assert!(bank.log.take().contains(&"invalidate".to_owned()));
     bank.assert_whole();
 }
+
+#[test]
+fn detach_closed() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::builder(aludel_tests::sqlite::shared()).build()?;
+    let mut connection = engine.connect();
+    diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?;
+    connection.invalidate("for a test");
+    let error = connection.detach().unwrap_err();
+    assert!(error.to_string().contains("rollback()"), "{error}");
+    connection.rollback()?;
+    connection.detach()?;
+    assert!(connection.is_detached());
+    diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(&mut connection)?;
+    connection.commit()?;
+    assert_eq!(engine.pool().checkedout(), 0, "its place is free");
+    drop(connection);
+    assert_eq!((engine.pool().checkedin(), engine.pool().status().detached), (0, 1));
+    engine.pool().assert_invariants();
+    Ok(())
+}
+
+#[test]
+fn invalidate_twice() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::builder(aludel_tests::sqlite::shared()).build()?;
+    let mut connection = engine.connect();
+    diesel::sql_query("SELECT 1").execute(&mut connection)?;
+    connection.invalidate("once");
+    connection.invalidate("twice");
+    assert_eq!(engine.pool().closed(), 1);
+    connection.rollback()?;
+    diesel::sql_query("SELECT 1").execute(&mut connection)?;
+    Ok(())
+}

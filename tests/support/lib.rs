@@ -6,12 +6,15 @@
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
+//! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
+//! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
@@ -24,8 +27,12 @@
 
 // The story of a test.
 pub mod account;
+pub mod adopted;
 pub mod capture;
+pub mod fork;
+pub mod forked;
 pub mod gate;
+pub mod outage;
 pub mod poll;
 mod promise;
 pub mod secrets;

@@ -117,6 +117,12 @@ pub(super) struct Kinds {
 /// A URL that could not be read.
 pub(super) const BAD_URL: Rule = Rule::new("diesel url", Class::Permanent, &[]);
 
+/// A server that was asked by the pool and has not answered in time. Nothing was begun, and its other connections may be
+/// as well as they were: they are tested as they come.
+pub(super) const UNRESPONSIVE: Rule = Rule::new("no answer within pool_timeout", Class::Failover, &[])
+    .at_commit(CommitOutcome::NotCommitted)
+    .fate(Fate::Open);
+
 /// Diesel no longer knows where the transaction stands and sends nothing any more on this connection. The others are
 /// not concerned, and the transaction's work is lost with the connection.
 pub(super) const BROKEN_MANAGER: Rule = Rule::new("diesel broken transaction manager", Class::Disconnect, &[])

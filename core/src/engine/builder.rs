@@ -148,8 +148,8 @@ impl<C: Dialect> EngineBuilder<C> {
     }
 }
 
-/// A database in memory lives and dies with its connection, so each thread keeps one; unless somebody speaks of sizes,
-/// and so of a queue.
+/// A database in memory lives and dies with its connection, so each thread keeps one; unless somebody speaks of sizes or
+/// of an order, and so of a queue.
 fn choose<C: Dialect>(kind: Option<AnyKind<C>>, sized: Option<&str>, url: &Url) -> Result<AnyKind<C>> {
     let Some(kind) = kind else {
         let private = url.is_sqlite_memory() && !url.is_shared_memory() && sized.is_none();
@@ -157,7 +157,7 @@ fn choose<C: Dialect>(kind: Option<AnyKind<C>>, sized: Option<&str>, url: &Url) 
     };
     match sized {
         Some(option) if kind.name() != "QueuePool" => Err(Error::configuration(format!(
-            "`{option}` has no meaning for a {}: leave it out, or choose pool::Queue",
+            "`{option}` has no meaning for the kind {}: leave it out, or choose pool::Queue",
             kind.name()
         ))),
         _ => Ok(kind),

@@ -8,7 +8,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use super::error_context::ErrorHooks;
 use super::keeper::Keeper;
 use super::maker::{Maker, refused};
-use crate::classify::{Class, Flavour, Phase, Scope, Verdict};
+use crate::classify::{Class, Flavour, Phase, Scope, Verdict, classify};
 use crate::control::Control;
 use crate::dialect::{Dialect, FullReset, IsolationLevel, Setup};
 use crate::error::{Error, Result};
@@ -237,6 +237,16 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
         Ok(())
     }
 
+    fn reset_found_all_lost(&self, error: &BoxError) -> bool {
+        error.downcast_ref().is_some_and(all_are_lost::<C>)
+    }
+
+    fn broke_with_all(&self, connection: &mut C) -> bool {
+        // Diesel's own manager may have given up on a connection that lives; one that is dead cannot roll back.
+        let answer = connection.end_transaction(Control::Rollback);
+        answer.is_err_and(|error| all_are_lost::<C>(&error))
+    }
+
     fn looks_at_checkouts(&self) -> bool {
         !self.on_checkout.is_empty()
     }
@@ -244,4 +254,11 @@ impl<C: Dialect> Connector<C> for EngineConnector<C> {
     fn on_checkout(&self, connection: &mut C, info: &CheckoutInfo) -> std::result::Result<(), Refuse> {
         self.on_checkout.iter().try_for_each(|hook| hook(connection, info))
     }
+}
+
+/// Whether the answer to a ROLLBACK says that the server itself is gone. No trigger and no procedure runs in one, so its
+/// words are the client library's or the server's own.
+fn all_are_lost<C: Dialect>(error: &DieselError) -> bool {
+    let verdict = classify(C::FLAVOUR, Phase::Rollback, error);
+    verdict.class == Class::Disconnect && verdict.scope == Some(Scope::Generation)
 }

@@ -33,7 +33,11 @@ impl fmt::Display for Cause {
             Self::Configuration(text) | Self::Misuse(text) | Self::Object { text, .. } => f.write_str(text),
             Self::Url(error) => error.fmt(f),
             Self::Connect(error) => write!(f, "no connection could be made: {error}"),
-            Self::Pool(error) => error.fmt(f),
+            Self::Pool(error) => {
+                error.fmt(f)?;
+                // What a driver, a hook or a foreign pool said, for those who read the first line only.
+                error.source().map_or(Ok(()), |source| write!(f, ": {source}"))
+            }
             Self::Statement(error) => error.fmt(f),
             Self::Commit(fault) => write!(f, "COMMIT failed: {fault}"),
             Self::CommitUnknown(fault) => write!(

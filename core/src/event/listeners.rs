@@ -103,6 +103,7 @@ impl Listeners {
     }
 
     /// Whether nobody would hear of an event of the pool: no listener, no subscriber, no `echo`.
+    #[inline]
     pub fn is_empty(&self) -> bool {
         let ears = &*self.0;
         ears.events.is_empty()
@@ -274,6 +275,7 @@ impl Registry {
         self.count.load(Ordering::Acquire)
     }
 
+    #[inline]
     fn is_empty(&self) -> bool {
         self.len() == 0
     }

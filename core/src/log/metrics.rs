@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::event::Event;
+use crate::forkable::Forkable;
 use crate::pool::{Limit, PoolOptions, Status};
-use crate::sync::{Arc, Mutex, lock};
+use crate::sync::Arc;
 
 /// A pool in numbers at one instant; its `Display` has a line for each, under OpenTelemetry's name
 /// (<https://opentelemetry.io/docs/specs/semconv/database/database-metrics/>).
@@ -82,7 +83,7 @@ impl Times {
 
 impl PoolMetrics {
     pub(crate) fn of(pool_name: &str, status: Status, options: &PoolOptions, meter: Option<&Meter>) -> Self {
-        let counted = meter.map(|meter| lock(&meter.0.counts).totals);
+        let counted = meter.and_then(|meter| meter.0.counts.with(|counts| counts.totals));
         Self {
             pool_name: pool_name.to_owned(),
             idle: status.checked_in,
@@ -155,7 +156,7 @@ struct Inner {
     clock: Clock,
     pool_name: String,
     /// No other lock is taken under it.
-    counts: Mutex<Counts>,
+    counts: Forkable<Counts>,
 }
 
 #[derive(Default)]
@@ -178,7 +179,7 @@ impl Meter {
         Self(Arc::new(Inner {
             clock,
             pool_name: pool_name.to_owned(),
-            counts: Mutex::default(),
+            counts: Forkable::default(),
         }))
     }
 
@@ -187,7 +188,7 @@ impl Meter {
         let started = self.0.clock.now();
         let made = make()?;
         let took = self.0.clock.now().saturating_duration_since(started);
-        lock(&self.0.counts).totals.create.add(took);
+        self.0.counts.with(|counts| counts.totals.create.add(took));
         let pool = self.0.pool_name.as_str();
         tracing::debug!(
             target: "aludel.metrics",
@@ -202,11 +203,10 @@ impl Meter {
         match *event {
             Event::Checkout { connection, waited } => {
                 let now = self.0.clock.now();
-                {
-                    let mut counts = lock(&self.0.counts);
+                self.0.counts.with(|counts| {
                     counts.totals.wait.add(waited);
                     counts.in_use.insert(connection, now);
-                }
+                });
                 tracing::debug!(
                     target: "aludel.metrics",
                     { histogram.db.client.connection.wait_time = waited.as_secs_f64(), db.client.connection.pool.name = pool },
@@ -222,7 +222,7 @@ impl Meter {
                 );
             }
             Event::PoolTimeout { .. } => {
-                lock(&self.0.counts).totals.timeouts += 1;
+                self.0.counts.with(|counts| counts.totals.timeouts += 1);
                 tracing::debug!(
                     target: "aludel.metrics",
                     { monotonic_counter.db.client.connection.timeouts = 1_u64, db.client.connection.pool.name = pool },
@@ -235,10 +235,12 @@ impl Meter {
 
     fn ended(&self, connection: u64) -> Option<Duration> {
         let now = self.0.clock.now();
-        let mut counts = lock(&self.0.counts);
-        let since = counts.in_use.remove(&connection)?;
-        let took = now.saturating_duration_since(since);
-        counts.totals.usage.add(took);
-        Some(took)
+        let took = self.0.counts.with(|counts| {
+            let since = counts.in_use.remove(&connection)?;
+            let took = now.saturating_duration_since(since);
+            counts.totals.usage.add(took);
+            Some(took)
+        });
+        took.flatten()
     }
 }

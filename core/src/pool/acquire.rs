@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::Holder;
+use super::adopted::Exhausted;
 use super::bounded::{Bounded, bounded};
 use super::connector::{BoxError, CheckoutInfo, PingVerdict, Refuse};
 use super::error::PoolError;
@@ -64,13 +65,13 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     /// Makes what was found fit to be handed out, or finds something.
     pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
-        let mut taken = found.map_or_else(|| self.shared.era().take(who, self.shared), Taken::Record);
+        let mut taken = found.map_or_else(|| self.shared.era().take(&who, self.shared), Taken::Record);
         loop {
             if let Some(record) = self.with(taken)? {
                 return Ok(record);
             }
             // Its era has ended meanwhile.
-            taken = self.shared.era().take(who, self.shared);
+            taken = self.shared.era().take(&who, self.shared);
         }
     }
 
@@ -156,35 +157,41 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             Ok(Some(Grant::Permit(permit))) => Ok(Held::of_permit(permit)),
             Ok(None) => Ok(Held::of_nothing()),
             Err(holders) => {
-                self.shared.emit(&Event::PoolTimeout { waited: self.waited });
                 let number = |limit| match limit {
                     Limit::AtMost(connections) => connections,
                     Limit::Unlimited => 0,
                 };
-                let options = &self.shared.options;
-                Err(PoolError::Timeout {
-                    kind: self.shared.name,
-                    size: number(options.pool_size).min(self.shared.limit),
-                    overflow: number(options.max_overflow).min(self.shared.limit.saturating_sub(1)),
-                    timeout: self.timeout,
-                    waited: self.waited,
-                    holders,
-                })
+                let (options, limit) = (&self.shared.options, self.shared.limit);
+                let size = number(options.pool_size).min(limit);
+                let overflow = number(options.max_overflow).min(limit.saturating_sub(1));
+                Err(self.timed_out(size, overflow, holders))
             }
         }
     }
 
-    /// Connects where there is nothing, and replaces what is retired, too old or dead.
+    /// Connects where there is nothing, and replaces what is retired, too old or dead. What a foreign pool lends may be as
+    /// old as anything, so each loan is looked at until one is fit or new, or comes again although it was given up.
     fn freshen(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
         let shared = self.shared;
-        let Some(record) = held.record() else {
-            return self.connect(held);
-        };
-        let retired = record.generation < shared.era().generation();
-        if !retired && !shared.note_checkout && shared.options.pre_ping == PrePing::Never {
-            return Ok(());
+        if held.record().is_none() {
+            self.connect(held)?;
         }
-        self.examine(held, retired)
+        let mut given_up = Vec::new();
+        while !self.fresh
+            && let Some(record) = held.record()
+        {
+            let id = record.id;
+            let retired = record.generation < shared.era().generation();
+            if !retired && !shared.note_checkout && shared.options.pre_ping == PrePing::Never {
+                return Ok(());
+            }
+            self.examine(held, retired)?;
+            given_up.push(id);
+            if given_up.contains(&held.id()) {
+                return Ok(());
+            }
+        }
+        Ok(())
     }
 
     fn examine(&mut self, held: &mut Held<C>, retired: bool) -> Result<(), PoolError> {
@@ -288,7 +295,6 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     /// Makes a connection, in the place of the one that there was.
     pub(super) fn connect(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
-        self.fresh = true;
         let Some(permit) = held.begin_to_connect() else {
             return Ok(());
         };
@@ -296,14 +302,8 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             return Err(PoolError::InMemoryDatabaseLost { reason });
         }
         let (permit, made) = self.make(permit)?;
-        if !held.connected(permit, made) {
-            return Ok(());
-        }
-        // A loan that was here before is as old, and perhaps as dead, as it was.
-        self.fresh = false;
-        let generation = self.shared.era().generation();
-        let retired = held.record().is_some_and(|record| record.generation < generation);
-        self.examine(held, retired)
+        self.fresh = held.connected(permit, made);
+        Ok(())
     }
 
     /// Makes a connection, for as long as the caller has time.
@@ -334,14 +334,39 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             Some((permit, Ok(Ok(made)))) => Ok((permit, made)),
             Some((permit, Ok(Err(error)))) => {
                 drop(permit);
-                shared.emit(&Event::ConnectFailed { error: &*error });
-                Err(PoolError::Connect(error))
+                Err(self.not_connected(error))
             }
             Some((permit, Err(panic))) => {
                 drop(permit);
                 resume_unwind(panic)
             }
             None => Err(self.left_behind(Step::Connect, 0)),
+        }
+    }
+
+    fn not_connected(&mut self, error: BoxError) -> PoolError {
+        match error.downcast::<Exhausted>() {
+            Ok(exhausted) => {
+                self.waited = self.waited.max(exhausted.waited);
+                let holders = self.shared.holders();
+                self.timed_out(exhausted.size, 0, holders)
+            }
+            Err(error) => {
+                self.shared.emit(&Event::ConnectFailed { error: &*error });
+                PoolError::Connect(error)
+            }
+        }
+    }
+
+    fn timed_out(&self, size: usize, overflow: usize, holders: Vec<Holder>) -> PoolError {
+        self.shared.emit(&Event::PoolTimeout { waited: self.waited });
+        PoolError::Timeout {
+            kind: self.shared.name,
+            size,
+            overflow,
+            timeout: self.timeout,
+            waited: self.waited,
+            holders,
         }
     }
 

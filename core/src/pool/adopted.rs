@@ -12,6 +12,8 @@ use super::extensions::Extensions;
 use super::kind::{Asker, Idle, Kind};
 use super::options::ResetOnReturn;
 use super::raw::{Loan, Raw};
+use super::{Checkout, Pool};
+use crate::process;
 use crate::sync::Arc;
 
 /// A foreign pool, from which an engine borrows its connections.
@@ -22,8 +24,33 @@ pub trait Lender<C>: Send + Sync + 'static {
     ///
     /// # Errors
     ///
-    /// When none could be had within that time.
+    /// When none could be had within that time: an [`Exhausted`] where others have them all, which the caller of the checkout
+    /// gets as [`PoolError::Timeout`](super::PoolError::Timeout), and anything else as a failed connect.
     fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError>;
+
+    /// Whether it may be asked in a forked child: default no, and then the engine refuses there. The connections that it has
+    /// are the parent's, and threads that would make others are not in the child.
+    fn survives_a_fork(&self) -> bool {
+        false
+    }
+}
+
+/// What a [`Lender`] answers when all its connections were in use for the whole time.
+///
+/// ```
+/// use aludel_core::pool::Exhausted;
+/// use std::time::Duration;
+///
+/// let error = Exhausted { size: 3, waited: Duration::from_secs(1) };
+/// assert_eq!(error.to_string(), "all 3 connections of the foreign pool were in use for 1.00 s");
+/// ```
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("all {size} connections of the foreign pool were in use for {:.2} s", waited.as_secs_f64())]
+pub struct Exhausted {
+    /// How many connections it may have.
+    pub size: usize,
+    /// How long it has waited for one.
+    pub waited: Duration,
 }
 
 /// An `r2d2::Pool` as an engine's pool: for programs that have one already and share it with code that knows nothing of
@@ -58,12 +85,27 @@ impl<C: R2D2Connection + 'static> fmt::Debug for Adopted<C> {
 
 impl<C: R2D2Connection + 'static> Lender<C> for Adopted<C> {
     fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError> {
-        let loan = match within {
-            Some(within) => self.0.get_timeout(within)?,
-            None => self.0.get()?,
-        };
-        Ok(Raw::lent(R2d2Loan(loan)))
+        let within = within.unwrap_or_else(|| self.0.connection_timeout());
+        match self.0.get_timeout(within) {
+            Ok(loan) => Ok(Raw::lent(R2d2Loan(loan))),
+            // r2d2 has one error, and what it says of a connect that failed is text.
+            Err(error) if error.to_string() != R2D2_TIMEOUT => Err(error.into()),
+            Err(_) => Err(Box::new(Exhausted {
+                size: self.0.max_size() as usize,
+                waited: within,
+            })),
+        }
     }
+}
+
+/// What r2d2 says when nothing was wrong with its last connect; otherwise `: ` and the connect's error follow.
+const R2D2_TIMEOUT: &str = "timed out waiting for connection";
+
+/// Of an error of r2d2's, what the connect had said that it is about.
+pub(crate) fn of_failed_connect(error: &BoxError) -> Option<String> {
+    let text = error.downcast_ref::<r2d2::Error>()?.to_string();
+    let said = text.strip_prefix(R2D2_TIMEOUT)?.strip_prefix(": ")?;
+    Some(said.to_owned())
 }
 
 type Connection<C> = r2d2::PooledConnection<ConnectionManager<C>>;
@@ -100,6 +142,29 @@ impl<C: R2D2Connection + 'static> Loan<C> for R2d2Loan<C> {
     }
 }
 
+/// A ready pool of ours as an engine's: what is lent by it is given back to it (`pool` among the options of SQLAlchemy's
+/// `create_engine`). Its limits, its waiters and its ping are those of the pool; the engine's own settings of that kind have
+/// nothing to do.
+impl<C: Send + 'static> Lender<C> for Pool<C> {
+    fn lend(&self, within: Option<Duration>) -> Result<Raw<C>, BoxError> {
+        Ok(Raw::lent(self.checkout_within(within.unwrap_or(Duration::MAX))?))
+    }
+
+    fn survives_a_fork(&self) -> bool {
+        true
+    }
+}
+
+impl<C: Send + 'static> Loan<C> for Checkout<C> {
+    fn extensions(&mut self) -> Option<&mut Extensions> {
+        Some(self.info_mut())
+    }
+
+    fn condemn(&mut self) {
+        self.soft_invalidate("invalidated by the engine that had borrowed it");
+    }
+}
+
 /// Marks a connection of a foreign pool that was prepared for this engine.
 struct PreparedFor(u64);
 
@@ -115,6 +180,8 @@ pub(super) struct Lending<C> {
     lender: Box<dyn Lender<C>>,
     inner: Arc<dyn Connector<C>>,
     number: u64,
+    /// How many forks lay behind the process that brought the foreign pool along.
+    forks: u64,
 }
 
 impl<C> Lending<C> {
@@ -123,12 +190,20 @@ impl<C> Lending<C> {
             lender,
             inner,
             number: number_of_its_own(),
+            forks: process::forks(),
         }
     }
 }
 
 impl<C: 'static> Connector<C> for Lending<C> {
     fn connect(&self, request: &Connecting) -> Result<Raw<C>, BoxError> {
+        if self.forks != process::forks() && !self.lender.survives_a_fork() {
+            return Err(
+                "a foreign pool cannot lend connections in a forked child: those that it has are the parent's, and the \
+                 threads that would make others are not here; build another pool and another engine in the child"
+                    .into(),
+            );
+        }
         let mut raw = self.lender.lend(request.within)?;
         let me = self.number;
         let known = |loan: &mut dyn Loan<C>| {
@@ -168,6 +243,14 @@ impl<C: 'static> Connector<C> for Lending<C> {
 
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> Result<(), BoxError> {
         self.inner.reset(connection, how)
+    }
+
+    fn reset_found_all_lost(&self, error: &BoxError) -> bool {
+        self.inner.reset_found_all_lost(error)
+    }
+
+    fn broke_with_all(&self, connection: &mut C) -> bool {
+        self.inner.broke_with_all(connection)
     }
 
     fn may_block(&self) -> bool {

@@ -79,6 +79,20 @@ pub trait Connector<C>: Send + Sync + 'static {
     /// Any: the connection is closed instead of pooled.
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> Result<(), BoxError>;
 
+    /// Whether an error of [`reset`](Self::reset) means that every other connection as old as this one is lost, too; by
+    /// default only this one is.
+    fn reset_found_all_lost(&self, error: &BoxError) -> bool {
+        let _ = error;
+        false
+    }
+
+    /// Whether a connection that [has broken](Self::has_broken) while nobody watched has done so because every other one as
+    /// old as it is lost, too; by default only this one is. May ask the server, as a reset would.
+    fn broke_with_all(&self, connection: &mut C) -> bool {
+        let _ = connection;
+        false
+    }
+
     /// Whether connecting and pinging may wait for somebody else, such as a server. Then `pool_timeout` bounds them, at
     /// the price of a helper thread.
     fn may_block(&self) -> bool {

@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::connector::BoxError;
+use crate::classify::{self, Verdict};
 use crate::event::Step;
 
 /// Why a checkout failed.
@@ -95,6 +96,21 @@ pub enum PoolError {
         /// How many replacements were made.
         replaced: u32,
     },
+}
+
+impl PoolError {
+    /// What it says about the server, where it says something.
+    ///
+    /// Time-outs as such are about this program, which holds its connections for too long. Where a silent server holds
+    /// every one of them it is the server's doing, and time may help.
+    pub(crate) fn verdict(&self) -> Option<Verdict> {
+        let by_server = match self {
+            Self::Unresponsive { .. } => true,
+            Self::Timeout { holders, .. } => !holders.is_empty() && holders.iter().all(|holder| holder.left_behind),
+            _ => false,
+        };
+        by_server.then(classify::unresponsive)
+    }
 }
 
 /// Who has a connection: a line of a [`PoolError::Timeout`], and of [`Pool::holders`](super::Pool::holders).

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::acquire::retire;
 use super::connector::{BoxError, Connecting};
 use super::extensions::Extensions;
 use super::options::ResetOnReturn;
@@ -97,8 +98,8 @@ impl<C: Send + 'static> Held<C> {
         Some(permit)
     }
 
-    /// Becomes the owner of what was made; true if it is a loan that this pool has had before. What was made for an era
-    /// that is over is left alone.
+    /// Becomes the owner of what was made; answers whether it is new: a loan may be a connection that was here before. What
+    /// was made for an era that is over is left alone.
     pub(super) fn connected(&mut self, permit: Permit<C>, made: Made<C>) -> bool {
         let shared = Arc::clone(&permit.shared);
         let era = shared.era();
@@ -117,6 +118,7 @@ impl<C: Send + 'static> Held<C> {
             (ledger.connected(&permit.slot), first)
         };
         let (id, known) = remember(&mut raw, &shared, id, &mut generation, &mut connected_at);
+        permit.slot.set_connection(id);
         self.0 = What::Record(Box::new(Record {
             raw,
             id,
@@ -138,7 +140,7 @@ impl<C: Send + 'static> Held<C> {
             }
             shared.emit(&Event::Connect { connection: id });
         }
-        known
+        !known
     }
 
     /// Closes the raw connection because its time has come.
@@ -172,6 +174,10 @@ impl<C: Send + 'static> Held<C> {
     /// unless that was what the caller wanted.
     pub(super) fn invalidate(&mut self, reason: &str, wanted: bool) {
         let Some(shared) = self.shared() else { return };
+        if self.permit().is_some_and(Permit::is_foreign) {
+            // The other process goes on with it.
+            return self.close();
+        }
         let connection = self.id();
         shared.emit(&Event::Invalidate { connection, reason });
         if shared.precious {
@@ -251,11 +257,25 @@ impl<C: Send + 'static> Held<C> {
             clean(record)?;
         }
         if self.is_broken() {
+            self.learn_from_what_nobody_watched();
             return Err(BROKEN.to_owned());
         }
         match self.record() {
             Some(record) if used && !precious => clean(record),
             _ => Ok(()),
+        }
+    }
+
+    /// Whoever watches a connection has told the pool by now what broke it. Of one that came back dirty the pool learns here
+    /// whether all others of its age are lost with it.
+    fn learn_from_what_nobody_watched(&mut self) {
+        let Some(record) = self.record() else { return };
+        let shared = &record.permit.shared;
+        if !record.dirty || record.busy || panicking() {
+            return;
+        }
+        if shared.connector.broke_with_all(&mut record.raw) {
+            retire(shared, record.generation, "broken, and so is the server");
         }
     }
 
@@ -433,7 +453,13 @@ fn clean<C: Send + 'static>(record: &mut Record<C>) -> Result<(), String> {
     }
     match shielded(|| shared.connector.reset(&mut record.raw, how)) {
         Some(Ok(())) => {}
-        Some(Err(error)) => return Err(format!("reset failed: {error}")),
+        Some(Err(error)) => {
+            let reason = format!("reset failed: {error}");
+            if shared.connector.reset_found_all_lost(&error) {
+                retire(shared, record.generation, &reason);
+            }
+            return Err(reason);
+        }
         None => return Err("reset panicked".into()),
     }
     record

@@ -4,6 +4,7 @@ use std::fmt;
 
 use diesel::r2d2::R2D2Connection;
 
+use super::Pool;
 use super::adopted::{Adopted, Lender};
 use super::record::Record;
 
@@ -31,6 +32,7 @@ pub(super) use thread_local::Threads;
 /// | [`Static`] | one for everybody | waits its turn |
 /// | [`Assertion`] | one | fails, and names who has it |
 /// | [`Adopted`](super::Adopted) | those of an `r2d2::Pool` | asks that pool |
+/// | a [`Pool`] of another engine | those of that pool | asks that pool |
 ///
 /// Its methods are called under a lock of the pool's: they may not block, drop a connection, panic, or call the pool.
 ///
@@ -209,6 +211,12 @@ impl<C: Send + 'static> From<Static> for AnyKind<C> {
 impl<C: Send + 'static> From<Assertion> for AnyKind<C> {
     fn from(_: Assertion) -> Self {
         Self::of(One::of_assertion())
+    }
+}
+
+impl<C: Send + 'static> From<Pool<C>> for AnyKind<C> {
+    fn from(pool: Pool<C>) -> Self {
+        Self::lent_by(pool)
     }
 }
 

@@ -184,7 +184,7 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
         let last = record.tested_at.max(record.idle_since).unwrap_or(record.connected_at);
         now.since(last) >= keepalive
     };
-    let records = shared.era().borrow(&mut |idle| quiet(&idle.0), me(now));
+    let records = shared.era().borrow(&mut |idle| quiet(&idle.0), &me(now));
     each(records, |record| {
         let (generation, connection) = (record.generation, record.id);
         let mut held = Held::of_record(record);
@@ -217,7 +217,7 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
 fn fill_up<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     let wanted = shared.options.min_idle.min(shared.keep);
     while shared.era().idle() < wanted {
-        let Some(permit) = shared.era().open_ahead(me(shared.clock.ticks_now()), shared) else {
+        let Some(permit) = shared.era().open_ahead(&me(shared.clock.ticks_now()), shared) else {
             return;
         };
         let mut held = Held::of_permit(permit);

@@ -137,7 +137,7 @@ impl Slot {
 
     /// Notes who has it: the caller, on its own thread.
     #[inline]
-    pub(super) fn hold(&self, who: Who) {
+    pub(super) fn hold(&self, who: &Who) {
         if self.thread.load(Ordering::Relaxed) == who.thread {
             self.note(who);
         } else {
@@ -147,14 +147,14 @@ impl Slot {
 
     /// Notes who has it, on behalf of another thread.
     #[cold]
-    pub(super) fn hold_for(&self, who: Who, thread: Thread) {
+    pub(super) fn hold_for(&self, who: &Who, thread: Thread) {
         *lock(&self.name) = thread;
         self.thread.store(who.thread, Ordering::Relaxed);
         self.note(who);
     }
 
     #[inline]
-    fn note(&self, who: Who) {
+    fn note(&self, who: &Who) {
         self.place.store(u64::from(who.place.number()), Ordering::Relaxed);
         self.since.store(who.since.0, Ordering::Relaxed);
         self.reported.store(false, Ordering::Relaxed);

@@ -211,6 +211,7 @@ impl<C: Send + 'static> Shared<C> {
         while !era.is_current() {
             let mut left = None;
             era = era.next.get_or_init(|| {
+                Clock::after_a_fork(process::forks());
                 left = Some(era.idle_without_waiting());
                 let pattern = lock(&self.pattern);
                 Box::new(Era::new(era.number + 1, process::forks(), self.shards, &pattern))
@@ -306,12 +307,12 @@ impl<C: Send + 'static> Era<C> {
 
     /// An idle connection that is near at hand.
     #[inline]
-    pub(super) fn take_at_hand(&self, who: Who) -> Option<Box<Record<C>>> {
+    pub(super) fn take_at_hand(&self, who: &Who) -> Option<Box<Record<C>>> {
         self.home(who.thread).take(who)
     }
 
     /// An idle connection, or a permit, or the last place in the queue of those who wait.
-    pub(super) fn take(&self, who: Who, shared: &Arc<Shared<C>>) -> Taken<C> {
+    pub(super) fn take(&self, who: &Who, shared: &Arc<Shared<C>>) -> Taken<C> {
         match self.home(who.thread).take(who) {
             Some(record) => Taken::Record(record),
             None => self.take_elsewhere(who, shared),
@@ -319,7 +320,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     #[cold]
-    fn take_elsewhere(&self, who: Who, shared: &Arc<Shared<C>>) -> Taken<C> {
+    fn take_elsewhere(&self, who: &Who, shared: &Arc<Shared<C>>) -> Taken<C> {
         if self.shards.len() > 1
             && let Some(record) = self.look(who)
         {
@@ -349,7 +350,7 @@ impl<C: Send + 'static> Era<C> {
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             return Taken::Record(record);
         }
-        let waiter = Arc::new(Waiter::new(who, self.number, shared.clock.now()));
+        let waiter = Arc::new(Waiter::new(*who, self.number, shared.clock.now()));
         ledger.waiters.push_back(Arc::clone(&waiter));
         if !self.is_current() {
             // Whoever has ended it may have sent the others on already.
@@ -359,7 +360,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     /// Whatever idle connection there is.
-    fn look(&self, who: Who) -> Option<Box<Record<C>>> {
+    fn look(&self, who: &Who) -> Option<Box<Record<C>>> {
         self.shards.iter().find_map(|shard| shard.take(who))
     }
 
@@ -369,7 +370,7 @@ impl<C: Send + 'static> Era<C> {
         if let Some(grant) = waiter.take() {
             return Some(grant);
         }
-        let record = self.look(waiter.who)?;
+        let record = self.look(&waiter.who)?;
         ledger.leave(waiter);
         self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
         Some(Grant::Record(record))
@@ -446,7 +447,7 @@ impl<C: Send + 'static> Era<C> {
             since: shared.clock.ticks_now(),
             ..waiter.who
         };
-        slot.hold_for(who, waiter.thread());
+        slot.hold_for(&who, waiter.thread());
         waiter.hand(grant);
     }
 
@@ -472,7 +473,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     /// A permit for the maintenance thread, if there is room and nobody waits.
-    pub(super) fn open_ahead(&self, who: Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
+    pub(super) fn open_ahead(&self, who: &Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
         let mut ledger = lock(&self.ledger);
         if !ledger.waiters.is_empty() || ledger.used() >= shared.limit || self.generation() == OVER {
             return None;
@@ -518,7 +519,7 @@ impl<C: Send + 'static> Era<C> {
     }
 
     /// Takes idle connections out to look at them, as a borrower would.
-    pub(super) fn borrow(&self, wanted: &mut dyn FnMut(&Idle<C>) -> bool, who: Who) -> Vec<Box<Record<C>>> {
+    pub(super) fn borrow(&self, wanted: &mut dyn FnMut(&Idle<C>) -> bool, who: &Who) -> Vec<Box<Record<C>>> {
         let mut taken = Vec::new();
         for shard in &self.shards {
             let mut shelf = shard.lock();
@@ -596,7 +597,7 @@ impl<C: Send + 'static> Shard<C> {
     }
 
     #[inline]
-    fn take(&self, who: Who) -> Option<Box<Record<C>>> {
+    fn take(&self, who: &Who) -> Option<Box<Record<C>>> {
         let record = {
             let mut shelf = self.lock();
             let Idle(record) = shelf.take(Asker { thread: who.thread })?;

@@ -4,7 +4,9 @@ mod abandoned;
 mod bounded;
 mod closing;
 mod concurrent;
+mod events;
 mod faults;
+mod kinds;
 mod lifecycle;
 mod maintenance;
 mod only_copy;
@@ -38,8 +40,8 @@ struct Db {
     made: AtomicU64,
     /// Calls may take long.
     remote: AtomicBool,
-    /// A connection takes its database with it.
-    only_copy: AtomicBool,
+    /// It dies with its connection.
+    in_memory: AtomicBool,
     /// On which threads connections were made and tested.
     threads: Arc<Mutex<Vec<(String, thread::ThreadId)>>>,
     open: AtomicI64,
@@ -141,12 +143,12 @@ impl Connector<Conn> for Fake {
         self.0.plain("reset")
     }
 
-    fn may_block(&self) -> bool {
-        self.0.remote.load(Ordering::SeqCst)
+    fn is_only_copy(&self) -> bool {
+        self.0.in_memory.load(Ordering::SeqCst)
     }
 
-    fn is_only_copy(&self) -> bool {
-        self.0.only_copy.load(Ordering::SeqCst)
+    fn may_block(&self) -> bool {
+        self.0.remote.load(Ordering::SeqCst)
     }
 
     fn on_checkout(&self, _: &mut Conn, _: &CheckoutInfo) -> Result<(), Refuse> {
@@ -164,12 +166,20 @@ struct Bench {
 
 impl Bench {
     fn new(options: PoolOptions) -> Self {
-        let (db, events) = (Arc::new(Db::default()), Arc::new(Mutex::new(Vec::new())));
+        Self::of(Queue, options)
+    }
+
+    fn of(kind: impl Into<AnyKind<Conn>>, options: PoolOptions) -> Self {
+        Self::on(Db::default(), kind, options)
+    }
+
+    fn on(db: Db, kind: impl Into<AnyKind<Conn>>, options: PoolOptions) -> Self {
+        let (db, events) = (Arc::new(db), Arc::new(Mutex::new(Vec::new())));
         let (clock, test) = Clock::test();
         let heard = Arc::clone(&events);
         let listener = move |event: &Event<'_>| lock(&heard).push(format!("{event:?}"));
         let listeners = Listeners::new(vec![Box::new(listener)]);
-        let pool = Pool::new(Fake(Arc::clone(&db)), options, clock, listeners);
+        let pool = Pool::of_kind(kind, Fake(Arc::clone(&db)), options, clock, listeners);
         Self {
             pool,
             db,
@@ -184,15 +194,6 @@ impl Bench {
             max_overflow: max_overflow.into(),
             ..PoolOptions::default()
         })
-    }
-
-    /// The same with a pool of another kind, whose connections may be databases in memory.
-    fn of(kind: impl Into<AnyKind<Conn>>, only_copy: bool, options: PoolOptions) -> Self {
-        let mut bench = Self::new(options.clone());
-        bench.db.only_copy.store(only_copy, Ordering::SeqCst);
-        let (clock, listeners) = (bench.clock.clock(), bench.pool.shared().listeners.clone());
-        bench.pool = Pool::of_kind(kind, Fake(Arc::clone(&bench.db)), options, clock, listeners);
-        bench
     }
 
     #[track_caller]

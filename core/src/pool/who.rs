@@ -3,8 +3,9 @@
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::panic::Location;
-use std::sync::{Mutex, PoisonError, Weak};
+use std::sync::Weak;
 
+use crate::forkable::Forkable;
 use crate::sync::thread_life;
 pub(super) use crate::sync::thread_number;
 
@@ -24,7 +25,9 @@ impl Place {
         if known.0 == address {
             return Self(known.1);
         }
-        let number = Places::number(location, address);
+        let Some(number) = places(|places| places.number(location, address)) else {
+            return Self::NOWHERE;
+        };
         let _ = LAST.try_with(|last| last.set((address, number)));
         Self(number)
     }
@@ -34,9 +37,8 @@ impl Place {
     }
 
     pub(super) fn location(number: u32) -> &'static Location<'static> {
-        let places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = places.as_ref().and_then(|places| places.all.get(number as usize));
-        known.copied().unwrap_or_else(|| Location::caller())
+        let known = places(|places| places.all.get(number as usize).copied());
+        known.flatten().unwrap_or_else(|| Location::caller())
     }
 }
 
@@ -46,19 +48,24 @@ struct Places {
     numbers: HashMap<usize, u32>,
 }
 
-static PLACES: Mutex<Option<Places>> = Mutex::new(None);
+static PLACES: Forkable<Option<Places>> = Forkable::new(None);
 
-impl Places {
-    #[cold]
-    fn number(location: &'static Location<'static>, address: usize) -> u32 {
-        let mut places = PLACES.lock().unwrap_or_else(PoisonError::into_inner);
-        let places = places.get_or_insert_with(|| Self {
+/// The places; none in a forked child that has lost them: there, reports name none that are new.
+#[cold]
+fn places<T>(look: impl FnOnce(&mut Places) -> T) -> Option<T> {
+    PLACES.with(|places| {
+        look(places.get_or_insert_with(|| Places {
             all: Vec::new(),
             numbers: HashMap::new(),
-        });
-        *places.numbers.entry(address).or_insert_with(|| {
-            places.all.push(location);
-            u32::try_from(places.all.len() - 1).expect("a program has fewer calls than that")
+        }))
+    })
+}
+
+impl Places {
+    fn number(&mut self, location: &'static Location<'static>, address: usize) -> u32 {
+        *self.numbers.entry(address).or_insert_with(|| {
+            self.all.push(location);
+            u32::try_from(self.all.len() - 1).expect("a program has fewer calls than that")
         })
     }
 }

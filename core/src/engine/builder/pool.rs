@@ -8,7 +8,7 @@ use crate::pool::{AnyKind, Limit, PoolOptions, PrePing, ResetOnReturn};
 
 impl<C: Dialect> EngineBuilder<C> {
     /// The kind of pool (`poolclass` and `pool` in SQLAlchemy). Default: a [`Queue`](crate::pool::Queue); for an SQLite
-    /// database in memory a [`ThreadLocal`](crate::pool::ThreadLocal), unless `pool_size` or `max_overflow` is set.
+    /// database in memory a [`ThreadLocal`](crate::pool::ThreadLocal), unless an option that only a queue has a use for is set (`pool_size`, `max_overflow`, `pool_use_lifo`, `pool_min_idle`).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -19,7 +19,7 @@ impl<C: Dialect> EngineBuilder<C> {
     /// assert_eq!(engine.pool().kind(), "NullPool");
     ///
     /// let error = Engine::<SqliteConnection>::builder("sqlite://bank.db").pool(pool::Null).pool_size(3).build();
-    /// assert!(error.unwrap_err().to_string().contains("`pool_size` has no meaning for a NullPool"));
+    /// assert!(error.unwrap_err().to_string().contains("`pool_size` has no meaning for the kind NullPool"));
     /// # }
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
@@ -79,6 +79,9 @@ impl<C: Dialect> EngineBuilder<C> {
     /// Hands out the connection that was returned last instead of the one that was returned first; default false.
     pub fn pool_use_lifo(mut self, lifo: bool) -> Self {
         self.pool.use_lifo = lifo;
+        if lifo {
+            self.sized.get_or_insert("pool_use_lifo");
+        }
         self
     }
 
@@ -91,6 +94,9 @@ impl<C: Dialect> EngineBuilder<C> {
     /// Idle connections that are made ahead of need; default 0. Starts a maintenance thread, as do the four below.
     pub fn pool_min_idle(mut self, connections: usize) -> Self {
         self.pool.min_idle = connections;
+        if connections > 0 {
+            self.sized.get_or_insert("pool_min_idle");
+        }
         self
     }
 

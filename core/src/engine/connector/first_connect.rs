@@ -5,14 +5,16 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{ConnectHook, ConnectInfo};
 use crate::error::Result;
 use crate::pool::acting_thread;
+use crate::process;
 use crate::sync::{Condvar, Mutex, PoisonError, lock};
 
 /// The `on_first_connect` hooks, which run until they have once succeeded.
 pub(in crate::engine) struct FirstConnect<C> {
     hooks: Vec<Box<ConnectHook<C>>>,
     done: AtomicBool,
-    /// Who runs them at the moment: the thread that asked, for a helper may do the work. It is set and looked at under the lock; the hooks run without it.
-    running: Mutex<Option<u64>>,
+    /// Who runs them at the moment: the thread that asked, for a helper may do the work, in which process, counted in
+    /// forks. It is set and looked at under the lock; the hooks run without it.
+    running: Mutex<Option<(u64, u64)>>,
     ended: Condvar,
 }
 
@@ -42,7 +44,11 @@ impl<C> FirstConnect<C> {
         }
         let this = acting_thread();
         let mut running = lock(&self.running);
-        while let Some(other) = *running {
+        while let Some((other, forks)) = *running {
+            if forks != process::forks() {
+                // A forked child does not have that thread, and would wait for it for ever.
+                break;
+            }
             if other == this {
                 return None;
             }
@@ -51,7 +57,7 @@ impl<C> FirstConnect<C> {
         if self.done.load(Ordering::Acquire) {
             return None;
         }
-        *running = Some(this);
+        *running = Some((this, process::forks()));
         Some(Turn(self))
     }
 }

@@ -51,7 +51,7 @@ fn several_that_panic_while_maintenance_closes_them() {
 
 #[test]
 fn several_that_panic_while_orphans_are_closed() {
-    let bench = Bench::of(ThreadLocal, false, PoolOptions::default());
+    let bench = Bench::of(ThreadLocal, PoolOptions::default());
     let together = std::sync::Barrier::new(3);
     thread::scope(|scope| {
         let use_it = || {
@@ -109,14 +109,18 @@ fn a_pool_that_ends_during_maintenance_makes_nothing_more() {
 /// A helper thread may begin after its caller, and the pool, have gone.
 #[test]
 fn what_is_made_after_the_end_of_the_pool_is_closed() {
-    for only_copy in [false, true] {
-        let bench = Bench::of(Queue, only_copy, PoolOptions::default());
+    for in_memory in [false, true] {
+        let db = Db {
+            in_memory: AtomicBool::new(in_memory),
+            ..Db::default()
+        };
+        let bench = Bench::on(db, Queue, PoolOptions::default());
         let (shared, db) = (Arc::clone(bench.pool.shared()), Arc::clone(&bench.db));
         let held = bench.take();
         drop(bench);
         held.invalidate("for a test");
         let who = me(Ticks::default());
-        let Taken::Permit(permit) = shared.era().take(who, &shared) else {
+        let Taken::Permit(permit) = shared.era().take(&who, &shared) else {
             panic!("there is room")
         };
         let made = dial(&shared, None).unwrap();

@@ -295,7 +295,7 @@ fn a_waiter_that_panics_passes_its_grant_on() {
             thread: thread_number(),
         };
         let shared = bench.pool.shared();
-        let taken = shared.era().take(who, shared);
+        let taken = shared.era().take(&who, shared);
         let Taken::Wait(waiter) = taken else {
             panic!("the only connection is taken")
         };

@@ -3,6 +3,14 @@
 
 use super::*;
 
+fn in_memory(kind: impl Into<AnyKind<Conn>>, options: PoolOptions) -> Bench {
+    let db = Db {
+        in_memory: AtomicBool::new(true),
+        ..Db::default()
+    };
+    Bench::on(db, kind, options)
+}
+
 fn lost(bench: &Bench) -> Option<String> {
     match bench.pool.checkout() {
         Ok(_) => None,
@@ -13,7 +21,7 @@ fn lost(bench: &Bench) -> Option<String> {
 
 #[test]
 fn one_that_outlives_its_pool_is_closed_when_it_comes_back() {
-    let bench = Bench::of(Static, true, PoolOptions::default());
+    let bench = in_memory(Static, PoolOptions::default());
     let (held, db) = (bench.take(), Arc::clone(&bench.db));
     drop(bench);
     assert_eq!(db.open.load(Ordering::SeqCst), 1);
@@ -23,7 +31,7 @@ fn one_that_outlives_its_pool_is_closed_when_it_comes_back() {
 
 #[test]
 fn dispose_leaves_the_one_that_is_in_use() {
-    let bench = Bench::of(Static, true, PoolOptions::default());
+    let bench = in_memory(Static, PoolOptions::default());
     let held = bench.take();
     bench.pool.dispose();
     drop(held);
@@ -33,9 +41,8 @@ fn dispose_leaves_the_one_that_is_in_use() {
 #[test]
 fn a_panic_in_a_hook_or_a_ping_that_closes_it_is_told() {
     for call in ["hook", "ping"] {
-        let bench = Bench::of(
+        let bench = in_memory(
             Static,
-            true,
             PoolOptions {
                 pre_ping: PrePing::Always,
                 ..PoolOptions::default()
@@ -55,7 +62,7 @@ fn a_panic_in_a_hook_or_a_ping_that_closes_it_is_told() {
 
 #[test]
 fn a_reset_that_panics_is_told() {
-    let bench = Bench::of(Static, true, PoolOptions::default());
+    let bench = in_memory(Static, PoolOptions::default());
     bench.db.next("reset", Act::Panic);
     assert!(panics(|| bench.take().set_dirty(true)));
     assert!(lost(&bench).is_some());
@@ -63,7 +70,7 @@ fn a_reset_that_panics_is_told() {
 
 #[test]
 fn the_loss_of_a_detached_one_says_nothing_about_the_next() {
-    let bench = Bench::of(Static, true, PoolOptions::default());
+    let bench = in_memory(Static, PoolOptions::default());
     let mut held = bench.take();
     held.detach();
     assert_eq!(bench.take().number, 2);
@@ -74,7 +81,7 @@ fn the_loss_of_a_detached_one_says_nothing_about_the_next() {
 
 #[test]
 fn a_detached_one_is_closed_by_discard() {
-    let bench = Bench::of(Static, true, PoolOptions::default());
+    let bench = in_memory(Static, PoolOptions::default());
     let mut held = bench.take();
     held.detach();
     held.discard("for a test");
@@ -83,9 +90,8 @@ fn a_detached_one_is_closed_by_discard() {
 
 #[test]
 fn maintenance_leaves_the_connections_of_threads_to_them() {
-    let bench = Bench::of(
+    let bench = in_memory(
         ThreadLocal,
-        true,
         PoolOptions {
             keepalive: Some(secs(30)),
             ..PoolOptions::default()
@@ -101,7 +107,6 @@ fn maintenance_leaves_the_connections_of_threads_to_them() {
 fn maintenance_does_not_take_what_cannot_be_waited_for() {
     let bench = Bench::of(
         Assertion,
-        false,
         PoolOptions {
             keepalive: Some(secs(30)),
             min_idle: 1,
@@ -124,7 +129,6 @@ fn min_idle_makes_none_that_belong_to_nobody() {
     for kind in [AnyKind::from(ThreadLocal), AnyKind::of(Refusing)] {
         let bench = Bench::of(
             kind,
-            false,
             PoolOptions {
                 min_idle: 2,
                 ..PoolOptions::default()
