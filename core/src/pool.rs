@@ -29,6 +29,7 @@ mod raw;
 mod record;
 mod shared;
 mod status;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod waiter;
@@ -325,6 +326,7 @@ impl<C: Send + 'static> Pool<C> {
         let (generation, idle) = self.shared().era().clear(|current| current + 1);
         self.shared().emit(&Event::Dispose { generation });
         close_all(idle);
+        self.shared().close_strays();
     }
 
     /// Lets go of every connection without closing it, and starts empty (`dispose(close=False)` in SQLAlchemy): what is
@@ -500,6 +502,7 @@ impl<C: Send + 'static> Drop for Handle<C> {
         // From now on whatever comes back is of an older generation, and closed.
         let (_, idle) = self.shared.era().clear(|_| OVER);
         close_all(idle);
+        self.shared.close_strays();
     }
 }
 

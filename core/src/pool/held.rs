@@ -367,6 +367,7 @@ fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) -> bool 
             return false;
         }
     }
+    shared.close_strays();
     if returned {
         shared.emit(&Event::Checkin { connection: id });
     }

@@ -120,6 +120,7 @@ impl<C: Send + 'static> Pool<C> {
 
 pub(super) fn maintain<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     report_leaks(shared);
+    shared.close_strays();
     if !shared.precious {
         close_old(shared);
     }
@@ -152,7 +153,7 @@ fn close_old<C: Send + 'static>(shared: &Shared<C>) {
     let mut spare = era.idle().saturating_sub(options.min_idle);
     let mut gone = Vec::new();
     let mut unfit = |idle: &Idle<C>| {
-        let record = &idle.0;
+        let record = idle.record();
         let idle_for = record.idle_since.map_or(Duration::ZERO, |since| now.since(since));
         let cause = if record.generation < generation {
             Some(RecycleCause::Retired)
@@ -184,7 +185,7 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
         let last = record.tested_at.max(record.idle_since).unwrap_or(record.connected_at);
         now.since(last) >= keepalive
     };
-    let records = shared.era().borrow(&mut |idle| quiet(&idle.0), &me(now));
+    let records = shared.era().borrow(&mut |idle| quiet(idle.record()), &me(now));
     each(records, |record| {
         let (generation, connection) = (record.generation, record.id);
         let mut held = Held::of_record(record);

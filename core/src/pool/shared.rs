@@ -15,11 +15,12 @@ use std::time::Duration;
 
 use super::adopted::number_of_its_own;
 use super::connector::Connector;
-use super::held::shielded;
+use super::held::{Held, each, shielded};
 use super::kind::{Asker, Idle, Kind, Line, Rule};
 use super::ledger::Ledger;
 use super::options::{PoolOptions, PrePing};
 use super::record::{Permit, Record, RecordState, Slot, Who};
+use super::strays::Strays;
 use super::waiter::{Grant, Waiter};
 use super::{Generation, Holder};
 use crate::clock::Clock;
@@ -69,6 +70,8 @@ pub(super) struct Shared<C: Send + 'static> {
     pub(super) kept_up: bool,
     /// By which it knows loans again.
     pub(super) number: u64,
+    /// What a kind of the user's has dropped.
+    pub(super) strays: Strays<C>,
     first: Era<C>,
 }
 
@@ -186,6 +189,7 @@ impl<C: Send + 'static> Shared<C> {
                 || options.keepalive.is_some()
                 || options.leak_detection_threshold.is_some(),
             number: number_of_its_own(),
+            strays: Strays::new(),
             first: Era::new(0, process::forks(), shards, &pattern),
             pattern: Mutex::new(pattern),
             connector,
@@ -221,6 +225,19 @@ impl<C: Send + 'static> Shared<C> {
             }
         }
         era
+    }
+
+    /// Closes what a kind has dropped; under no lock.
+    pub(super) fn close_strays(&self) {
+        each(self.strays.take(), |record| {
+            tracing::error!(
+                target: "aludel.pool",
+                connection = record.id,
+                "the kind of pool {} has dropped a connection instead of keeping it or giving it back",
+                self.name
+            );
+            Held::of_record(record).invalidate("its kind of pool has dropped it", false);
+        });
     }
 
     /// A pattern for another pool of this kind.
@@ -326,6 +343,7 @@ impl<C: Send + 'static> Era<C> {
         {
             return Taken::Record(record);
         }
+        shared.close_strays();
         let mut ledger = lock(&self.ledger);
         if shared.rule == Rule::OnePerThread
             && let Some(holder) = ledger.of_thread(who.thread).and_then(|slot| slot.holder(&shared.clock))
@@ -512,10 +530,10 @@ impl<C: Send + 'static> Era<C> {
         for shard in &self.shards {
             let mut shelf = shard.lock();
             let mut taken = shelf.kind().remove(unfit);
-            taken.iter_mut().for_each(close);
+            taken.iter().for_each(close);
             gone.append(&mut taken);
         }
-        gone.into_iter().map(|idle| idle.0).collect()
+        gone.into_iter().map(Idle::into_record).collect()
     }
 
     /// Takes idle connections out to look at them, as a borrower would.
@@ -525,14 +543,14 @@ impl<C: Send + 'static> Era<C> {
             let mut shelf = shard.lock();
             let some = shelf.kind().remove(wanted);
             for idle in &some {
-                idle.0.permit.slot.enter(RecordState::CheckedOut);
+                idle.record().permit.slot.enter(RecordState::CheckedOut);
             }
             taken.extend(some);
         }
         for idle in &taken {
-            idle.0.permit.slot.hold(who);
+            idle.record().permit.slot.hold(who);
         }
-        taken.into_iter().map(|idle| idle.0).collect()
+        taken.into_iter().map(Idle::into_record).collect()
     }
 
     /// Takes out what nobody will ever ask for again.
@@ -541,8 +559,8 @@ impl<C: Send + 'static> Era<C> {
         for shard in &self.shards {
             let mut shelf = shard.lock();
             let mut taken = shelf.kind().orphans();
-            taken.iter_mut().for_each(close);
-            gone.extend(taken.into_iter().map(|idle| idle.0));
+            taken.iter().for_each(close);
+            gone.extend(taken.into_iter().map(Idle::into_record));
         }
         gone
     }
@@ -600,7 +618,7 @@ impl<C: Send + 'static> Shard<C> {
     fn take(&self, who: &Who) -> Option<Box<Record<C>>> {
         let record = {
             let mut shelf = self.lock();
-            let Idle(record) = shelf.take(Asker { thread: who.thread })?;
+            let record = shelf.take(Asker { thread: who.thread })?.into_record();
             record.permit.slot.enter(RecordState::CheckedOut);
             record
         };
@@ -612,12 +630,13 @@ impl<C: Send + 'static> Shard<C> {
 #[inline]
 fn store<C: Send + 'static>(shelf: &mut Shelf<C>, record: Box<Record<C>>) -> Result<(), Box<Record<C>>> {
     record.permit.slot.enter(RecordState::Idle);
-    shelf.put(Idle(record)).map_err(|Idle(record)| {
+    shelf.put(Idle::of(record)).map_err(|idle| {
+        let record = idle.into_record();
         record.permit.slot.enter(RecordState::CheckedOut);
         record
     })
 }
 
-fn close<C: Send + 'static>(idle: &mut Idle<C>) {
-    idle.0.permit.slot.enter(RecordState::Closing);
+fn close<C: Send + 'static>(idle: &Idle<C>) {
+    idle.record().permit.slot.enter(RecordState::Closing);
 }

@@ -2,6 +2,7 @@
 
 mod abandoned;
 mod bounded;
+mod careless;
 mod closing;
 mod concurrent;
 mod events;
