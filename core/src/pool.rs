@@ -158,6 +158,8 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     fn of(shared: Shared<C>) -> Self {
+        // A child may use none of its parent's pools, and the parent's time has stopped there.
+        Clock::after_a_fork(process::forks());
         Self(Arc::new(Handle {
             shared: Arc::new(shared),
             bell: Arc::default(),

@@ -558,7 +558,7 @@ impl<C: Send + 'static> Era<C> {
         let mut gone = Vec::new();
         for shard in &self.shards {
             let mut shelf = shard.lock();
-            let mut taken = shelf.kind().orphans();
+            let taken = shelf.kind().orphans();
             taken.iter().for_each(close);
             gone.extend(taken.into_iter().map(Idle::into_record));
         }
