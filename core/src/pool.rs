@@ -29,6 +29,7 @@ mod raw;
 mod record;
 mod shared;
 mod status;
+mod strays;
 #[cfg(test)]
 mod tests;
 mod waiter;
@@ -51,11 +52,11 @@ pub use self::status::Status;
 
 use self::acquire::Acquire;
 use self::adopted::{Lending, Lent};
-use self::held::Held;
+use self::held::close_all;
 use self::kind::Choice;
 use self::maintenance::Bell;
 use self::record::{Record, Who};
-use self::shared::{Pattern, Shared};
+use self::shared::{OVER, Pattern, Shared};
 pub(crate) use self::who::acting_thread;
 use self::who::{Place, thread_number};
 use crate::clock::Clock;
@@ -148,11 +149,8 @@ impl<C: Send + 'static> Pool<C> {
             Choice::Queue => (Pattern::Line(options.clone()), connector),
             Choice::Other(kind) => (Pattern::Other(kind), connector),
             Choice::Lender(lender) => {
-                let (inner, forks) = (connector, process::forks());
-                (
-                    Pattern::Other(Box::new(Lent)),
-                    Arc::new(Lending { lender, inner, forks }) as _,
-                )
+                let lending = Lending::new(lender, connector);
+                (Pattern::Other(Box::new(Lent)), Arc::new(lending) as _)
             }
         };
         process::count_forks();
@@ -160,6 +158,8 @@ impl<C: Send + 'static> Pool<C> {
     }
 
     fn of(shared: Shared<C>) -> Self {
+        // A child may use none of its parent's pools, and the parent's time has stopped there.
+        Clock::after_a_fork(process::forks());
         Self(Arc::new(Handle {
             shared: Arc::new(shared),
             bell: Arc::default(),
@@ -327,9 +327,8 @@ impl<C: Send + 'static> Pool<C> {
     pub fn dispose(&self) {
         let (generation, idle) = self.shared().era().clear(|current| current + 1);
         self.shared().emit(&Event::Dispose { generation });
-        for record in idle {
-            drop(Held::of_record(record));
-        }
+        close_all(idle);
+        self.shared().close_strays();
     }
 
     /// Lets go of every connection without closing it, and starts empty (`dispose(close=False)` in SQLAlchemy): what is
@@ -356,9 +355,9 @@ impl<C: Send + 'static> Pool<C> {
     pub fn abandon(&self) {
         let era = self.shared().era();
         era.end();
-        era.forget_idle();
-        // Begins the next one.
+        // Begins the next one, to which those who wait are sent.
         let _ = self.shared().era();
+        era.leave_alone();
     }
 
     /// The generation of connections that are made now; the first is 0.
@@ -506,10 +505,9 @@ impl<C: Send + 'static> Drop for Handle<C> {
     fn drop(&mut self) {
         self.bell.ring();
         // From now on whatever comes back is of an older generation, and closed.
-        let (_, idle) = self.shared.era().clear(|_| Generation::MAX);
-        for record in idle {
-            drop(Held::of_record(record));
-        }
+        let (_, idle) = self.shared.era().clear(|_| OVER);
+        close_all(idle);
+        self.shared.close_strays();
     }
 }
 

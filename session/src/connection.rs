@@ -308,8 +308,10 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn discard(&mut self, reason: &str) {
         let (set, connected_with) = (std::mem::take(&mut self.standing), self.engine.connected_with());
         if let Some(checkout) = self.checkout.take() {
-            // A database in memory is kept if possible, but not with the settings of its last transaction.
+            // A database in memory is kept if possible, but not with what its last borrower has set.
+            let instrumentation = &self.instrumentation;
             checkout.discard_or_mend(reason, |raw| {
+                instrumentation.uninstall(raw);
                 let mut statements = C::settings_put_back(set, connected_with).into_iter();
                 statements.all(|statement| raw.steer(statement).is_ok())
             });

@@ -6,6 +6,7 @@ mod connecting;
 mod engine;
 mod events;
 mod hooks;
+mod loans;
 mod logging;
 mod manager;
 mod mock;

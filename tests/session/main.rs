@@ -6,6 +6,8 @@ mod default_level;
 mod design;
 mod endings;
 mod forked;
+mod forked_engine;
+mod in_memory;
 mod isolation;
 mod logging;
 mod mock;

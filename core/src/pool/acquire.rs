@@ -7,9 +7,9 @@ use super::adopted::Exhausted;
 use super::bounded::{Bounded, bounded};
 use super::connector::{BoxError, CheckoutInfo, PingVerdict, Refuse};
 use super::error::PoolError;
-use super::held::{Held, Made, What, dial};
+use super::held::{Held, Made, What, close_all, dial};
 use super::kind::Rule;
-use super::options::{Limit, PrePing};
+use super::options::{DEFAULT_POOL_TIMEOUT, Limit, PrePing};
 use super::record::{Permit, Record, RecordState, Who};
 use super::shared::{Shared, Taken};
 use super::waiter::{Grant, Waiter, Woken};
@@ -65,7 +65,17 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     /// Makes what was found fit to be handed out, or finds something.
     pub(super) fn run(mut self, found: Option<Box<Record<C>>>, who: Who) -> Result<Box<Record<C>>, PoolError> {
-        let taken = found.map_or_else(|| self.shared.era().take(&who, self.shared), Taken::Record);
+        let mut taken = found.map_or_else(|| self.shared.era().take(&who, self.shared), Taken::Record);
+        loop {
+            if let Some(record) = self.with(taken)? {
+                return Ok(record);
+            }
+            // Its era has ended meanwhile.
+            taken = self.shared.era().take(&who, self.shared);
+        }
+    }
+
+    fn with(&mut self, taken: Taken<C>) -> Result<Option<Box<Record<C>>>, PoolError> {
         let mut held = match taken {
             Taken::Record(record) => Held::of_record(record),
             other => self.take_slowly(other)?,
@@ -74,16 +84,19 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         if self.shared.hooked {
             self.ask_hook(&mut held)?;
         }
+        if held.record().is_none() {
+            return Ok(None);
+        }
         if !self.shared.listeners.is_empty() {
             self.shared.emit(&Event::Checkout {
                 connection: held.id(),
                 waited: self.waited,
             });
         }
-        match held.take() {
-            What::Record(record) => Ok(record),
-            What::Permit(_) | What::Nothing => unreachable!("it was connected, or the checkout has failed"),
-        }
+        Ok(match held.take() {
+            What::Record(record) => Some(record),
+            What::Permit(_) | What::Nothing => None,
+        })
     }
 
     #[cold]
@@ -91,9 +104,7 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         match taken {
             Taken::Record(record) => Ok(Held::of_record(record)),
             Taken::Permit(permit) => {
-                for record in self.shared.era().orphans() {
-                    drop(Held::of_record(record));
-                }
+                close_all(self.shared.era().orphans());
                 Ok(Held::of_permit(permit))
             }
             Taken::Wait(waiter) => self.wait(waiter),
@@ -108,9 +119,9 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     /// How long connecting and testing may take. Zero is for those who will not wait for other borrowers; to connect takes
     /// time all the same.
     fn patience(&self) -> Duration {
-        match self.timeout {
-            Duration::ZERO => self.shared.options.pool_timeout,
-            some => some,
+        match (self.timeout, self.shared.options.pool_timeout) {
+            (Duration::ZERO, Duration::ZERO) => DEFAULT_POOL_TIMEOUT,
+            (Duration::ZERO, some) | (some, _) => some,
         }
     }
 
@@ -137,9 +148,14 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         }
         .wait(clock, deadline);
         self.waited = clock.now().saturating_duration_since(started);
+        if self.timeout.is_zero() {
+            // That was for the wait.
+            self.deadline = Deadline::Unread;
+        }
         match grant {
-            Ok(Grant::Record(record)) => Ok(Held::of_record(record)),
-            Ok(Grant::Permit(permit)) => Ok(Held::of_permit(permit)),
+            Ok(Some(Grant::Record(record))) => Ok(Held::of_record(record)),
+            Ok(Some(Grant::Permit(permit))) => Ok(Held::of_permit(permit)),
+            Ok(None) => Ok(Held::of_nothing()),
             Err(holders) => {
                 let number = |limit| match limit {
                     Limit::AtMost(connections) => connections,
@@ -147,7 +163,8 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
                 };
                 let (options, limit) = (&self.shared.options, self.shared.limit);
                 let size = number(options.pool_size).min(limit);
-                Err(self.timed_out(size, number(options.max_overflow).min(limit - 1), holders))
+                let overflow = number(options.max_overflow).min(limit.saturating_sub(1));
+                Err(self.timed_out(size, overflow, holders))
             }
         }
     }
@@ -363,15 +380,16 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
 
     fn ask_hook(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
         for replaced in 0..=REPLACEMENTS {
-            let told = match held.record() {
-                Some(record) => self.info(record),
-                None => break,
-            };
             let Some(record) = held.record() else { break };
+            let told = self.info(record);
             match self.shared.connector.on_checkout(&mut record.raw, &told) {
                 Ok(()) => return Ok(()),
                 Err(refusal) => self.refused(held, refusal, replaced)?,
             }
+        }
+        if held.permit().is_none() {
+            // Of an era that has ended meanwhile.
+            return Ok(());
         }
         Err(PoolError::RefusedAgain { replaced: REPLACEMENTS })
     }
@@ -472,21 +490,26 @@ pub(super) struct Waiting<'a, C: Send + 'static> {
 }
 
 impl<C: Send + 'static> Waiting<'_, C> {
-    /// What was granted, or who holds the connections.
-    fn wait(mut self, clock: &Clock, deadline: Option<Instant>) -> Result<Grant<C>, Vec<Holder>> {
+    /// What was granted, or who holds the connections; nothing if the queue is one of an era that has ended.
+    fn wait(mut self, clock: &Clock, deadline: Option<Instant>) -> Result<Option<Grant<C>>, Vec<Holder>> {
         while let Some(waiter) = &self.waiter {
             let granted = match waiter.wait(clock, deadline) {
                 Woken::Granted(grant) => Some(grant),
+                Woken::Look if waiter.era != self.shared.era().number => {
+                    let grant = waiter.take();
+                    self.waiter = None;
+                    return Ok(grant);
+                }
                 Woken::Look => self.shared.era().look_again(waiter),
                 Woken::TimedOut => break,
             };
             if let Some(grant) = granted {
                 self.waiter = None;
-                return Ok(grant);
+                return Ok(Some(grant));
             }
         }
         // A grant may have come just now: then it is used.
-        self.leave().ok_or_else(|| self.shared.holders())
+        self.leave().map(Some).ok_or_else(|| self.shared.holders())
     }
 
     /// Leaves the queue; answers the grant that came first, if one did.

@@ -1,6 +1,7 @@
 //! A pool of somebody else's, used as an engine's.
 
 use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use diesel::connection::{TransactionManager, TransactionManagerStatus};
@@ -165,14 +166,33 @@ impl<C: Send + 'static> Loan<C> for Checkout<C> {
 }
 
 /// Marks a connection of a foreign pool that was prepared for this engine.
-struct PreparedFor(usize);
+struct PreparedFor(u64);
+
+/// A number that nobody else in this process gets: unlike an address it is not used again, when a pool has ended whose
+/// mark is still on a connection of a foreign one.
+pub(super) fn number_of_its_own() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
 
 /// Borrows connections where another connector would make them; what is done with them is the other one's business.
 pub(super) struct Lending<C> {
-    pub(super) lender: Box<dyn Lender<C>>,
-    pub(super) inner: Arc<dyn Connector<C>>,
+    lender: Box<dyn Lender<C>>,
+    inner: Arc<dyn Connector<C>>,
+    number: u64,
     /// How many forks lay behind the process that brought the foreign pool along.
-    pub(super) forks: u64,
+    forks: u64,
+}
+
+impl<C> Lending<C> {
+    pub(super) fn new(lender: Box<dyn Lender<C>>, inner: Arc<dyn Connector<C>>) -> Self {
+        Self {
+            lender,
+            inner,
+            number: number_of_its_own(),
+            forks: process::forks(),
+        }
+    }
 }
 
 impl<C: 'static> Connector<C> for Lending<C> {
@@ -185,13 +205,19 @@ impl<C: 'static> Connector<C> for Lending<C> {
             );
         }
         let mut raw = self.lender.lend(request.within)?;
-        let me = Arc::as_ptr(&self.inner).addr();
+        let me = self.number;
         let known = |loan: &mut dyn Loan<C>| {
             let extensions = loan.extensions();
             extensions.is_some_and(|ours| ours.get::<PreparedFor>().is_some_and(|mark| mark.0 == me))
         };
         if !raw.loan().is_some_and(known) {
-            self.inner.adopt(&mut raw)?;
+            if let Err(error) = self.inner.adopt(&mut raw) {
+                // Half prepared, or dead: whoever gets it next would have the same.
+                if let Some(loan) = raw.loan() {
+                    loan.condemn();
+                }
+                return Err(error);
+            }
             if let Some(extensions) = raw.loan().and_then(|loan| loan.extensions()) {
                 extensions.insert(PreparedFor(me));
             }

@@ -200,7 +200,7 @@ impl<C: Send + 'static> Checkout<C> {
     }
 
     /// Takes the connection out of the pool; its place is free at once (SQLAlchemy's `detach`). It stays usable here, and
-    /// is closed when this is dropped.
+    /// is closed when this is dropped. Its [`record_info`](Self::record_info) stays with the place.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -218,6 +218,7 @@ impl<C: Send + 'static> Checkout<C> {
     pub fn detach(&mut self) {
         let record = self.record_mut();
         if record.permit.is_armed() {
+            record.permit.slot.keep_info(std::mem::take(&mut record.slot_info));
             record.permit.release();
             record.permit.shared.emit(&Event::Detach { connection: record.id });
         }

@@ -12,7 +12,7 @@ use super::shared::{Era, Put, Shared};
 use super::who::thread_number;
 use crate::clock::Ticks;
 use crate::event::{Event, RecycleCause};
-use crate::sync::{Arc, catch_unwind, lock, panicking};
+use crate::sync::{Arc, catch_unwind, lock, panicking, resume_unwind};
 
 /// A slot with or without its raw connection; dropped, the connection is closed and then the slot released.
 pub(super) struct Held<C: Send + 'static>(What<C>);
@@ -34,7 +34,7 @@ pub(super) struct Made<C> {
 /// What an adopted pool keeps with a connection of its own, so that it is known again.
 #[derive(Clone, Copy)]
 struct Tag {
-    pool: usize,
+    pool: u64,
     id: u64,
     generation: u64,
     connected_at: Ticks,
@@ -90,20 +90,30 @@ impl<C: Send + 'static> Held<C> {
     pub(super) fn begin_to_connect(&mut self) -> Option<Permit<C>> {
         self.close();
         let What::Permit(permit) = self.take() else { return None };
-        lock(&permit.shared.era().ledger).connecting(&permit.slot);
+        let era = permit.shared.era();
+        if era.number != permit.slot.era {
+            return None;
+        }
+        lock(&era.ledger).connecting(&permit.slot);
         Some(permit)
     }
 
-    /// Becomes the owner of what was made; answers whether it is new: a loan may be a connection that was here before.
+    /// Becomes the owner of what was made; answers whether it is new: a loan may be a connection that was here before. What
+    /// was made for an era that is over is left alone.
     pub(super) fn connected(&mut self, permit: Permit<C>, made: Made<C>) -> bool {
         let shared = Arc::clone(&permit.shared);
+        let era = shared.era();
+        if era.number != permit.slot.era {
+            std::mem::forget(made);
+            return false;
+        }
         let Made {
             mut raw,
             mut generation,
             mut connected_at,
         } = made;
         let (id, first) = {
-            let mut ledger = lock(&shared.era().ledger);
+            let mut ledger = lock(&era.ledger);
             let first = !std::mem::replace(&mut ledger.connected_before, true);
             (ledger.connected(&permit.slot), first)
         };
@@ -145,6 +155,21 @@ impl<C: Send + 'static> Held<C> {
         self.close();
     }
 
+    /// Has the owner of a loan close it.
+    fn condemn(&mut self) {
+        if let Some(loan) = self.record().and_then(|record| record.raw.loan()) {
+            loan.condemn();
+        }
+    }
+
+    /// If a database dies with its connection, the next checkout says so.
+    fn tell_loss(&self, reason: &str) {
+        let Some(permit) = self.permit() else { return };
+        if permit.shared.precious && permit.is_armed() && !permit.is_foreign() {
+            lock(&permit.shared.era().lost).push((permit.slot.thread(), reason.to_owned()));
+        }
+    }
+
     /// Declares the raw connection unusable and closes it. If its database dies with it, the next checkout says so,
     /// unless that was what the caller wanted.
     pub(super) fn invalidate(&mut self, reason: &str, wanted: bool) {
@@ -156,20 +181,13 @@ impl<C: Send + 'static> Held<C> {
         let connection = self.id();
         shared.emit(&Event::Invalidate { connection, reason });
         if shared.precious {
-            if !wanted && let Some(permit) = self.permit() {
-                lock(&shared.era().lost).push((permit.slot.thread(), reason.to_owned()));
+            if !wanted {
+                self.tell_loss(reason);
             }
             shared.emit(&Event::InMemoryDatabaseLost { connection, reason });
         }
         self.condemn();
         self.close();
-    }
-
-    /// Has the pool that lent the connection, if one did, close it as well.
-    fn condemn(&mut self) {
-        if let Some(loan) = self.record().and_then(|record| record.raw.loan()) {
-            loan.condemn();
-        }
     }
 
     /// Closes the raw connection, outside all locks; the slot stays.
@@ -197,13 +215,14 @@ impl<C: Send + 'static> Held<C> {
         let (detached, lent) = (!permit.is_armed(), raw.is_lent());
         let shared = Arc::clone(&permit.shared);
         self.0 = What::Permit(permit);
-        shielded(|| drop(raw));
+        let panic = catch_unwind(|| drop(raw)).err();
         if detached {
             shared.emit(&Event::CloseDetached { connection: id });
         }
         if !lent {
             shared.emit(&Event::Close { connection: id });
         }
+        go_on(panic);
     }
 
     /// Takes the raw connection out, for good.
@@ -260,12 +279,15 @@ impl<C: Send + 'static> Held<C> {
         }
     }
 
-    /// Gives back what the maintenance thread had looked at, with the time at which it became idle unchanged.
-    pub(super) fn put_back_quietly(&mut self, now: Ticks) {
-        let What::Record(mut record) = self.take() else { return };
+    /// Gives back what the maintenance thread had looked at, with the time at which it became idle unchanged. False if it
+    /// was closed.
+    pub(super) fn put_back_quietly(&mut self, now: Ticks) -> bool {
+        let What::Record(mut record) = self.take() else {
+            return false;
+        };
         record.idle_since.get_or_insert(now);
         record.tested_at = Some(now);
-        put_aloud(record, false);
+        put_aloud(record, false)
     }
 }
 
@@ -317,11 +339,16 @@ fn give_back_with_care<C: Send + 'static>(mut held: Held<C>, broken: bool) {
     put_aloud(record, true);
 }
 
-/// The way for those who wait, for one too many, and for those who listen.
+/// The way for those who wait, for one too many, and for those who listen. False if it was closed.
 #[cold]
-fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) {
+fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) -> bool {
     let shared = Arc::clone(&record.permit.shared);
     let (era, id, thread) = (shared.era(), record.id, thread_number());
+    if era.number != record.permit.slot.era {
+        // Abandoned since it was looked at.
+        Held::of_record(record).close();
+        return false;
+    }
     let put = match Era::keep(record, thread) {
         Ok(()) => Put::Kept(None),
         Err(record) => era.put(record, thread, &shared),
@@ -332,21 +359,57 @@ fn put_aloud<C: Send + 'static>(record: Box<Record<C>>, returned: bool) {
         Put::Close(record) => {
             let retired = record.generation < era.generation();
             let mut held = Held::of_record(record);
-            return if retired {
+            if retired {
                 held.recycle(RecycleCause::Retired);
             } else {
                 held.close();
-            };
+            }
+            return false;
         }
     }
+    shared.close_strays();
     if returned {
         shared.emit(&Event::Checkin { connection: id });
+    }
+    true
+}
+
+/// Closes them all, whatever panics.
+pub(super) fn close_all<C: Send + 'static>(records: Vec<Box<Record<C>>>) {
+    each(records, |record| Held::of_record(record).close());
+}
+
+/// Does it with each, also after one has panicked; the first panic goes on at the end.
+pub(super) fn each<T>(all: Vec<T>, mut act: impl FnMut(T)) {
+    let mut first = None;
+    for one in all {
+        if let Err(panic) = catch_unwind(|| act(one)) {
+            first.get_or_insert(panic);
+        }
+    }
+    go_on(first);
+}
+
+/// A panic goes on, unless another one is on its way: two would abort the process.
+fn go_on(panic: Option<Box<dyn std::any::Any + Send>>) {
+    if let Some(panic) = panic
+        && !panicking()
+    {
+        resume_unwind(panic)
     }
 }
 
 impl<C: Send + 'static> Drop for Held<C> {
     fn drop(&mut self) {
         if let What::Record(_) = self.0 {
+            // Whoever wants it closed says so; only a panic gets here.
+            self.tell_loss("a panic interrupted what was done with it");
+            if let Some(shared) = self.shared().filter(|shared| shared.precious) {
+                shared.emit(&Event::InMemoryDatabaseLost {
+                    connection: self.id(),
+                    reason: "a panic interrupted what was done with it",
+                });
+            }
             self.close();
         }
     }
@@ -424,7 +487,7 @@ fn remember<C: Send + 'static>(
     generation: &mut u64,
     connected_at: &mut Ticks,
 ) -> (u64, bool) {
-    let pool = Arc::as_ptr(shared).addr();
+    let pool = shared.number;
     let Some(extensions) = raw.loan().and_then(|loan| loan.extensions()) else {
         return (new, false);
     };

@@ -34,7 +34,8 @@ pub(super) use thread_local::Threads;
 /// | [`Adopted`](super::Adopted) | those of an `r2d2::Pool` | asks that pool |
 /// | a [`Pool`] of another engine | those of that pool | asks that pool |
 ///
-/// Its methods are called under a lock of the pool's: they may not block, drop a connection, panic, or call the pool.
+/// Its methods are called under a lock of the pool's: they may not block, drop a connection, panic, or call the pool. (One
+/// that it drops all the same, as a panic does, is closed by the next caller who holds no lock, and reported.)
 ///
 /// ```
 /// use aludel_core::pool::{AnyKind, Asker, Idle, Kind};
@@ -246,28 +247,57 @@ pub struct Asker {
     pub thread: u64,
 }
 
-/// An idle connection, as a [`Kind`] keeps it.
-pub struct Idle<C: Send + 'static>(pub(super) Box<Record<C>>);
+/// An idle connection, as a [`Kind`] keeps it. One that is dropped is closed once the pool has left its locks, and
+/// reported with [`Event::Invalidate`](crate::event::Event::Invalidate).
+pub struct Idle<C: Send + 'static>(Option<Box<Record<C>>>);
 
 impl<C: Send + 'static> Idle<C> {
+    #[inline]
+    pub(super) fn of(record: Box<Record<C>>) -> Self {
+        Self(Some(record))
+    }
+
+    #[inline]
+    pub(super) fn record(&self) -> &Record<C> {
+        self.0.as_ref().expect(HAS_RECORD)
+    }
+
+    #[inline]
+    pub(super) fn into_record(mut self) -> Box<Record<C>> {
+        self.0.take().expect(HAS_RECORD)
+    }
+
     /// Number of the connection, counted from 1 in each pool.
     pub fn id(&self) -> u64 {
-        self.0.id
+        self.record().id
     }
 
     /// Its generation.
     pub fn generation(&self) -> u64 {
-        self.0.generation
+        self.record().generation
     }
 
     /// Number of the thread that had it last.
     pub fn thread(&self) -> u64 {
-        self.0.permit.slot.thread()
+        self.record().permit.slot.thread()
+    }
+}
+
+const HAS_RECORD: &str = "what takes the record out consumes it";
+
+impl<C: Send + 'static> Drop for Idle<C> {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(record) = self.0.take() {
+            // Under a lock of the pool's, which closing it would need.
+            let shared = crate::sync::Arc::clone(&record.permit.shared);
+            shared.strays.add(record);
+        }
     }
 }
 
 impl<C: Send + 'static> fmt::Debug for Idle<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Idle({})", self.0.id)
+        write!(f, "Idle({})", self.id())
     }
 }

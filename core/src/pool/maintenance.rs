@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use super::acquire::{Acquire, retire};
 use super::connector::PingVerdict;
-use super::held::Held;
-use super::kind::Idle;
+use super::held::{Held, each};
+use super::kind::{Idle, Rule};
 use super::record::{Record, Who};
 use super::shared::Shared;
 use super::who::{Place, thread_number};
@@ -118,13 +118,17 @@ impl<C: Send + 'static> Pool<C> {
     }
 }
 
-fn maintain<C: Send + 'static>(shared: &Arc<Shared<C>>) {
+pub(super) fn maintain<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     report_leaks(shared);
+    shared.close_strays();
     if !shared.precious {
         close_old(shared);
     }
-    test_quiet(shared);
-    fill_up(shared);
+    // Who may not wait would be refused what is made or tested here, or get another one.
+    if shared.rule == Rule::Wait {
+        test_quiet(shared);
+        fill_up(shared);
+    }
 }
 
 fn report_leaks<C: Send + 'static>(shared: &Shared<C>) {
@@ -149,7 +153,7 @@ fn close_old<C: Send + 'static>(shared: &Shared<C>) {
     let mut spare = era.idle().saturating_sub(options.min_idle);
     let mut gone = Vec::new();
     let mut unfit = |idle: &Idle<C>| {
-        let record = &idle.0;
+        let record = idle.record();
         let idle_for = record.idle_since.map_or(Duration::ZERO, |since| now.since(since));
         let cause = if record.generation < generation {
             Some(RecycleCause::Retired)
@@ -167,10 +171,9 @@ fn close_old<C: Send + 'static>(shared: &Shared<C>) {
         cause.is_some()
     };
     let records = era.remove(&mut unfit);
-    let all: Vec<_> = records.into_iter().map(Held::of_record).collect();
-    for (mut held, cause) in all.into_iter().zip(gone) {
-        held.recycle(cause);
-    }
+    each(records.into_iter().zip(gone).collect(), |(record, cause)| {
+        Held::of_record(record).recycle(cause);
+    });
 }
 
 fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
@@ -182,13 +185,10 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
         let last = record.tested_at.max(record.idle_since).unwrap_or(record.connected_at);
         now.since(last) >= keepalive
     };
-    let records = shared.era().borrow(&mut |idle| quiet(&idle.0), &me(now));
-    // All have an owner before the first is asked: a ping that panics closes the others, and they are counted.
-    let all: Vec<_> = records
-        .into_iter()
-        .map(|record| (record.generation, record.id, Held::of_record(record)))
-        .collect();
-    for (generation, connection, mut held) in all {
+    let records = shared.era().borrow(&mut |idle| quiet(idle.record()), &me(now));
+    each(records, |record| {
+        let (generation, connection) = (record.generation, record.id);
+        let mut held = Held::of_record(record);
         let mut acquire = Acquire::new(shared, Location::caller(), shared.options.pool_timeout);
         match acquire.ask(&mut held) {
             Ok(Ok(())) => {
@@ -212,7 +212,7 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
             // Left behind, and reported.
             Err(_) => {}
         }
-    }
+    });
 }
 
 fn fill_up<C: Send + 'static>(shared: &Arc<Shared<C>>) {
@@ -229,11 +229,14 @@ fn fill_up<C: Send + 'static>(shared: &Arc<Shared<C>>) {
             // Reported; the next round tries again.
             return;
         }
-        held.put_back_quietly(shared.clock.ticks_now());
+        if !held.put_back_quietly(shared.clock.ticks_now()) {
+            // Nobody wants it; the next one would fare no better.
+            return;
+        }
     }
 }
 
-fn me(since: Ticks) -> Who {
+pub(super) fn me(since: Ticks) -> Who {
     Who {
         place: Place::of(Location::caller()),
         since,

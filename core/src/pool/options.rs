@@ -70,6 +70,9 @@ impl From<usize> for Limit {
     }
 }
 
+/// SQLAlchemy's.
+pub(super) const DEFAULT_POOL_TIMEOUT: Duration = Duration::from_secs(30);
+
 /// Every setting of a pool, with SQLAlchemy's names and defaults where it has them.
 ///
 /// ```
@@ -86,7 +89,7 @@ pub struct PoolOptions {
     /// `pool_size` others are idle and nobody waits.
     pub max_overflow: Limit,
     /// How long a checkout may take: waiting for a connection to come back, making one, testing one. Default 30 s;
-    /// `Duration::MAX` = for ever.
+    /// `Duration::MAX` = for ever; zero = nobody is waited for, while making and testing have the default's time.
     pub pool_timeout: Duration,
     /// Age since connect above which a connection is replaced at its next checkout. Default `None` = never.
     pub pool_recycle: Option<Duration>,
@@ -98,14 +101,16 @@ pub struct PoolOptions {
     /// What is done with a dirty connection that comes back. Default [`ResetOnReturn::Rollback`].
     pub reset_on_return: ResetOnReturn,
     /// How many idle connections are made ahead of need. Default 0: none. Anything else starts a maintenance thread, as
-    /// do the four below.
+    /// do the four below. Only where a checkout may wait ([`Rule::Wait`](super::Rule::Wait)): a connection that belongs to
+    /// a thread is made by it.
     pub min_idle: usize,
     /// Time after which an idle connection is closed, down to `min_idle`. Default `None` = never.
     pub idle_timeout: Option<Duration>,
     /// Age since connect above which a connection is closed while idle, or replaced at its next checkout. Each has up to
     /// a tenth less, chosen at random, so that those made together do not die together. Default `None` = never.
     pub max_lifetime: Option<Duration>,
-    /// How often an idle connection is tested, so that neither server nor firewall forgets it. Default `None` = never.
+    /// How often an idle connection is tested, so that neither server nor firewall forgets it. Default `None` = never. Only
+    /// where a checkout may wait ([`Rule::Wait`](super::Rule::Wait)), since nobody can have it meanwhile.
     pub keepalive: Option<Duration>,
     /// Time after which a checkout that has not come back is reported. Default `None` = never.
     pub leak_detection_threshold: Option<Duration>,
@@ -126,7 +131,7 @@ impl Default for PoolOptions {
         Self {
             pool_size: Limit::AtMost(5),
             max_overflow: Limit::AtMost(10),
-            pool_timeout: Duration::from_secs(30),
+            pool_timeout: DEFAULT_POOL_TIMEOUT,
             pool_recycle: None,
             pre_ping: PrePing::Never,
             use_lifo: false,

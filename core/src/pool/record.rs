@@ -270,8 +270,9 @@ impl<C: Send + 'static> Permit<C> {
 
     /// Gives the slot back, now.
     pub(super) fn release(&mut self) {
-        if std::mem::take(&mut self.armed) && !self.is_foreign() {
-            self.shared.era().release(&self.slot, &self.shared);
+        let era = self.shared.era();
+        if std::mem::take(&mut self.armed) && era.number == self.slot.era {
+            era.release(&self.slot, &self.shared);
             // What is written to the slot from now on is not to reach its next owner.
             self.slot = Arc::new(Slot::new(usize::MAX, self.slot.era));
         }
@@ -280,8 +281,9 @@ impl<C: Send + 'static> Permit<C> {
 
 impl<C: Send + 'static> Drop for Permit<C> {
     fn drop(&mut self) {
-        if self.armed && !self.is_foreign() {
-            self.shared.era().release(&self.slot, &self.shared);
+        let era = self.shared.era();
+        if self.armed && era.number == self.slot.era {
+            era.release(&self.slot, &self.shared);
         }
     }
 }

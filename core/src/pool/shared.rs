@@ -13,12 +13,14 @@
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use super::adopted::number_of_its_own;
 use super::connector::Connector;
-use super::held::shielded;
+use super::held::{Held, each, shielded};
 use super::kind::{Asker, Idle, Kind, Line, Rule};
 use super::ledger::Ledger;
 use super::options::{PoolOptions, PrePing};
 use super::record::{Permit, Record, RecordState, Slot, Who};
+use super::strays::Strays;
 use super::waiter::{Grant, Waiter};
 use super::{Generation, Holder};
 use crate::clock::Clock;
@@ -36,6 +38,9 @@ pub(super) const PATIENCE: Duration = Duration::from_micros(500);
 /// Locks for idle connections. More of them than cores make it unlikely that two running threads share one; too many,
 /// and a caller that finds nothing has to look through all of them. (Explorers have few threads, and can do with two.)
 const SHARDS: usize = if EXPLORED { 2 } else { 8 };
+
+/// The last generation of every pool: from then on whatever comes back is closed.
+pub(super) const OVER: Generation = Generation::MAX;
 
 #[expect(clippy::struct_excessive_bools, reason = "what the options come to, worked out once")]
 pub(super) struct Shared<C: Send + 'static> {
@@ -63,6 +68,10 @@ pub(super) struct Shared<C: Send + 'static> {
     pub(super) may_block: bool,
     /// Whether an option asks for the maintenance thread.
     pub(super) kept_up: bool,
+    /// By which it knows loans again.
+    pub(super) number: u64,
+    /// What a kind of the user's has dropped.
+    pub(super) strays: Strays<C>,
     first: Era<C>,
 }
 
@@ -179,6 +188,8 @@ impl<C: Send + 'static> Shared<C> {
                 || options.max_lifetime.is_some()
                 || options.keepalive.is_some()
                 || options.leak_detection_threshold.is_some(),
+            number: number_of_its_own(),
+            strays: Strays::new(),
             first: Era::new(0, process::forks(), shards, &pattern),
             pattern: Mutex::new(pattern),
             connector,
@@ -214,6 +225,19 @@ impl<C: Send + 'static> Shared<C> {
             }
         }
         era
+    }
+
+    /// Closes what a kind has dropped; under no lock.
+    pub(super) fn close_strays(&self) {
+        each(self.strays.take(), |record| {
+            tracing::error!(
+                target: "aludel.pool",
+                connection = record.id,
+                "the kind of pool {} has dropped a connection instead of keeping it or giving it back",
+                self.name
+            );
+            Held::of_record(record).invalidate("its kind of pool has dropped it", false);
+        });
     }
 
     /// A pattern for another pool of this kind.
@@ -278,6 +302,13 @@ impl<C: Send + 'static> Era<C> {
         self.generation.load(Ordering::Acquire)
     }
 
+    /// Whether connections of this generation are no longer kept.
+    #[inline]
+    fn is_stale(&self, generation: Generation) -> bool {
+        let present = self.generation();
+        generation < present || present == OVER
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiting.load(Ordering::Relaxed)
     }
@@ -312,6 +343,7 @@ impl<C: Send + 'static> Era<C> {
         {
             return Taken::Record(record);
         }
+        shared.close_strays();
         let mut ledger = lock(&self.ledger);
         if shared.rule == Rule::OnePerThread
             && let Some(holder) = ledger.of_thread(who.thread).and_then(|slot| slot.holder(&shared.clock))
@@ -336,8 +368,12 @@ impl<C: Send + 'static> Era<C> {
             self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
             return Taken::Record(record);
         }
-        let waiter = Arc::new(Waiter::new(*who, shared.clock.now()));
+        let waiter = Arc::new(Waiter::new(*who, self.number, shared.clock.now()));
         ledger.waiters.push_back(Arc::clone(&waiter));
+        if !self.is_current() {
+            // Whoever has ended it may have sent the others on already.
+            waiter.tell();
+        }
         Taken::Wait(waiter)
     }
 
@@ -390,7 +426,8 @@ impl<C: Send + 'static> Era<C> {
         // did so before we look; who has not will find what we store.
         if era.waiting.load(Ordering::Relaxed) > 0
             || era.used.load(Ordering::Relaxed) > shared.keep
-            || record.generation < era.generation()
+            || era.is_stale(record.generation)
+            || era.number != record.permit.slot.era
         {
             return Err(record);
         }
@@ -401,7 +438,7 @@ impl<C: Send + 'static> Era<C> {
     #[cold]
     pub(super) fn put(&self, record: Box<Record<C>>, thread: u64, shared: &Shared<C>) -> Put<C> {
         let mut ledger = lock(&self.ledger);
-        if record.generation < self.generation() && !shared.precious {
+        if self.is_stale(record.generation) && !(shared.precious && self.generation() != OVER) {
             return Put::Close(record);
         }
         // Above `keep` nothing is stored, not even for those who wait: they may give up, and then it would stay.
@@ -456,7 +493,7 @@ impl<C: Send + 'static> Era<C> {
     /// A permit for the maintenance thread, if there is room and nobody waits.
     pub(super) fn open_ahead(&self, who: &Who, shared: &Arc<Shared<C>>) -> Option<Permit<C>> {
         let mut ledger = lock(&self.ledger);
-        if !ledger.waiters.is_empty() || ledger.used() >= shared.limit {
+        if !ledger.waiters.is_empty() || ledger.used() >= shared.limit || self.generation() == OVER {
             return None;
         }
         let slot = ledger.open();
@@ -472,7 +509,7 @@ impl<C: Send + 'static> Era<C> {
     pub(super) fn retire(&self, older: Generation) -> Option<Generation> {
         let _ledger = lock(&self.ledger);
         let generation = self.generation();
-        if older < generation {
+        if older < generation || generation == OVER {
             return None;
         }
         self.generation.store(generation + 1, Ordering::Release);
@@ -493,10 +530,10 @@ impl<C: Send + 'static> Era<C> {
         for shard in &self.shards {
             let mut shelf = shard.lock();
             let mut taken = shelf.kind().remove(unfit);
-            taken.iter_mut().for_each(close);
+            taken.iter().for_each(close);
             gone.append(&mut taken);
         }
-        gone.into_iter().map(|idle| idle.0).collect()
+        gone.into_iter().map(Idle::into_record).collect()
     }
 
     /// Takes idle connections out to look at them, as a borrower would.
@@ -506,14 +543,14 @@ impl<C: Send + 'static> Era<C> {
             let mut shelf = shard.lock();
             let some = shelf.kind().remove(wanted);
             for idle in &some {
-                idle.0.permit.slot.enter(RecordState::CheckedOut);
+                idle.record().permit.slot.enter(RecordState::CheckedOut);
             }
             taken.extend(some);
         }
         for idle in &taken {
-            idle.0.permit.slot.hold(who);
+            idle.record().permit.slot.hold(who);
         }
-        taken.into_iter().map(|idle| idle.0).collect()
+        taken.into_iter().map(Idle::into_record).collect()
     }
 
     /// Takes out what nobody will ever ask for again.
@@ -521,9 +558,9 @@ impl<C: Send + 'static> Era<C> {
         let mut gone = Vec::new();
         for shard in &self.shards {
             let mut shelf = shard.lock();
-            let mut taken = shelf.kind().orphans();
-            taken.iter_mut().for_each(close);
-            gone.extend(taken.into_iter().map(|idle| idle.0));
+            let taken = shelf.kind().orphans();
+            taken.iter().for_each(close);
+            gone.extend(taken.into_iter().map(Idle::into_record));
         }
         gone
     }
@@ -552,10 +589,21 @@ impl<C: Send + 'static> Era<C> {
         look(&ledger, &idle)
     }
 
-    /// Leaves everything that is idle alone, for ever.
-    pub(super) fn forget_idle(&self) {
+    /// Leaves everything that is idle alone, for ever, and sends those who wait to the next era. A lock that is held may
+    /// have been copied by a fork: what is behind it is out of reach anyway.
+    pub(super) fn leave_alone(&self) {
         for shard in &self.shards {
-            std::mem::forget(shard.lock().kind().remove(&mut |_| true));
+            if let Ok(mut shelf) = shard.0.try_lock() {
+                std::mem::forget(shelf.kind().remove(&mut |_| true));
+            }
+        }
+        let waiting: Vec<_> = match self.ledger.try_lock() {
+            Ok(ledger) => ledger.waiters.iter().cloned().collect(),
+            Err(_) => Vec::new(),
+        };
+        for waiter in waiting {
+            waiter.tell();
+            waiter.wake();
         }
     }
 }
@@ -570,7 +618,7 @@ impl<C: Send + 'static> Shard<C> {
     fn take(&self, who: &Who) -> Option<Box<Record<C>>> {
         let record = {
             let mut shelf = self.lock();
-            let Idle(record) = shelf.take(Asker { thread: who.thread })?;
+            let record = shelf.take(Asker { thread: who.thread })?.into_record();
             record.permit.slot.enter(RecordState::CheckedOut);
             record
         };
@@ -582,12 +630,13 @@ impl<C: Send + 'static> Shard<C> {
 #[inline]
 fn store<C: Send + 'static>(shelf: &mut Shelf<C>, record: Box<Record<C>>) -> Result<(), Box<Record<C>>> {
     record.permit.slot.enter(RecordState::Idle);
-    shelf.put(Idle(record)).map_err(|Idle(record)| {
+    shelf.put(Idle::of(record)).map_err(|idle| {
+        let record = idle.into_record();
         record.permit.slot.enter(RecordState::CheckedOut);
         record
     })
 }
 
-fn close<C: Send + 'static>(idle: &mut Idle<C>) {
-    idle.0.permit.slot.enter(RecordState::Closing);
+fn close<C: Send + 'static>(idle: &Idle<C>) {
+    idle.record().permit.slot.enter(RecordState::Closing);
 }

@@ -1,12 +1,16 @@
 //! The pool against a database that does as it is told. Names are those of SQLAlchemy's `test_pool.py` where one fits.
 
+mod abandoned;
 mod bounded;
+mod careless;
+mod closing;
 mod concurrent;
 mod events;
 mod faults;
 mod kinds;
 mod lifecycle;
 mod maintenance;
+mod only_copy;
 
 use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -26,6 +26,8 @@ pub(super) enum Woken<C: Send + 'static> {
 /// One caller in the queue.
 pub(super) struct Waiter<C: Send + 'static> {
     pub(super) who: Who,
+    /// The number of the era in whose queue it stands.
+    pub(super) era: u64,
     thread: Thread,
     /// When it began to wait.
     pub(super) since: Instant,
@@ -41,9 +43,10 @@ struct Mail<C: Send + 'static> {
 }
 
 impl<C: Send + 'static> Waiter<C> {
-    pub(super) fn new(who: Who, since: Instant) -> Self {
+    pub(super) fn new(who: Who, era: u64, since: Instant) -> Self {
         Self {
             who,
+            era,
             thread: thread::current(),
             since,
             mail: Mutex::new(Mail {

@@ -241,8 +241,8 @@ impl Model {
             .into_iter()
             .partition(|known| now.saturating_sub(known.tested.max(known.idle_since)) >= keepalive);
         self.idle = others.into();
-        let mut quiet = quiet.into_iter();
-        while let Some(mut known) = quiet.next() {
+        let mut panicked = false;
+        for mut known in quiet {
             self.log.push(format!("ping {}", known.id));
             match take(&mut self.faults, Call::Ping) {
                 None => {
@@ -254,13 +254,13 @@ impl Model {
                     self.close(&known);
                 }
                 Some(Fault::Panic) => {
+                    // The others are tested all the same.
                     self.close(&known);
-                    quiet.for_each(|known| self.close(&known));
-                    return true;
+                    panicked = true;
                 }
             }
         }
-        false
+        panicked
     }
 
     fn fill_up(&mut self) -> bool {

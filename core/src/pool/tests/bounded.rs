@@ -194,3 +194,33 @@ fn what_is_left_behind_survives_the_end_of_its_pool() {
     answer.send(()).unwrap();
     until(|| db.made.load(Ordering::SeqCst) == 1 && db.open.load(Ordering::SeqCst) == 0);
 }
+
+#[test]
+fn a_pool_timeout_of_zero_gives_a_connect_and_a_ping_their_time() {
+    let mut bench = Bench::new(PoolOptions {
+        pool_size: 1.into(),
+        max_overflow: 0.into(),
+        pool_timeout: Duration::ZERO,
+        pre_ping: PrePing::Always,
+        ..PoolOptions::default()
+    });
+    bench.db.remote.store(true, Ordering::SeqCst);
+    bench.pool = bench.pool.recreate();
+    for call in ["connect", "ping"] {
+        let (at_gate, answer) = silence(&bench, call);
+        thread::scope(|scope| {
+            let caller = scope.spawn(|| bench.pool.checkout().map(drop));
+            at_gate.recv().unwrap();
+            bench.clock.advance(secs(29));
+            answer.send(()).unwrap();
+            caller.join().unwrap().unwrap();
+        });
+    }
+    let held = bench.take();
+    let error = bench.pool.checkout().unwrap_err();
+    assert!(
+        matches!(error, PoolError::Timeout { .. }),
+        "it waits for nobody: {error}"
+    );
+    drop(held);
+}

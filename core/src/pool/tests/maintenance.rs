@@ -64,6 +64,11 @@ fn idle_timeout_closes_down_to_min_idle() {
     bench.clock.advance(secs(600));
     bench.pool.maintain();
     assert_eq!(bench.pool.checkedin(), 1);
+    assert_eq!(
+        (bench.pool.opened(), bench.pool.closed()),
+        (3, 2),
+        "kept, and not made anew"
+    );
 }
 
 #[test]
@@ -212,8 +217,23 @@ fn a_thread_does_it_if_an_option_asks_and_ends_with_the_pool() {
     assert_eq!(leak.1.as_deref(), Some("aludel-pool"));
     drop(held);
     drop(kept);
-    // The thread had the last reference to the listener.
+    // The listener goes with the pool, though the thread may be in the middle of its work.
     assert!(told.iter().last().is_some());
+
+    let (quiet, _told) = pool(PoolOptions {
+        idle_timeout: Some(secs(3600)),
+        ..PoolOptions::default()
+    });
+    drop(quiet.checkout().unwrap());
+    let bell = Arc::downgrade(&quiet.0.bell);
+    assert_eq!(bell.strong_count(), 2, "ours and the thread's");
+    drop(quiet);
+    // It would look after half a minute only.
+    let late = std::time::Instant::now() + secs(20);
+    while bell.strong_count() > 0 {
+        assert!(std::time::Instant::now() < late, "the thread ends with its pool");
+        thread::yield_now();
+    }
 
     let (plain, _told) = pool(PoolOptions::default());
     drop(plain.checkout().unwrap());
