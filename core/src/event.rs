@@ -167,6 +167,11 @@ pub enum Event<'a> {
         /// Why it was closed.
         reason: &'a str,
     },
+    /// Every connection was let go of without being closed (`dispose(close=False)` in SQLAlchemy).
+    Abandon {
+        /// How many idle ones were left as they were.
+        left: usize,
+    },
     /// This process turned out to be a forked child: what the parent had connected is left to the parent.
     Forked {
         /// How many connections of the parent's were left alone.

@@ -68,9 +68,11 @@ impl<'a> Told<'a> {
             | Event::SoftInvalidate { connection, .. }
             | Event::Recycle { connection, .. }
             | Event::CaughtUp { connection, .. } => (Target::Pool, Level::INFO, connection),
-            Event::Retire { .. } | Event::Dispose { .. } | Event::Recreate | Event::Forked { .. } => {
-                (Target::Pool, Level::INFO, 0)
-            }
+            Event::Retire { .. }
+            | Event::Dispose { .. }
+            | Event::Recreate
+            | Event::Abandon { .. }
+            | Event::Forked { .. } => (Target::Pool, Level::INFO, 0),
             Event::Leak { holder } => (Target::Pool, Level::WARN, holder.connection.unwrap_or(0)),
             Event::LeftBehind { connection, .. } | Event::InMemoryDatabaseLost { connection, .. } => {
                 (Target::Pool, Level::WARN, connection)
@@ -130,6 +132,7 @@ impl fmt::Display for Text<'_> {
             ),
             Event::Dispose { .. } => f.write_str("Pool disposed."),
             Event::Recreate => f.write_str("Pool recreating"),
+            Event::Abandon { left } => write!(f, "Pool abandoned; {left} connections are left as they are"),
             Event::Forked { left } => write!(
                 f,
                 "This process is a forked child; {left} connections of its parent are left alone"

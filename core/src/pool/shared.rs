@@ -213,15 +213,17 @@ impl<C: Send + 'static> Shared<C> {
     fn later_era(&self) -> &Era<C> {
         let mut era = &self.first;
         while !era.is_current() {
-            let mut left = None;
+            let (mut left, ended) = (None, era.has_ended());
             era = era.next.get_or_init(|| {
                 Clock::after_a_fork(process::forks());
                 left = Some(era.idle_without_waiting());
                 let pattern = lock(&self.pattern);
                 Box::new(Era::new(era.number + 1, process::forks(), self.shards, &pattern))
             });
-            if let Some(left) = left {
-                self.emit(&Event::Forked { left });
+            match left {
+                Some(left) if ended => self.emit(&Event::Abandon { left }),
+                Some(left) => self.emit(&Event::Forked { left }),
+                None => {}
             }
         }
         era
@@ -290,6 +292,11 @@ impl<C: Send + 'static> Era<C> {
     #[inline]
     fn is_current(&self) -> bool {
         self.forks.load(Ordering::Relaxed) == process::forks()
+    }
+
+    /// Whether it was [ended](Self::end) by this process or its parent, and not by a fork.
+    fn has_ended(&self) -> bool {
+        self.forks.load(Ordering::Relaxed) == u64::MAX
     }
 
     /// Ends it: the next look begins another.

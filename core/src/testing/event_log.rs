@@ -203,6 +203,7 @@ fn kind(event: &Event<'_>) -> EventKind {
         | Event::SoftInvalidate { .. }
         | Event::Dispose { .. }
         | Event::Recreate
+        | Event::Abandon { .. }
         | Event::EngineConnect { .. }
         | Event::SetExecutionOptions { .. }
         | Event::EngineDisposed
@@ -270,6 +271,7 @@ fn line(event: &Event<'_>) -> String {
         Event::SoftInvalidate { .. } => "soft invalidate",
         Event::Dispose { .. } => "dispose",
         Event::Recreate => "recreate",
+        Event::Abandon { .. } => "abandon",
         Event::Leak { .. } => "leak",
         Event::LeftBehind { .. } => "left behind",
         Event::CaughtUp { .. } => "caught up",

@@ -183,7 +183,7 @@ fn abandon_tells_of_a_new_beginning_and_closes_nothing() {
     drop(idle);
     bench.events();
     bench.pool.abandon();
-    assert_eq!(bench.events(), ["Forked"]);
+    assert_eq!(bench.events(), ["Abandon"]);
     assert!(held.is_of_parent());
     drop(held);
     assert_eq!((bench.events(), bench.pool.opened()), (vec![], 0));
