@@ -462,3 +462,31 @@ fn handle_error_event_connect_isolation_level() -> aludel::Result<()> {
     assert_eq!(connection.isolation_level()?, IsolationLevel::Serializable);
     Ok(())
 }
+
+/// A rerun takes SQLite's write lock at once, which a reader must not ask for: `BEGIN IMMEDIATE` is a write to `query_only`.
+#[test]
+fn a_reader_that_met_a_lock_runs_again_as_a_reader() -> aludel::Result<()> {
+    let of_its_engine = Shop::open_with(|builder| builder.access_mode(AccessMode::ReadOnly));
+    for shop in [Shop::open(), of_its_engine] {
+        let locked = || {
+            let text = "database is locked";
+            shop.script
+                .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, text);
+        };
+        let mut runs = 0;
+        let mut read = |session: &mut Session<SqliteConnection>| {
+            runs += 1;
+            session.batch_execute("SELECT a FROM t")?;
+            session.access_mode()
+        };
+        locked();
+        let mut session = shop.engine.session();
+        let own = session.build_transaction().read_only();
+        assert_eq!(own.retry(&RetryPolicy::new(), &mut read)?, AccessMode::ReadOnly);
+        locked();
+        let mut session = shop.reader().session();
+        assert_eq!(session.retry(&RetryPolicy::new(), &mut read)?, AccessMode::ReadOnly);
+        assert_eq!((runs, shop.script.remaining()), (4, 0));
+    }
+    Ok(())
+}
