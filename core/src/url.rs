@@ -370,6 +370,8 @@ fn looks_secret(text: &str) -> bool {
         "secret",
         "token",
         "credential",
+        // libpq's keys that stand for a password.
+        "scram",
         "apikey",
         "api_key",
         "api-key",
