@@ -259,10 +259,11 @@ impl<C: Dialect> Connection<C> {
         let result = f(&mut *checkout);
         checkout.set_busy(false);
         self.ask_after_raw_access(result.as_ref().err());
-        if result.is_ok() {
-            self.refuse_a_transaction_left_open()?;
+        match (result, self.refuse_a_transaction_left_open("raw access")) {
+            (Ok(value), left) => left.map(|()| value),
+            (Err(error), Err(left)) => Err(error.with_later(left)),
+            (failed, Ok(())) => failed,
         }
-        result
     }
 
     // ---- taking and giving back -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use aludel::dialect::MysqlConnectArgs;
 use aludel::prelude::*;
 use aludel::{Phase, RetryPolicy};
 use aludel_tests::mariadb;
@@ -398,5 +399,94 @@ fn a_full_reset_leaves_nothing_to_the_next_borrower() -> aludel::Result<()> {
         Ok(())
     })?;
     assert_eq!(engine.pool().closed(), 2, "each was replaced");
+    Ok(())
+}
+
+#[test]
+fn a_transaction_that_a_procedure_left_open_in_autocommit_is_rolled_back_and_told() -> aludel::Result<()> {
+    let bank = Bank::open("left_open");
+    bank.outside().batch_execute(
+        "CREATE PROCEDURE go_away() BEGIN START TRANSACTION; UPDATE accounts SET balance = 0; END;
+         CREATE PROCEDURE answer_and_go() BEGIN START TRANSACTION; UPDATE accounts SET balance = 0; SELECT 1 AS n; END",
+    )?;
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let mut session = engine.execution_options(AUTOCOMMIT)?.session();
+    for statement in [
+        "CALL go_away()",
+        "EXECUTE IMMEDIATE 'START TRANSACTION'",
+        "CREATE TABLE IF NOT EXISTS scratch (id INT); CALL go_away()",
+    ] {
+        let told = session
+            .batch_execute(statement)
+            .map_err(aludel::Error::from)
+            .unwrap_err();
+        assert!(
+            told.to_string().contains("left a transaction open"),
+            "{statement}: {told}"
+        );
+        session.batch_execute("UPDATE accounts SET version = version + 1 WHERE id = 1")?;
+    }
+    let version: i64 =
+        diesel::select(sql::<BigInt>("(SELECT version FROM accounts WHERE id = 1)")).get_result(&mut bank.outside())?;
+    assert_eq!(version, 4, "each of them was committed by itself");
+
+    #[derive(diesel::QueryableByName)]
+    struct Answer {
+        #[diesel(sql_type = BigInt)]
+        n: i64,
+    }
+    let answers: Vec<Answer> = diesel::sql_query("CALL answer_and_go()").load(&mut session)?;
+    assert_eq!(answers[0].n, 1);
+    withdraw(&mut session, 1, 100)?;
+    assert_eq!(
+        bank.balances(),
+        [400, 0],
+        "it stood for itself, and not in what was left"
+    );
+    drop(session);
+    assert_eq!(variable(&mut *engine.pool().checkout()?, "in_transaction"), 0);
+    assert!(log.take().contains(&"dropped uncommitted".to_owned()));
+    Ok(())
+}
+
+#[test]
+fn a_level_cannot_be_left_for_the_next_borrower_by_the_servers_own_variables() -> aludel::Result<()> {
+    let bank = Bank::open("variables");
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let mut session = engine.execution_options(AUTOCOMMIT)?.session();
+    session.batch_execute("SELECT 1")?;
+    for statement in [
+        "SET @@tx_isolation = 'SERIALIZABLE'",
+        "SET SESSION tx_isolation = 'SERIALIZABLE'",
+        "SET sql_safe_updates = 0, @@session.tx_read_only = 1",
+        "SET transaction_read_only = 1",
+    ] {
+        let refused = session.batch_execute(statement).unwrap_err().to_string();
+        assert!(refused.contains("execution_options"), "{statement}: {refused}");
+    }
+    session.batch_execute("SET @tx_isolation = 'a variable of the user'")?;
+    drop(session);
+    let level = engine.begin(|session| {
+        let level = level_seen(&bank, session)?;
+        withdraw(session, 1, 1)?;
+        Ok(level)
+    })?;
+    assert_eq!(level, "REPEATABLE READ");
+    Ok(())
+}
+
+#[test]
+fn autocommit_is_on_whatever_the_init_command_says() -> aludel::Result<()> {
+    let bank = Bank::open("init_autocommit");
+    let engine = Engine::<MysqlConnection>::builder(bank.database.url())
+        .connect_args(MysqlConnectArgs::new().init_command("SET autocommit = 0"))
+        .isolation_level(IsolationLevel::Autocommit)
+        .build()?;
+    engine
+        .session()
+        .batch_execute("UPDATE accounts SET balance = 400 WHERE id = 1")?;
+    assert_eq!(bank.balances(), [400, 0]);
     Ok(())
 }

@@ -302,8 +302,9 @@ impl<C: Dialect> Connection<C> {
         )))
     }
 
-    /// After raw access in AUTOCOMMIT: a BEGIN without its end would be the next borrower's.
-    pub(super) fn refuse_a_transaction_left_open(&mut self) -> Result<()> {
+    /// After something in AUTOCOMMIT that may have begun a transaction behind our back, `by` name: a BEGIN without its end
+    /// would swallow the statements that come after it, and be the next borrower's.
+    pub(crate) fn refuse_a_transaction_left_open(&mut self, by: &str) -> Result<()> {
         if !self.transaction.is_autocommit() {
             return Ok(());
         }
@@ -314,12 +315,12 @@ impl<C: Dialect> Connection<C> {
         }
         if let Err(error) = self.send(Phase::Rollback, |raw| raw.end_transaction(Control::Rollback)) {
             self.discard(&format!(
-                "a transaction that was left open by raw access could not be ended: {error}"
+                "a transaction that was left open by {by} could not be ended: {error}"
             ));
         }
-        Err(Error::misuse(
-            "raw access in AUTOCOMMIT has left a transaction open, and it was rolled back; end it where it was begun",
-        ))
+        Err(Error::misuse(format!(
+            "{by} in AUTOCOMMIT has left a transaction open, and it was rolled back; end it where it was begun"
+        )))
     }
 }
 

@@ -12,7 +12,7 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::cursor::Watching;
-use super::raw_sql::{Effect, effect, effect_of_type};
+use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
 use crate::transaction::{Manager, Origin, Transaction};
 
@@ -226,10 +226,17 @@ impl<C: Dialect> Connection<C> {
         Ok(())
     }
 
-    /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew.
+    /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew. In AUTOCOMMIT a
+    /// procedure may have begun one and left it open.
     fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
-        if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql && self.transaction.is_live() {
+        if effect < Effect::MayEnd || C::FLAVOUR != Flavour::MySql {
+            return Ok(());
+        }
+        if self.transaction.is_live() {
             self.begin_anew_after_definition(sql, effect == Effect::Definition)?;
+        } else if self.transaction.is_autocommit() && may_begin(C::FLAVOUR, sql) {
+            let left = self.refuse_a_transaction_left_open("a CALL, an EXECUTE or the like");
+            left.map_err(Refused::wrap)?;
         }
         Ok(())
     }
