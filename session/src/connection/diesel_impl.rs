@@ -25,7 +25,10 @@ impl<C: Dialect> SimpleConnection for Connection<C> {
         let text = || Some(query.to_owned());
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(query)));
         watch.finish(self.engine(), None, result.is_err());
-        result?;
+        if let Err(error) = result {
+            self.after_failure(effect, || Ok(query.to_owned()));
+            return Err(error);
+        }
         self.after(effect, query)
     }
 }
@@ -59,6 +62,9 @@ impl<C: Dialect> DieselConnection for Connection<C> {
         let text = || C::sql(source).ok();
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
         watch.finish(self.engine(), result.as_ref().ok().copied(), result.is_err());
+        if result.is_err() {
+            self.after_failure(effect, || C::sql(source));
+        }
         let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
         if effect >= Effect::MayEnd {
             self.after(effect, &C::sql(source)?)?;
@@ -234,11 +240,22 @@ impl<C: Dialect> Connection<C> {
         }
         if self.transaction.is_live() {
             self.begin_anew_after_definition(sql, effect == Effect::Definition)?;
-        } else if self.transaction.is_autocommit() && may_begin(C::FLAVOUR, sql) {
-            let left = self.refuse_a_transaction_left_open("a CALL, an EXECUTE or the like");
-            left.map_err(Refused::wrap)?;
+        } else if may_begin(C::FLAVOUR, sql) {
+            self.refuse_a_transaction_left_open(CALL).map_err(Refused::wrap)?;
         }
         Ok(())
+    }
+
+    /// The same for a procedure that has failed in AUTOCOMMIT: what it had begun does not end with it. Its own error stays
+    /// the error.
+    fn after_failure(&mut self, effect: Effect, sql: impl FnOnce() -> QueryResult<String>) {
+        if effect >= Effect::MayEnd
+            && C::FLAVOUR == Flavour::MySql
+            && self.transaction.is_autocommit()
+            && sql().is_ok_and(|sql| may_begin(C::FLAVOUR, &sql))
+        {
+            let _ = self.refuse_a_transaction_left_open(CALL);
+        }
     }
 }
 
@@ -284,6 +301,9 @@ where
         self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset))
     }
 }
+
+/// What can begin a transaction on MariaDB and MySQL that does not stand in its text.
+const CALL: &str = "a CALL, an EXECUTE or the like";
 
 fn bad_connection(error: &Error) -> ConnectionError {
     ConnectionError::BadConnection(error.to_string())

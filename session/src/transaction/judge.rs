@@ -188,13 +188,6 @@ impl<C: Dialect> Connection<C> {
 
     /// On MariaDB and MySQL: a CALL, an ANALYZE TABLE and the like that answered rows.
     fn ask_after_a_commit(&mut self) {
-        if self.transaction.is_autocommit() {
-            let by = "a statement that answered rows";
-            if self.refuse_a_transaction_left_open(by).is_err() {
-                self.engine().emit(&Event::DroppedUncommitted { first_write: by });
-            }
-            return;
-        }
         if !self.transaction.is_live() || matches!(self.ask(), Some(ServerTransaction::Open)) {
             return;
         }
