@@ -307,7 +307,8 @@ impl<C: Dialect> Connection<C> {
     /// Parts with the raw connection, which nobody should trust any more.
     pub(crate) fn discard(&mut self, reason: &str) {
         let (set, connected_with) = (std::mem::take(&mut self.standing), self.engine.connected_with());
-        if let Some(checkout) = self.checkout.take() {
+        if let Some(mut checkout) = self.checkout.take() {
+            self.instrumentation.uninstall(&mut *checkout);
             // A database in memory is kept if possible, but not with the settings of its last transaction.
             checkout.discard_or_mend(reason, |raw| {
                 let mut statements = C::settings_put_back(set, connected_with).into_iter();
@@ -424,7 +425,7 @@ impl<C: Dialect> Connection<C> {
         let watch = self.watch_control(control);
         let text = || Some(control.sql().into_owned());
         let result = watch.inside(|| self.call(phase, text, |raw| raw.control(control)));
-        watch.finish(&self.engine, None, result.is_err());
+        watch.finish(None, result.is_err());
         result
     }
 

@@ -175,7 +175,7 @@ impl<C: Dialect> Connection<C> {
         let text = statement.clone();
         let watch = self.watch(|_| Ok(statement.clone().into_owned()));
         let result = watch.inside(|| self.call(Phase::Begin, || Some(text.into_owned()), |raw| raw.steer(statement)));
-        watch.finish(&self.engine, None, result.is_err());
+        watch.finish(None, result.is_err());
         result
     }
 
@@ -191,7 +191,7 @@ impl<C: Dialect> Connection<C> {
         for statement in C::settings_put_back(set, self.engine.connected_with()) {
             let watch = self.watch(|_| Ok(statement.clone().into_owned()));
             let result = watch.inside(|| self.send(Phase::Rollback, |raw| raw.steer(statement)));
-            watch.finish(&self.engine, None, result.is_err());
+            watch.finish(None, result.is_err());
             if let Err(error) = result {
                 return self.discard(&format!(
                     "settings of its last transaction could not be put back: {error}"

@@ -24,7 +24,7 @@ impl<C: Dialect> SimpleConnection for Connection<C> {
         self.note_write(effect, || query.to_owned());
         let text = || Some(query.to_owned());
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(query)));
-        watch.finish(self.engine(), None, result.is_err());
+        watch.finish(None, result.is_err());
         if let Err(error) = result {
             self.after_failure(effect, || Ok(query.to_owned()));
             return Err(error);
@@ -61,7 +61,7 @@ impl<C: Dialect> DieselConnection for Connection<C> {
         self.note_write(effect, || C::sql(source).unwrap_or_default());
         let text = || C::sql(source).ok();
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
-        watch.finish(self.engine(), result.as_ref().ok().copied(), result.is_err());
+        watch.finish(result.as_ref().ok().copied(), result.is_err());
         if result.is_err() {
             self.after_failure(effect, || C::sql(source));
         }
@@ -130,7 +130,7 @@ where
         if let Some(faults) = self.engine.faults()
             && let Err(error) = faults.before(Phase::Statement)
         {
-            watch.finish(&self.engine, None, true);
+            watch.finish(None, true);
             return Err(observe(
                 &self.engine,
                 number,
@@ -162,7 +162,7 @@ where
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
-                watch.finish(&self.engine, None, true);
+                watch.finish(None, true);
                 let error = observe(
                     &self.engine,
                     number,
@@ -281,8 +281,11 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
         let alone = !self.transaction.has_begun();
         self.ready()?;
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
+        let watch = self.watch(|_| Ok(text()));
         self.transaction.wrote(text);
-        let count = self.call(Phase::Statement, || Some(text()), MigrationConnection::setup)?;
+        let result = watch.inside(|| self.call(Phase::Statement, || Some(text()), MigrationConnection::setup));
+        watch.finish(None, result.is_err());
+        let count = result?;
         self.after(Effect::Definition, &text())?;
         if alone && self.transaction.is_open() {
             self.commit_root().map_err(Refused::wrap)?;
@@ -297,8 +300,12 @@ where
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
         self.ready()?;
+        // What is sent is between Diesel and its raw connection.
+        let watch = self.watch(|_| Ok(format!("UPDATE (save_changes of {})", std::any::type_name::<Changes>())));
         self.transaction.wrote(|| "save_changes".to_owned());
-        self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset))
+        let result = watch.inside(|| self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset)));
+        watch.finish(None, result.is_err());
+        result
     }
 }
 

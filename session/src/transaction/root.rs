@@ -222,7 +222,7 @@ impl<C: Dialect> Connection<C> {
                 control => raw.control(control),
             })
         });
-        watch.finish(self.engine(), None, result.is_err());
+        watch.finish(None, result.is_err());
         result.map_err(|error| {
             self.transaction.unsettled = None;
             self.observe(phase, Some(control.sql().into_owned()), error)
