@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use aludel::dialect::SqliteConnectArgs;
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel::{EngineBuilder, ErrorKind, Exit, Phase, RetryPolicy};
@@ -488,5 +489,36 @@ fn a_reader_that_met_a_lock_runs_again_as_a_reader() -> aludel::Result<()> {
         assert_eq!(session.retry(&RetryPolicy::new(), &mut read)?, AccessMode::ReadOnly);
         assert_eq!((runs, shop.script.remaining()), (4, 0));
     }
+    Ok(())
+}
+
+/// What the URL has made read-only stays so when a reader gives its connection back.
+#[test]
+fn query_only_of_the_url_outlives_a_reader() -> aludel::Result<()> {
+    let shop = Shop::open();
+    let engine = Engine::<SqliteConnection>::builder(shop.engine.url().clone())
+        .connect_args(SqliteConnectArgs::new().query_only(true))
+        .pool_size(1)
+        .max_overflow(0)
+        .faults(shop.script.clone())
+        .build()?;
+    let reads = |session: &mut Session<SqliteConnection>| Ok(session.batch_execute("SELECT a FROM t")?);
+    engine.session().build_transaction().read_only().run(reads)?;
+    let refused = engine.begin(|session| insert(session, 1)).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("attempt to write a readonly database"),
+        "{refused}"
+    );
+    assert_eq!(engine.session().access_mode()?, AccessMode::ReadOnly);
+    let text = "database is locked";
+    shop.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, text);
+    engine.session().retry(&RetryPolicy::new(), reads)?;
+    let mut session = engine.session();
+    session
+        .build_transaction()
+        .read_write()
+        .run(|session| insert(session, 1))?; // who asks for it by name may
+    engine.begin(|session| insert(session, 2)).unwrap_err();
     Ok(())
 }
