@@ -1,6 +1,7 @@
 //! What statements and transactions write into the log (`test_logging.py`).
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use aludel::prelude::*;
@@ -451,4 +452,26 @@ fn whatever_writes_is_told() -> aludel::Result<()> {
     assert!(all[1].contains("__diesel_schema_migrations"), "{all:?}");
     assert_eq!(all.len(), 2);
     Ok(())
+}
+
+/// Whoever collects the lines of a program may be gone before the program is.
+#[test]
+fn a_standard_error_that_nobody_reads_harms_nobody() -> aludel::Result<()> {
+    if !is_alone() {
+        let (reader, writer) = std::io::pipe().expect("the system has pipes");
+        drop(reader);
+        let this = std::env::current_exe().expect("a test binary knows itself");
+        let ended = Command::new(this)
+            .args(["--exact", "logging::a_standard_error_that_nobody_reads_harms_nobody"])
+            .arg("--nocapture")
+            .env("ALUDEL_TEST_ALONE", "yes")
+            .stdout(Stdio::null())
+            .stderr(writer)
+            .status()
+            .expect("this binary can be started again");
+        assert!(ended.success());
+        return Ok(());
+    }
+    let engine = memory().echo(Echo::Debug).echo_pool(Echo::Debug).build()?;
+    engine.begin(|session| Ok(session.batch_execute("SELECT 1")?))
 }
