@@ -74,6 +74,9 @@ pub struct Connection<C: Dialect> {
     pub(crate) begin_immediate: bool,
     /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
     worn: bool,
+    /// A transaction was announced to the raw connection, or has begun there, and nobody knows it yet: whoever is
+    /// interrupted now must not give it back.
+    beginning: bool,
     /// Options of its own.
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
@@ -95,6 +98,7 @@ impl<C: Dialect> Connection<C> {
             place: Location::caller(),
             begin_immediate: false,
             worn: false,
+            beginning: false,
             options: ExecutionOptions::new(),
             standing: Characteristics::default(),
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
@@ -275,7 +279,7 @@ impl<C: Dialect> Connection<C> {
             self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
-            self.worn = false;
+            (self.worn, self.beginning) = (false, false);
             self.standing = Characteristics::default();
             self.engine.emit(&Event::EngineConnect {
                 connection: self.number,
@@ -289,6 +293,9 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn release(&mut self) {
         if std::mem::take(&mut self.worn) {
             self.discard("an error has left the connection in a state that the next one should not meet");
+        }
+        if std::mem::take(&mut self.beginning) {
+            self.discard("a panic interrupted the beginning of a transaction");
         }
         self.put_back();
         if let Some(mut checkout) = self.checkout.take() {

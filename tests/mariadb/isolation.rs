@@ -486,3 +486,48 @@ fn autocommit_is_on_whatever_the_init_command_says() -> aludel::Result<()> {
     assert_eq!(bank.balances(), [400, 0]);
     Ok(())
 }
+
+/// A subscriber of the user's that panics with the line of a statement.
+struct Touchy(&'static str);
+
+impl tracing::field::Visit for Touchy {
+    fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        assert!(!format!("{value:?}").starts_with(self.0), "on purpose");
+    }
+}
+
+impl tracing::Subscriber for Touchy {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "aludel.engine"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Self(self.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_panic_between_the_level_and_its_begin_leaves_the_level_to_nobody() -> aludel::Result<()> {
+    let bank = Bank::open("touchy");
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let reads = |session: &mut MySession| Ok(session.batch_execute("SELECT 1")?);
+    engine.begin(reads)?;
+    let torn = tracing::subscriber::with_default(Touchy("START TRANSACTION"), || {
+        catch_unwind(AssertUnwindSafe(|| {
+            let mut session = engine.session();
+            session.build_transaction().serializable().read_only().run(reads)
+        }))
+    });
+    torn.unwrap_err();
+    let level = engine.begin(|session| level_seen(&bank, session))?;
+    assert_eq!(level, "REPEATABLE READ");
+    engine.pool().assert_invariants();
+    Ok(())
+}

@@ -522,3 +522,23 @@ fn query_only_of_the_url_outlives_a_reader() -> aludel::Result<()> {
     engine.begin(|session| insert(session, 2)).unwrap_err();
     Ok(())
 }
+
+/// A database in memory has one connection, which is kept whatever happens: not with what could not be put back.
+#[test]
+fn what_could_not_be_put_back_is_put_back_before_the_only_connection_is_lent_again() -> aludel::Result<()> {
+    let script = FaultScript::new();
+    let engine = Engine::<SqliteConnection>::builder("sqlite://")
+        .faults(script.clone())
+        .build()?;
+    engine.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
+    let fails = || script.fail_before(Phase::Rollback, DatabaseErrorKind::Unknown, "disk I/O error");
+    let mut session = engine.session();
+    session.build_transaction().read_only().run(|session| {
+        session.batch_execute("SELECT a FROM t")?;
+        fails();
+        Ok(())
+    })?;
+    assert_eq!(script.remaining(), 0);
+    engine.begin(|session| insert(session, 1))?;
+    Ok(())
+}

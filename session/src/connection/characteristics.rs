@@ -150,6 +150,13 @@ impl<C: Dialect> Connection<C> {
 
     /// Begins a transaction on the server with what was noted for it.
     pub(crate) fn send_begin(&mut self, begin: Control) -> QueryResult<()> {
+        self.beginning = true;
+        let result = self.send_beginning(begin);
+        self.beginning = false;
+        result
+    }
+
+    fn send_beginning(&mut self, begin: Control) -> QueryResult<()> {
         let with = self.transaction.characteristics.beyond(self.engine.connected_with());
         if with.is_empty() {
             return self.control(Phase::Begin, begin);
@@ -181,8 +188,9 @@ impl<C: Dialect> Connection<C> {
 
     /// Undoes what was set on the raw connection beyond what it was set up with. One that cannot be told so is closed.
     pub(crate) fn put_back(&mut self) {
-        let set = std::mem::take(&mut self.standing);
+        let set = self.standing;
         if set.is_empty() || !self.is_connected() {
+            self.standing = Characteristics::default();
             return;
         }
         if self.is_busy() || self.transaction.is_streaming() {
@@ -198,6 +206,8 @@ impl<C: Dialect> Connection<C> {
                 ));
             }
         }
+        // Not before: a database in memory is kept when this was interrupted, and then it is still to be done.
+        self.standing = Characteristics::default();
     }
 
     // ---- AUTOCOMMIT -------------------------------------------------------------------------------------------
