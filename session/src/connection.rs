@@ -72,11 +72,9 @@ pub struct Connection<C: Dialect> {
     /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
     /// succeed by waiting, so the rerun after a lock begins this way.
     pub(crate) begin_immediate: bool,
-    /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
-    worn: bool,
-    /// A transaction was announced to the raw connection, or has begun there, and nobody knows it yet: whoever is
-    /// interrupted now must not give it back.
-    beginning: bool,
+    /// The raw connection still works and yet nobody should have it after us, and why: a stale prepared statement; or, while
+    /// a transaction is beginning, what whoever is interrupted then would leave there.
+    unfit: Option<&'static str>,
     /// Options of its own.
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
@@ -97,8 +95,7 @@ impl<C: Dialect> Connection<C> {
             logging_token: None,
             place: Location::caller(),
             begin_immediate: false,
-            worn: false,
-            beginning: false,
+            unfit: None,
             options: ExecutionOptions::new(),
             standing: Characteristics::default(),
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
@@ -279,7 +276,7 @@ impl<C: Dialect> Connection<C> {
             self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
-            (self.worn, self.beginning) = (false, false);
+            self.unfit = None;
             self.standing = Characteristics::default();
             self.engine.emit(&Event::EngineConnect {
                 connection: self.number,
@@ -291,11 +288,8 @@ impl<C: Dialect> Connection<C> {
     /// Gives the raw connection back to the pool, which resets it if a transaction is still open; and if it resets fully,
     /// since a transaction that has ended leaves settings, temporary tables and locks behind.
     pub(crate) fn release(&mut self) {
-        if std::mem::take(&mut self.worn) {
-            self.discard("an error has left the connection in a state that the next one should not meet");
-        }
-        if std::mem::take(&mut self.beginning) {
-            self.discard("a panic interrupted the beginning of a transaction");
+        if let Some(reason) = self.unfit.take() {
+            self.discard(reason);
         }
         self.put_back();
         if let Some(mut checkout) = self.checkout.take() {
@@ -308,7 +302,7 @@ impl<C: Dialect> Connection<C> {
 
     /// The raw connection is closed instead of returned, once the transaction has ended.
     pub(crate) fn wear_out(&mut self) {
-        self.worn = true;
+        self.unfit = Some("an error has left the connection in a state that the next one should not meet");
     }
 
     /// Parts with the raw connection, which nobody should trust any more.

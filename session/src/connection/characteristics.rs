@@ -150,9 +150,13 @@ impl<C: Dialect> Connection<C> {
 
     /// Begins a transaction on the server with what was noted for it.
     pub(crate) fn send_begin(&mut self, begin: Control) -> QueryResult<()> {
-        self.beginning = true;
+        // For a panic in between, as of a subscriber: what was said of the next transaction would be somebody else's.
+        const BEGINNING: &str = "the beginning of a transaction was interrupted";
+        let before = self.unfit.replace(BEGINNING);
         let result = self.send_beginning(begin);
-        self.beginning = false;
+        if self.unfit == Some(BEGINNING) {
+            self.unfit = before;
+        }
         result
     }
 
