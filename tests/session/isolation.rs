@@ -542,3 +542,27 @@ fn what_could_not_be_put_back_is_put_back_before_the_only_connection_is_lent_aga
     engine.begin(|session| insert(session, 1))?;
     Ok(())
 }
+
+/// As `SET TRANSACTION` elsewhere: it would hold for whoever comes next, and what the engine made read-only could write.
+#[test]
+fn a_mode_cannot_be_left_for_the_next_borrower_by_a_pragma() -> aludel::Result<()> {
+    let shop = Shop::open_with(|builder| builder.access_mode(AccessMode::ReadOnly));
+    let mut session = shop.engine.session();
+    for pragma in [
+        "query_only = 0",
+        "query_only(0)",
+        "main.query_only=off",
+        "read_uncommitted = 1",
+    ] {
+        let refused = session
+            .batch_execute(&format!("PRAGMA {pragma}"))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("execution_options"), "{pragma}: {refused}");
+    }
+    assert_eq!(pragma(&mut session, "query_only"), 1, "it may be asked for");
+    session.batch_execute("PRAGMA query_only; PRAGMA cache_size = 100")?;
+    drop(session);
+    assert_eq!(shop.found(), (1, 0));
+    Ok(())
+}

@@ -114,6 +114,7 @@ fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
         // SET STATEMENT … FOR a statement, EXPLAIN ANALYZE of one, SELECT … INTO a table.
         "SET" if word(1) == "STATEMENT" => Effect::Write,
         "EXPLAIN" | "SELECT" if has("ANALYZE") || has("INTO") => Effect::Write,
+        "PRAGMA" if is_set(words, "QUERY_ONLY") || is_set(words, "READ_UNCOMMITTED") => Effect::Control,
         "PRAGMA" if has("=") => Effect::Write,
         "" | "SELECT" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "SET" | "PRAGMA" => {
             Effect::Read
@@ -124,6 +125,12 @@ fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
         | "CACHE" | "INSTALL" | "UNINSTALL" => Effect::MayEnd,
         _ => Effect::Write,
     }
+}
+
+/// Whether a pragma is given a value, with or without an equals sign.
+fn is_set(words: &[String], pragma: &str) -> bool {
+    let place = words.iter().position(|word| word == pragma);
+    place.is_some_and(|place| place + 1 < words.len())
 }
 
 /// Whether a word of SET is a variable that says how transactions run: this one, the next one, which may be somebody
