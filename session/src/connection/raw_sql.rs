@@ -136,13 +136,16 @@ fn is_set(words: &[String], pragma: &str) -> bool {
 /// Whether a word of SET is a variable that says how transactions run: this one, the next one, which may be somebody
 /// else's, or all that come on the connection. `@name` is a variable of the user's own.
 fn steers(word: &str) -> bool {
-    const VARIABLES: [&str; 6] = [
+    const VARIABLES: [&str; 9] = [
         "AUTOCOMMIT",
         "TX_ISOLATION",
         "TX_READ_ONLY",
         "TRANSACTION_ISOLATION",
         "TRANSACTION_READ_ONLY",
         "TRANSACTION_DEFERRABLE",
+        "DEFAULT_TRANSACTION_ISOLATION",
+        "DEFAULT_TRANSACTION_READ_ONLY",
+        "DEFAULT_TRANSACTION_DEFERRABLE",
     ];
     VARIABLES.contains(&word.strip_prefix("@@").unwrap_or(word))
 }
