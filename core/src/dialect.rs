@@ -161,6 +161,13 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// When a part of the URL cannot act as its writer expects; the text names what can.
     fn driver_url(url: &Url) -> Result<SecretString>;
 
+    /// What the URL says of transactions, in arguments that other characteristics are put back to when they have ended.
+    #[doc(hidden)]
+    fn characteristics_of(url: &Url) -> Characteristics {
+        let _ = url;
+        Characteristics::default()
+    }
+
     /// Whether an argument of the URL is served by [`prepare`](Self::prepare), and so acts on a connection that a
     /// [`creator`](crate::EngineBuilder::creator) has made as well. Default: none is.
     fn acts_after_connecting(argument: &str) -> bool {

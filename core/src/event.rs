@@ -211,7 +211,8 @@ pub enum Event<'a> {
     BeforeStatement {
         /// Number of the connection.
         connection: u64,
-        /// The statement with its placeholders.
+        /// The statement with its placeholders; of `save_changes` and of the table of migrations, which Diesel writes by
+        /// itself, only what it is.
         sql: &'a str,
     },
     /// A statement has ended (`after_cursor_execute` in SQLAlchemy). Only for those who listen to statements.
@@ -224,7 +225,7 @@ pub enum Event<'a> {
         duration: Duration,
         /// Rows that were read, or changed; `None` where nobody knows.
         rows: Option<usize>,
-        /// Whether the driver answered with an error.
+        /// Whether the driver answered with an error, or a panic came out of the call.
         failed: bool,
     },
     /// A root transaction began.

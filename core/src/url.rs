@@ -263,6 +263,13 @@ impl Url {
         self.is_sqlite_memory() && self.query_value("cache") == Some("shared")
     }
 
+    /// Whether a secret's value in the query seems to have been torn at an `&`: nothing may show the name of what follows it.
+    pub(crate) fn has_a_torn_secret(&self) -> bool {
+        let query = self.full.expose_secret().split_once('?').map_or("", |(_, query)| query);
+        let mut pairs = query.split('&').skip_while(|pair| !is_secret(pair));
+        pairs.any(|pair| !pair.is_empty() && !pair.contains('='))
+    }
+
     /// The whole text with its secrets, **for drivers only**: what was parsed, with the scheme in lower case and the
     /// characters that need it percent-encoded.
     ///
@@ -370,6 +377,8 @@ fn looks_secret(text: &str) -> bool {
         "secret",
         "token",
         "credential",
+        // libpq's keys that stand for a password.
+        "scram",
         "apikey",
         "api_key",
         "api-key",

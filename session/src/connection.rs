@@ -73,8 +73,9 @@ pub struct Connection<C: Dialect> {
     /// The next root takes SQLite's write lock at once: a transaction that has read and then wants to write can never
     /// succeed by waiting, so the rerun after a lock begins this way.
     pub(crate) begin_immediate: bool,
-    /// The raw connection still works and yet nobody should use it after this transaction (a stale prepared statement).
-    worn: bool,
+    /// The raw connection still works and yet nobody should have it after us, and why: a stale prepared statement; or, while
+    /// a transaction is beginning, what whoever is interrupted then would leave there.
+    unfit: Option<&'static str>,
     /// Options of its own.
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
@@ -95,7 +96,7 @@ impl<C: Dialect> Connection<C> {
             logging_token: None,
             place: Location::caller(),
             begin_immediate: false,
-            worn: false,
+            unfit: None,
             options: ExecutionOptions::new(),
             standing: Characteristics::default(),
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
@@ -260,10 +261,11 @@ impl<C: Dialect> Connection<C> {
         let result = f(&mut *checkout);
         checkout.set_busy(false);
         self.ask_after_raw_access(result.as_ref().err());
-        if result.is_ok() {
-            self.refuse_a_transaction_left_open()?;
+        match (result, self.refuse_a_transaction_left_open("raw access")) {
+            (Ok(value), left) => left.map(|()| value),
+            (Err(error), Err(left)) => Err(error.with_later(left)),
+            (failed, Ok(())) => failed,
         }
-        result
     }
 
     // ---- taking and giving back -------------------------------------------------------------------------------
@@ -275,7 +277,7 @@ impl<C: Dialect> Connection<C> {
             self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
-            self.worn = false;
+            self.unfit = None;
             self.standing = Characteristics::default();
             self.engine.emit(&Event::EngineConnect {
                 connection: self.number,
@@ -287,8 +289,8 @@ impl<C: Dialect> Connection<C> {
     /// Gives the raw connection back to the pool, which resets it if a transaction is still open; and if it resets fully,
     /// since a transaction that has ended leaves settings, temporary tables and locks behind.
     pub(crate) fn release(&mut self) {
-        if std::mem::take(&mut self.worn) {
-            self.discard("an error has left the connection in a state that the next one should not meet");
+        if let Some(reason) = self.unfit.take() {
+            self.discard(reason);
         }
         self.put_back();
         if let Some(mut checkout) = self.checkout.take() {
@@ -301,7 +303,7 @@ impl<C: Dialect> Connection<C> {
 
     /// The raw connection is closed instead of returned, once the transaction has ended.
     pub(crate) fn wear_out(&mut self) {
-        self.worn = true;
+        self.unfit = Some("an error has left the connection in a state that the next one should not meet");
     }
 
     /// Parts with the raw connection, which nobody should trust any more.
@@ -426,7 +428,7 @@ impl<C: Dialect> Connection<C> {
         let watch = self.watch_control(control);
         let text = || Some(control.sql().into_owned());
         let result = watch.inside(|| self.call(phase, text, |raw| raw.control(control)));
-        watch.finish(&self.engine, None, result.is_err());
+        watch.finish(None, result.is_err());
         result
     }
 

@@ -347,6 +347,21 @@ mod files {
         password = "hunter2"
     "#;
 
+    /// `"engine": "postgres://.."` where a table is meant; an error of the format would show the text.
+    #[test]
+    fn a_text_in_the_place_of_a_table_is_the_url_and_is_not_shown() -> Result<(), Box<dyn std::error::Error>> {
+        let config: EngineConfig = serde_json::from_str(r#""sqlite://bank.db""#)?;
+        let engine = config.builder::<diesel::SqliteConnection>()?.build()?;
+        assert_eq!(engine.url().to_string(), "sqlite://bank.db");
+        let config: EngineConfig = serde_json::from_str(r#""postgres://app:hunter2@h/bank""#)?;
+        let told = config.builder::<diesel::SqliteConnection>().unwrap_err().to_string();
+        assert!(
+            told.contains("scheme") && !format!("{told} {config:?}").contains("hunter2"),
+            "{told}"
+        );
+        Ok(())
+    }
+
     #[test]
     fn toml_is_read_and_written_without_secrets() -> Result<(), Box<dyn std::error::Error>> {
         let config: EngineConfig = toml::from_str(TOML)?;

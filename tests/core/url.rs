@@ -249,3 +249,15 @@ fn create_engine_url_invalid() {
         assert!(!found.to_string().contains("hunter2"));
     }
 }
+
+#[cfg(feature = "sqlite")]
+#[test]
+fn the_rest_of_a_torn_secret_is_not_shown_as_an_unknown_argument() {
+    let told = |text: &str| {
+        let engine = aludel::Engine::<diesel::SqliteConnection>::new(text);
+        engine.unwrap_err().to_string()
+    };
+    let torn = told("sqlite://bank.db?password=hun&ter2");
+    assert!(torn.contains("%26") && !torn.contains("ter2"), "{torn}");
+    assert!(told("sqlite://bank.db?hun&mode=ro").contains("unknown argument `hun`"));
+}

@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use aludel::dialect::MysqlConnectArgs;
 use aludel::prelude::*;
 use aludel::{Phase, RetryPolicy};
 use aludel_tests::mariadb;
@@ -398,5 +399,135 @@ fn a_full_reset_leaves_nothing_to_the_next_borrower() -> aludel::Result<()> {
         Ok(())
     })?;
     assert_eq!(engine.pool().closed(), 2, "each was replaced");
+    Ok(())
+}
+
+#[test]
+fn a_transaction_that_a_procedure_left_open_in_autocommit_is_rolled_back_and_told() -> aludel::Result<()> {
+    let bank = Bank::open("left_open");
+    bank.outside().batch_execute(
+        "CREATE PROCEDURE go_away() BEGIN START TRANSACTION; UPDATE accounts SET balance = 0; END;
+         CREATE PROCEDURE fail() BEGIN START TRANSACTION; SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'on purpose'; END",
+    )?;
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let mut session = engine.execution_options(AUTOCOMMIT)?.session();
+    for statement in [
+        "CALL go_away()",
+        "EXECUTE IMMEDIATE 'START TRANSACTION'",
+        "CREATE TABLE IF NOT EXISTS scratch (id INT); CALL go_away()",
+    ] {
+        let told = session
+            .batch_execute(statement)
+            .map_err(aludel::Error::from)
+            .unwrap_err();
+        assert!(
+            told.to_string().contains("left a transaction open"),
+            "{statement}: {told}"
+        );
+        session.batch_execute("UPDATE accounts SET version = version + 1 WHERE id = 1")?;
+    }
+    let version: i64 =
+        diesel::select(sql::<BigInt>("(SELECT version FROM accounts WHERE id = 1)")).get_result(&mut bank.outside())?;
+    assert_eq!(version, 4, "each of them was committed by itself");
+
+    let told = diesel::sql_query("CALL go_away()").execute(&mut session).unwrap_err();
+    assert!(told.to_string().contains("left a transaction open"), "{told}");
+    let failed = session.batch_execute("CALL fail()").unwrap_err();
+    assert_eq!(failed.to_string(), "on purpose", "its own error stays the error");
+    withdraw(&mut session, 1, 100)?;
+    assert_eq!(
+        bank.balances(),
+        [400, 0],
+        "it stood for itself, and not in what was left"
+    );
+    drop(session);
+    assert_eq!(variable(&mut *engine.pool().checkout()?, "in_transaction"), 0);
+    Ok(())
+}
+
+#[test]
+fn a_level_cannot_be_left_for_the_next_borrower_by_the_servers_own_variables() -> aludel::Result<()> {
+    let bank = Bank::open("variables");
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let mut session = engine.execution_options(AUTOCOMMIT)?.session();
+    session.batch_execute("SELECT 1")?;
+    for statement in [
+        "SET @@tx_isolation = 'SERIALIZABLE'",
+        "SET SESSION tx_isolation = 'SERIALIZABLE'",
+        "SET sql_safe_updates = 0, @@session.tx_read_only = 1",
+        "SET transaction_read_only = 1",
+    ] {
+        let refused = session.batch_execute(statement).unwrap_err().to_string();
+        assert!(refused.contains("execution_options"), "{statement}: {refused}");
+    }
+    session.batch_execute("SET @tx_isolation = 'a variable of the user'")?;
+    drop(session);
+    let level = engine.begin(|session| {
+        let level = level_seen(&bank, session)?;
+        withdraw(session, 1, 1)?;
+        Ok(level)
+    })?;
+    assert_eq!(level, "REPEATABLE READ");
+    Ok(())
+}
+
+#[test]
+fn autocommit_is_on_whatever_the_init_command_says() -> aludel::Result<()> {
+    let bank = Bank::open("init_autocommit");
+    let engine = Engine::<MysqlConnection>::builder(bank.database.url())
+        .connect_args(MysqlConnectArgs::new().init_command("SET autocommit = 0"))
+        .isolation_level(IsolationLevel::Autocommit)
+        .build()?;
+    engine
+        .session()
+        .batch_execute("UPDATE accounts SET balance = 400 WHERE id = 1")?;
+    assert_eq!(bank.balances(), [400, 0]);
+    Ok(())
+}
+
+/// A subscriber of the user's that panics with the line of a statement.
+struct Touchy(&'static str);
+
+impl tracing::field::Visit for Touchy {
+    fn record_debug(&mut self, _: &tracing::field::Field, value: &dyn std::fmt::Debug) {
+        assert!(!format!("{value:?}").starts_with(self.0), "on purpose");
+    }
+}
+
+impl tracing::Subscriber for Touchy {
+    fn enabled(&self, metadata: &tracing::Metadata<'_>) -> bool {
+        metadata.target() == "aludel.engine"
+    }
+    fn new_span(&self, _: &tracing::span::Attributes<'_>) -> tracing::span::Id {
+        tracing::span::Id::from_u64(1)
+    }
+    fn record(&self, _: &tracing::span::Id, _: &tracing::span::Record<'_>) {}
+    fn record_follows_from(&self, _: &tracing::span::Id, _: &tracing::span::Id) {}
+    fn event(&self, event: &tracing::Event<'_>) {
+        event.record(&mut Self(self.0));
+    }
+    fn enter(&self, _: &tracing::span::Id) {}
+    fn exit(&self, _: &tracing::span::Id) {}
+}
+
+#[test]
+fn a_panic_between_the_level_and_its_begin_leaves_the_level_to_nobody() -> aludel::Result<()> {
+    let bank = Bank::open("touchy");
+    let log = EventLog::new();
+    let engine = narrow(&bank, &log);
+    let reads = |session: &mut MySession| Ok(session.batch_execute("SELECT 1")?);
+    engine.begin(reads)?;
+    let torn = tracing::subscriber::with_default(Touchy("START TRANSACTION"), || {
+        catch_unwind(AssertUnwindSafe(|| {
+            let mut session = engine.session();
+            session.build_transaction().serializable().read_only().run(reads)
+        }))
+    });
+    torn.unwrap_err();
+    let level = engine.begin(|session| level_seen(&bank, session))?;
+    assert_eq!(level, "REPEATABLE READ");
+    engine.pool().assert_invariants();
     Ok(())
 }

@@ -1,11 +1,13 @@
 //! `ResetOnReturn::Full`: nothing that a borrower has set, created, locked or prepared reaches the next one.
 
+use aludel::pool::Adopted;
 use aludel::prelude::*;
 use diesel::PgConnection;
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::r2d2::{self, ConnectionManager, CustomizeConnection};
 use diesel::sql_types::{BigInt, Bool, Text};
 
 use crate::bank::{ANN, Bank, PgSession, accounts};
@@ -105,5 +107,43 @@ fn many_resets_in_a_row_leave_the_same_connection_in_use() -> aludel::Result<()>
     assert!(pids.iter().all(|pid| *pid == pids[0]), "{pids:?}");
     let plain: &Engine<PgConnection> = &bank.engine;
     assert_eq!(plain.pool().opened(), 1);
+    Ok(())
+}
+
+/// Sets what only it can set again.
+#[derive(Debug)]
+struct Tenant;
+
+impl CustomizeConnection<PgConnection, r2d2::Error> for Tenant {
+    fn on_acquire(&self, raw: &mut PgConnection) -> Result<(), r2d2::Error> {
+        raw.batch_execute("SET search_path = tenant_7")
+            .map_err(r2d2::Error::QueryError)
+    }
+}
+
+/// `DISCARD ALL` would take away what a creator has set, or the customizer of an r2d2 pool.
+#[test]
+fn what_somebody_else_has_set_up_is_there_again() -> aludel::Result<()> {
+    let bank = Bank::open("full_reset_creator");
+    let url = bank.database.url().to_owned();
+    let theirs = r2d2::Pool::builder()
+        .max_size(1)
+        .connection_customizer(Box::new(Tenant))
+        .build(ConnectionManager::new(&url))
+        .expect("the server runs");
+    let builder = || Engine::<PgConnection>::builder(bank.database.url()).pool_reset_on_return(ResetOnReturn::Full);
+    let created = builder().pool_size(1).max_overflow(0).creator(move || {
+        let mut raw = PgConnection::establish(&url)?;
+        let set = Tenant.on_acquire(&mut raw);
+        set.map_err(|error| diesel::ConnectionError::BadConnection(error.to_string()))?;
+        Ok(raw)
+    });
+    for engine in [created.build()?, builder().pool(Adopted(theirs)).build()?] {
+        for _ in 0..3 {
+            let seen = engine.begin(|session| Ok(setting(session, "search_path")))?;
+            assert_eq!(seen, "tenant_7");
+        }
+        assert_eq!(engine.pool().checkedout(), 0);
+    }
     Ok(())
 }

@@ -414,3 +414,31 @@ fn migrations_that_no_transaction_takes_run_in_autocommit() {
     drop(session);
     bank.expect_whole_pool();
 }
+
+/// On an engine of readers the next borrower could write, and on any engine the first statement of a reader could lift its
+/// mode.
+#[test]
+fn a_mode_cannot_be_changed_by_the_servers_own_settings() -> aludel::Result<()> {
+    let bank = Bank::open_with("settings", |builder| {
+        builder.pool_size(1).max_overflow(0).access_mode(AccessMode::ReadOnly)
+    });
+    let mut session = bank.engine.session();
+    for setting in [
+        "SESSION default_transaction_read_only = off",
+        "default_transaction_isolation TO 'serializable'",
+        "LOCAL transaction_read_only = off",
+        "transaction_isolation = 'serializable'",
+    ] {
+        let refused = session
+            .batch_execute(&format!("SET {setting}"))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("execution_options"), "{setting}: {refused}");
+    }
+    session.batch_execute("SET work_mem = '7MB'")?;
+    session.commit()?;
+    drop(session);
+    let refused = bank.engine.begin(|session| Ok(pay(session, ANN, 1)?)).unwrap_err();
+    assert!(refused.to_string().contains("read-only transaction"), "{refused}");
+    Ok(())
+}

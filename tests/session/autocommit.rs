@@ -210,6 +210,14 @@ fn a_transaction_left_open_by_raw_access_is_rolled_back_and_told() -> aludel::Re
     let mut session = bank.engine.execution_options(AUTOCOMMIT)?.session();
     let left = session.with_raw(|raw| Ok(raw.batch_execute("BEGIN; DELETE FROM accounts")?));
     assert!(left.unwrap_err().to_string().contains("left a transaction open"));
+    let failed: aludel::Result<()> = session.with_raw(|raw| {
+        raw.batch_execute("BEGIN; DELETE FROM accounts")?;
+        Err(Error::other("changed my mind"))
+    });
+    let failed = failed.unwrap_err().to_string();
+    assert!(failed.starts_with("changed my mind"), "{failed}");
+    withdraw(&mut session, 1, 100)?; // stands for itself, and not in what was left
+    assert_eq!(bank.balances(), [400, 0]);
     session.with_raw(|raw| Ok(raw.batch_execute("BEGIN; UPDATE accounts SET balance = 7; COMMIT")?))?;
     drop(session);
     assert_eq!(bank.balances(), [7, 7]);

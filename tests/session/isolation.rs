@@ -2,6 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use aludel::dialect::SqliteConnectArgs;
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel::{EngineBuilder, ErrorKind, Exit, Phase, RetryPolicy};
@@ -460,5 +461,108 @@ fn handle_error_event_connect_isolation_level() -> aludel::Result<()> {
         connection.rollback()?;
     }
     assert_eq!(connection.isolation_level()?, IsolationLevel::Serializable);
+    Ok(())
+}
+
+/// A rerun takes SQLite's write lock at once, which a reader must not ask for: `BEGIN IMMEDIATE` is a write to `query_only`.
+#[test]
+fn a_reader_that_met_a_lock_runs_again_as_a_reader() -> aludel::Result<()> {
+    let of_its_engine = Shop::open_with(|builder| builder.access_mode(AccessMode::ReadOnly));
+    for shop in [Shop::open(), of_its_engine] {
+        let locked = || {
+            let text = "database is locked";
+            shop.script
+                .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, text);
+        };
+        let mut runs = 0;
+        let mut read = |session: &mut Session<SqliteConnection>| {
+            runs += 1;
+            session.batch_execute("SELECT a FROM t")?;
+            session.access_mode()
+        };
+        locked();
+        let mut session = shop.engine.session();
+        let own = session.build_transaction().read_only();
+        assert_eq!(own.retry(&RetryPolicy::new(), &mut read)?, AccessMode::ReadOnly);
+        locked();
+        let mut session = shop.reader().session();
+        assert_eq!(session.retry(&RetryPolicy::new(), &mut read)?, AccessMode::ReadOnly);
+        assert_eq!((runs, shop.script.remaining()), (4, 0));
+    }
+    Ok(())
+}
+
+/// What the URL has made read-only stays so when a reader gives its connection back.
+#[test]
+fn query_only_of_the_url_outlives_a_reader() -> aludel::Result<()> {
+    let shop = Shop::open();
+    let engine = Engine::<SqliteConnection>::builder(shop.engine.url().clone())
+        .connect_args(SqliteConnectArgs::new().query_only(true))
+        .pool_size(1)
+        .max_overflow(0)
+        .faults(shop.script.clone())
+        .build()?;
+    let reads = |session: &mut Session<SqliteConnection>| Ok(session.batch_execute("SELECT a FROM t")?);
+    engine.session().build_transaction().read_only().run(reads)?;
+    let refused = engine.begin(|session| insert(session, 1)).unwrap_err();
+    assert!(
+        refused.to_string().starts_with("attempt to write a readonly database"),
+        "{refused}"
+    );
+    assert_eq!(engine.session().access_mode()?, AccessMode::ReadOnly);
+    let text = "database is locked";
+    shop.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, text);
+    engine.session().retry(&RetryPolicy::new(), reads)?;
+    let mut session = engine.session();
+    session
+        .build_transaction()
+        .read_write()
+        .run(|session| insert(session, 1))?; // who asks for it by name may
+    engine.begin(|session| insert(session, 2)).unwrap_err();
+    Ok(())
+}
+
+/// A database in memory has one connection, which is kept whatever happens: not with what could not be put back.
+#[test]
+fn what_could_not_be_put_back_is_put_back_before_the_only_connection_is_lent_again() -> aludel::Result<()> {
+    let script = FaultScript::new();
+    let engine = Engine::<SqliteConnection>::builder("sqlite://")
+        .faults(script.clone())
+        .build()?;
+    engine.begin(|session| Ok(session.batch_execute("CREATE TABLE t (a INTEGER)")?))?;
+    let fails = || script.fail_before(Phase::Rollback, DatabaseErrorKind::Unknown, "disk I/O error");
+    let mut session = engine.session();
+    session.build_transaction().read_only().run(|session| {
+        session.batch_execute("SELECT a FROM t")?;
+        fails();
+        Ok(())
+    })?;
+    assert_eq!(script.remaining(), 0);
+    engine.begin(|session| insert(session, 1))?;
+    Ok(())
+}
+
+/// As `SET TRANSACTION` elsewhere: it would hold for whoever comes next, and what the engine made read-only could write.
+#[test]
+fn a_mode_cannot_be_left_for_the_next_borrower_by_a_pragma() -> aludel::Result<()> {
+    let shop = Shop::open_with(|builder| builder.access_mode(AccessMode::ReadOnly));
+    let mut session = shop.engine.session();
+    for pragma in [
+        "query_only = 0",
+        "query_only(0)",
+        "main.query_only=off",
+        "read_uncommitted = 1",
+    ] {
+        let refused = session
+            .batch_execute(&format!("PRAGMA {pragma}"))
+            .unwrap_err()
+            .to_string();
+        assert!(refused.contains("execution_options"), "{pragma}: {refused}");
+    }
+    assert_eq!(pragma(&mut session, "query_only"), 1, "it may be asked for");
+    session.batch_execute("PRAGMA query_only; PRAGMA cache_size = 100")?;
+    drop(session);
+    assert_eq!(shop.found(), (1, 0));
     Ok(())
 }

@@ -1,12 +1,16 @@
 //! What statements and transactions write into the log (`test_logging.py`).
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::process::{Command, Stdio};
 use std::sync::Mutex;
 
 use aludel::prelude::*;
-use aludel::{Echo, EngineBuilder, event};
+use aludel::{Echo, EngineBuilder, Event, event};
 use aludel_tests::capture::{Capture, is_alone, printed_by};
+use aludel_tests::{EventLog, sqlite, stories};
 use diesel::SqliteConnection;
 use diesel::connection::{Instrumentation, InstrumentationEvent, SimpleConnection, set_default_instrumentation};
+use diesel::migration::MigrationConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{Binary, Double, Integer, Nullable, Text};
 use tracing::Level;
@@ -353,4 +357,121 @@ fn diesels_default_instrumentation_still_works() -> aludel::Result<()> {
         }
     }
     Ok(())
+}
+
+/// A database in memory is kept when a panic has interrupted its borrower; what the borrower had set is not.
+#[test]
+fn a_borrowers_instrumentation_is_gone_with_it_also_after_a_panic() -> aludel::Result<()> {
+    let engine = notes(memory())?;
+    let heard = EventLog::new();
+    let mut session = engine.session();
+    session.set_instrumentation(stories::statements(&heard));
+    catch_unwind(AssertUnwindSafe(|| {
+        session.begin(|session| -> aludel::Result<()> {
+            session.batch_execute("DELETE FROM notes")?;
+            panic!("on purpose")
+        })
+    }))
+    .unwrap_err();
+    drop(session);
+    heard.take();
+    engine.begin(|session| Ok(session.batch_execute("SELECT id FROM notes")?))?;
+    heard.expect(&[]);
+    Ok(())
+}
+
+/// Whoever counts what is running must not count for ever.
+#[test]
+fn a_statement_ends_also_when_a_panic_cuts_it_short() -> aludel::Result<()> {
+    let file = sqlite::file();
+    let told = EventLog::new();
+    let into = told.clone();
+    let engine = Engine::<SqliteConnection>::builder(file.url())
+        .listen_statements(move |event| match event {
+            Event::BeforeStatement { sql, .. } => into.push(format!("before {sql}")),
+            Event::Statement { sql, failed, rows, .. } => into.push(format!("after {sql} {failed} {rows:?}")),
+            _ => {}
+        })
+        .build()?;
+    let mut connection = engine.connect();
+    connection.batch_execute("SELECT 1")?;
+    told.take();
+    connection.set_instrumentation(|event: InstrumentationEvent<'_>| {
+        assert!(!matches!(event, InstrumentationEvent::StartQuery { .. }), "on purpose");
+    });
+    let sent = catch_unwind(AssertUnwindSafe(|| {
+        diesel::sql_query("SELECT 2").execute(&mut connection)
+    }));
+    assert!(sent.is_err());
+    let read = catch_unwind(AssertUnwindSafe(|| {
+        notes::table.count().get_result::<i64>(&mut engine.connect())
+    }));
+    assert!(read.is_ok_and(|answer| answer.is_err()), "there is no such table");
+    told.expect(&[
+        "before SELECT 2",
+        "after SELECT 2 true None",
+        "before BEGIN",
+        "after BEGIN false None",
+        "before SELECT COUNT(*) FROM `notes`",
+        "after SELECT COUNT(*) FROM `notes` true None",
+        "before ROLLBACK",
+        "after ROLLBACK false None",
+    ]);
+    Ok(())
+}
+
+#[test]
+fn whatever_writes_is_told() -> aludel::Result<()> {
+    #[derive(AsChangeset, Identifiable, Queryable)]
+    struct Note {
+        id: i32,
+        text: String,
+    }
+    let told = EventLog::new();
+    let into = told.clone();
+    let engine = notes(memory().listen_statements(move |event| {
+        if let Event::Statement { sql, .. } = event {
+            into.push((*sql).to_owned());
+        }
+    }))?;
+    let mut session = engine.session();
+    session.batch_execute("INSERT INTO notes VALUES (1, 'one')")?;
+    let note = Note {
+        id: 1,
+        text: "two".to_owned(),
+    };
+    told.take();
+    let saved: Note = note.save_changes(&mut session)?;
+    assert_eq!(saved.text, "two");
+    MigrationConnection::setup(&mut session)?;
+    let all = told.take();
+    assert!(
+        all[0].starts_with("UPDATE (save_changes of ") && all[0].contains("Note"),
+        "{all:?}"
+    );
+    assert!(all[1].contains("__diesel_schema_migrations"), "{all:?}");
+    assert_eq!(all.len(), 2);
+    Ok(())
+}
+
+/// Whoever collects the lines of a program may be gone before the program is.
+#[test]
+fn a_standard_error_that_nobody_reads_harms_nobody() -> aludel::Result<()> {
+    if !is_alone() {
+        let (reader, writer) = std::io::pipe().expect("the system has pipes");
+        drop(reader);
+        let this = std::env::current_exe().expect("a test binary knows itself");
+        let ended = Command::new(this)
+            .args(["--exact", "logging::a_standard_error_that_nobody_reads_harms_nobody"])
+            .arg("--nocapture")
+            .env("ALUDEL_TEST_ALONE", "yes")
+            .stdout(Stdio::null())
+            .stderr(writer)
+            .status()
+            .expect("this binary can be started again");
+        assert!(ended.success());
+        return Ok(());
+    }
+    let engine = memory().echo(Echo::Debug).echo_pool(Echo::Debug).build()?;
+    engine.begin(|session| Ok(session.batch_execute("SELECT 1")?))
 }

@@ -8,7 +8,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection, SqliteType, SqliteValue};
 use secrecy::SecretString;
 
 use super::render::{render, render_with_values};
-use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
+use super::{AccessMode, Characteristics, Dialect, IsolationLevel, ServerTransaction, Setup};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
@@ -28,6 +28,10 @@ impl Dialect for SqliteConnection {
 
     fn driver_url(url: &Url) -> Result<SecretString> {
         arguments::driver_url(url)
+    }
+
+    fn characteristics_of(url: &Url) -> Characteristics {
+        arguments::characteristics(url)
     }
 
     fn acts_after_connecting(argument: &str) -> bool {

@@ -107,7 +107,8 @@ impl<C: Dialect> EngineBuilder<C> {
         let target = connect::target::<C>(&url, &self.connect_args, self.maker)?;
         let kind = choose(self.kind, self.sized, &target.url)?;
         self.characteristics.check(C::FLAVOUR)?;
-        let execution_options = self.execution_options.checked::<C>()?.over(self.characteristics);
+        let connected = self.characteristics.over(C::characteristics_of(&target.url));
+        let execution_options = self.execution_options.checked::<C>()?.over(connected);
         options::check_full_reset(&target.url, self.pool.reset_on_return)?;
         let log = Log::new(self.log, self.pool.reset_on_return);
         let meter = self
@@ -124,7 +125,7 @@ impl<C: Dialect> EngineBuilder<C> {
         let connector = EngineConnector {
             maker: target.maker,
             keeper: target.url.is_shared_memory().then(Keeper::new),
-            setup: Setup::new(target.url, self.characteristics),
+            setup: Setup::new(target.url, connected),
             default_isolation_level: default_isolation_level.clone(),
             first_connect: FirstConnect::new(self.on_first_connect),
             on_connect: self.on_connect,
@@ -136,7 +137,7 @@ impl<C: Dialect> EngineBuilder<C> {
         let inner = Inner {
             pool: Pool::of_kind(kind, connector, self.pool, self.clock.clone(), listeners.clone()),
             url,
-            connected: self.characteristics,
+            connected,
             default_isolation_level,
             clock: self.clock,
             listeners,

@@ -124,6 +124,9 @@ impl<C: Dialect> EngineConnector<C> {
 
     /// What a borrower may have left in its session is gone, and what the hooks had set is there again.
     fn reset_fully(&self, connection: &mut C) -> std::result::Result<(), BoxError> {
+        if self.maker.may_set() {
+            return Err("a full reset replaces what a creator or a manager has set up".into());
+        }
         match connection.full_reset(&self.setup)? {
             FullReset::Done => Ok(self.run_hooks(connection)?),
             FullReset::Replace => Err("a full reset replaces the connection".into()),

@@ -22,6 +22,11 @@ pub(super) trait Maker<C: Dialect>: Send + Sync {
     fn has_broken(&self, connection: &mut C) -> bool {
         connection.is_broken()
     }
+
+    /// Whether it may set on a connection what nobody else could set again.
+    fn may_set(&self) -> bool {
+        true
+    }
 }
 
 /// The dialect, by what the URL says.
@@ -47,6 +52,10 @@ impl<C: Dialect> Maker<C> for ByUrl {
             })?
         };
         made.map_err(refused::<C>)
+    }
+
+    fn may_set(&self) -> bool {
+        false
     }
 }
 

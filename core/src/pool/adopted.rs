@@ -242,6 +242,9 @@ impl<C: 'static> Connector<C> for Lending<C> {
     }
 
     fn reset(&self, connection: &mut C, how: ResetOnReturn) -> Result<(), BoxError> {
+        if how == ResetOnReturn::Full {
+            return Err("a full reset replaces what a foreign pool has set up".into());
+        }
         self.inner.reset(connection, how)
     }
 

@@ -45,7 +45,8 @@ pub enum ResetOnReturn {
     /// Nothing: the next borrower inherits what is there.
     None,
     /// ROLLBACK, and whatever else a borrower may have left in its session: settings, temporary tables, advisory locks,
-    /// LISTEN, prepared statements (`DISCARD ALL` on PostgreSQL; elsewhere the connection is replaced).
+    /// LISTEN, prepared statements (`DISCARD ALL` on PostgreSQL; elsewhere, and where a creator, a manager or a
+    /// foreign pool has made it and may have set it up, the connection is replaced).
     Full,
 }
 

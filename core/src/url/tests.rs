@@ -262,6 +262,10 @@ fn secrets_in_the_query_are_masked() {
             "postgres://h/b?password=hunt&er2&x=1",
             "postgres://h/b?password=***&***&x=1",
         ),
+        (
+            "postgres://h/b?scram_client_key=hunter2&scram_server_key=hunter2",
+            "postgres://h/b?scram_client_key=***&scram_server_key=***",
+        ),
         ("sqlite://bank.db?key_token=hunter2", "sqlite://bank.db?key_token=***"),
         ("sqlite://bank.db?mode=ro", "sqlite://bank.db?mode=ro"),
     ] {

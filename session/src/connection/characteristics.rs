@@ -150,6 +150,17 @@ impl<C: Dialect> Connection<C> {
 
     /// Begins a transaction on the server with what was noted for it.
     pub(crate) fn send_begin(&mut self, begin: Control) -> QueryResult<()> {
+        // For a panic in between, as of a subscriber: what was said of the next transaction would be somebody else's.
+        const BEGINNING: &str = "the beginning of a transaction was interrupted";
+        let before = self.unfit.replace(BEGINNING);
+        let result = self.send_beginning(begin);
+        if self.unfit == Some(BEGINNING) {
+            self.unfit = before;
+        }
+        result
+    }
+
+    fn send_beginning(&mut self, begin: Control) -> QueryResult<()> {
         let with = self.transaction.characteristics.beyond(self.engine.connected_with());
         if with.is_empty() {
             return self.control(Phase::Begin, begin);
@@ -175,14 +186,15 @@ impl<C: Dialect> Connection<C> {
         let text = statement.clone();
         let watch = self.watch(|_| Ok(statement.clone().into_owned()));
         let result = watch.inside(|| self.call(Phase::Begin, || Some(text.into_owned()), |raw| raw.steer(statement)));
-        watch.finish(&self.engine, None, result.is_err());
+        watch.finish(None, result.is_err());
         result
     }
 
     /// Undoes what was set on the raw connection beyond what it was set up with. One that cannot be told so is closed.
     pub(crate) fn put_back(&mut self) {
-        let set = std::mem::take(&mut self.standing);
+        let set = self.standing;
         if set.is_empty() || !self.is_connected() {
+            self.standing = Characteristics::default();
             return;
         }
         if self.is_busy() || self.transaction.is_streaming() {
@@ -191,13 +203,15 @@ impl<C: Dialect> Connection<C> {
         for statement in C::settings_put_back(set, self.engine.connected_with()) {
             let watch = self.watch(|_| Ok(statement.clone().into_owned()));
             let result = watch.inside(|| self.send(Phase::Rollback, |raw| raw.steer(statement)));
-            watch.finish(&self.engine, None, result.is_err());
+            watch.finish(None, result.is_err());
             if let Err(error) = result {
                 return self.discard(&format!(
                     "settings of its last transaction could not be put back: {error}"
                 ));
             }
         }
+        // Not before: a database in memory is kept when this was interrupted, and then it is still to be done.
+        self.standing = Characteristics::default();
     }
 
     // ---- AUTOCOMMIT -------------------------------------------------------------------------------------------
@@ -302,8 +316,9 @@ impl<C: Dialect> Connection<C> {
         )))
     }
 
-    /// After raw access in AUTOCOMMIT: a BEGIN without its end would be the next borrower's.
-    pub(super) fn refuse_a_transaction_left_open(&mut self) -> Result<()> {
+    /// After something in AUTOCOMMIT that may have begun a transaction behind our back, `by` name: a BEGIN without its end
+    /// would swallow the statements that come after it, and be the next borrower's.
+    pub(crate) fn refuse_a_transaction_left_open(&mut self, by: &str) -> Result<()> {
         if !self.transaction.is_autocommit() {
             return Ok(());
         }
@@ -314,12 +329,12 @@ impl<C: Dialect> Connection<C> {
         }
         if let Err(error) = self.send(Phase::Rollback, |raw| raw.end_transaction(Control::Rollback)) {
             self.discard(&format!(
-                "a transaction that was left open by raw access could not be ended: {error}"
+                "a transaction that was left open by {by} could not be ended: {error}"
             ));
         }
-        Err(Error::misuse(
-            "raw access in AUTOCOMMIT has left a transaction open, and it was rolled back; end it where it was begun",
-        ))
+        Err(Error::misuse(format!(
+            "{by} in AUTOCOMMIT has left a transaction open, and it was rolled back; end it where it was begun"
+        )))
     }
 }
 

@@ -143,7 +143,7 @@ where
         if let Some(rows) = self.watching.rows.take() {
             rows.end(self.engine, self.connection, self.count);
         }
-        self.watching.watch.end(self.engine, Some(self.count), self.failed);
+        self.watching.watch.end(Some(self.count), self.failed);
         // In a panic the mark stays: rows may be left on the wire.
         if !std::thread::panicking() {
             self.transaction.set_streaming(false);

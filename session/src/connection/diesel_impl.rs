@@ -12,7 +12,7 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::cursor::Watching;
-use super::raw_sql::{Effect, effect, effect_of_type};
+use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
 use crate::transaction::{Manager, Origin, Transaction};
 
@@ -24,8 +24,11 @@ impl<C: Dialect> SimpleConnection for Connection<C> {
         self.note_write(effect, || query.to_owned());
         let text = || Some(query.to_owned());
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(query)));
-        watch.finish(self.engine(), None, result.is_err());
-        result?;
+        watch.finish(None, result.is_err());
+        if let Err(error) = result {
+            self.after_failure(effect, || Ok(query.to_owned()));
+            return Err(error);
+        }
         self.after(effect, query)
     }
 }
@@ -58,7 +61,10 @@ impl<C: Dialect> DieselConnection for Connection<C> {
         self.note_write(effect, || C::sql(source).unwrap_or_default());
         let text = || C::sql(source).ok();
         let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
-        watch.finish(self.engine(), result.as_ref().ok().copied(), result.is_err());
+        watch.finish(result.as_ref().ok().copied(), result.is_err());
+        if result.is_err() {
+            self.after_failure(effect, || C::sql(source));
+        }
         let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
         if effect >= Effect::MayEnd {
             self.after(effect, &C::sql(source)?)?;
@@ -124,7 +130,7 @@ where
         if let Some(faults) = self.engine.faults()
             && let Err(error) = faults.before(Phase::Statement)
         {
-            watch.finish(&self.engine, None, true);
+            watch.finish(None, true);
             return Err(observe(
                 &self.engine,
                 number,
@@ -156,7 +162,7 @@ where
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
-                watch.finish(&self.engine, None, true);
+                watch.finish(None, true);
                 let error = observe(
                     &self.engine,
                     number,
@@ -226,12 +232,30 @@ impl<C: Dialect> Connection<C> {
         Ok(())
     }
 
-    /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew.
+    /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew. In AUTOCOMMIT a
+    /// procedure may have begun one and left it open.
     fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
-        if effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql && self.transaction.is_live() {
+        if effect < Effect::MayEnd || C::FLAVOUR != Flavour::MySql {
+            return Ok(());
+        }
+        if self.transaction.is_live() {
             self.begin_anew_after_definition(sql, effect == Effect::Definition)?;
+        } else if may_begin(C::FLAVOUR, sql) {
+            self.refuse_a_transaction_left_open(CALL).map_err(Refused::wrap)?;
         }
         Ok(())
+    }
+
+    /// The same for a procedure that has failed in AUTOCOMMIT: what it had begun does not end with it. Its own error stays
+    /// the error.
+    fn after_failure(&mut self, effect: Effect, sql: impl FnOnce() -> QueryResult<String>) {
+        if effect >= Effect::MayEnd
+            && C::FLAVOUR == Flavour::MySql
+            && self.transaction.is_autocommit()
+            && sql().is_ok_and(|sql| may_begin(C::FLAVOUR, &sql))
+        {
+            let _ = self.refuse_a_transaction_left_open(CALL);
+        }
     }
 }
 
@@ -257,8 +281,11 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
         let alone = !self.transaction.has_begun();
         self.ready()?;
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
+        let watch = self.watch(|_| Ok(text()));
         self.transaction.wrote(text);
-        let count = self.call(Phase::Statement, || Some(text()), MigrationConnection::setup)?;
+        let result = watch.inside(|| self.call(Phase::Statement, || Some(text()), MigrationConnection::setup));
+        watch.finish(None, result.is_err());
+        let count = result?;
         self.after(Effect::Definition, &text())?;
         if alone && self.transaction.is_open() {
             self.commit_root().map_err(Refused::wrap)?;
@@ -273,10 +300,17 @@ where
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
         self.ready()?;
+        // What is sent is between Diesel and its raw connection.
+        let watch = self.watch(|_| Ok(format!("UPDATE (save_changes of {})", std::any::type_name::<Changes>())));
         self.transaction.wrote(|| "save_changes".to_owned());
-        self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset))
+        let result = watch.inside(|| self.call(Phase::Statement, no_text, |raw| raw.update_and_fetch(changeset)));
+        watch.finish(None, result.is_err());
+        result
     }
 }
+
+/// What can begin a transaction on MariaDB and MySQL that does not stand in its text.
+const CALL: &str = "a CALL, an EXECUTE or the like";
 
 fn bad_connection(error: &Error) -> ConnectionError {
     ConnectionError::BadConnection(error.to_string())

@@ -93,6 +93,11 @@ pub(super) fn effect(flavour: Flavour, sql: &str) -> Effect {
     strongest
 }
 
+/// Whether any statement of a text runs what does not stand in it, which may be a BEGIN without an end.
+pub(super) fn may_begin(flavour: Flavour, sql: &str) -> bool {
+    statements(flavour, sql).any(|words| effect_of(flavour, &words) == Effect::MayEnd)
+}
+
 fn defines_a_routine(words: &[String]) -> bool {
     let kinds = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"];
     words[0] == "CREATE" && words.iter().take(8).any(|word| kinds.contains(&word.as_str()))
@@ -105,10 +110,11 @@ fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
         "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "XA" => Effect::Control,
         "END" | "ABORT" if flavour != Flavour::MySql => Effect::Control,
         "START" | "PREPARE" if word(1) == "TRANSACTION" => Effect::Control,
-        "SET" if has("TRANSACTION") || words.iter().any(|word| word.ends_with("AUTOCOMMIT")) => Effect::Control,
+        "SET" if has("TRANSACTION") || words.iter().any(|word| steers(word)) => Effect::Control,
         // SET STATEMENT … FOR a statement, EXPLAIN ANALYZE of one, SELECT … INTO a table.
         "SET" if word(1) == "STATEMENT" => Effect::Write,
         "EXPLAIN" | "SELECT" if has("ANALYZE") || has("INTO") => Effect::Write,
+        "PRAGMA" if is_set(words, "QUERY_ONLY") || is_set(words, "READ_UNCOMMITTED") => Effect::Control,
         "PRAGMA" if has("=") => Effect::Write,
         "" | "SELECT" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "SET" | "PRAGMA" => {
             Effect::Read
@@ -119,6 +125,29 @@ fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
         | "CACHE" | "INSTALL" | "UNINSTALL" => Effect::MayEnd,
         _ => Effect::Write,
     }
+}
+
+/// Whether a pragma is given a value, with or without an equals sign.
+fn is_set(words: &[String], pragma: &str) -> bool {
+    let place = words.iter().position(|word| word == pragma);
+    place.is_some_and(|place| place + 1 < words.len())
+}
+
+/// Whether a word of SET is a variable that says how transactions run: this one, the next one, which may be somebody
+/// else's, or all that come on the connection. `@name` is a variable of the user's own.
+fn steers(word: &str) -> bool {
+    const VARIABLES: [&str; 9] = [
+        "AUTOCOMMIT",
+        "TX_ISOLATION",
+        "TX_READ_ONLY",
+        "TRANSACTION_ISOLATION",
+        "TRANSACTION_READ_ONLY",
+        "TRANSACTION_DEFERRABLE",
+        "DEFAULT_TRANSACTION_ISOLATION",
+        "DEFAULT_TRANSACTION_READ_ONLY",
+        "DEFAULT_TRANSACTION_DEFERRABLE",
+    ];
+    VARIABLES.contains(&word.strip_prefix("@@").unwrap_or(word))
 }
 
 /// The words of each statement, in upper case, and its equals signs; comments and string contents left out.
@@ -268,6 +297,9 @@ mod tests {
             "/*M!100100 COMMIT */",
             "SET @@autocommit = 1",
             "SET a = 1, b = 2, c = 3, d = 4, autocommit = 0",
+            "SET @@session.autocommit = 0",
+            "SET @@tx_isolation = 'SERIALIZABLE'",
+            "SET LOCAL transaction_read_only = off",
         ] {
             assert_eq!(effect(hidden), Effect::Control, "{hidden}");
         }

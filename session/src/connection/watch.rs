@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use aludel_core::clock::Clock;
+use aludel_core::event::Listeners;
 use aludel_core::{Control, Dialect, Engine, Event};
 use diesel::result::QueryResult;
 use diesel::row::{Field as _, Row};
@@ -10,7 +12,7 @@ use tracing::Span;
 
 use super::Connection;
 
-/// What a statement's end is told to. Nobody watches an empty one, which costs a few loads.
+/// What a statement's end is told to, also when a panic cuts it short. Nobody watches an empty one, which costs a few loads.
 pub(crate) struct Watch(Option<Box<Watched>>);
 
 struct Watched {
@@ -18,6 +20,8 @@ struct Watched {
     sql: String,
     connection: u64,
     started: Instant,
+    clock: Clock,
+    listeners: Listeners,
 }
 
 impl Watch {
@@ -30,12 +34,12 @@ impl Watch {
     }
 
     /// The statement has ended; `rows` were read or changed.
-    pub(crate) fn finish<C: Dialect>(mut self, engine: &Engine<C>, rows: Option<usize>, failed: bool) {
-        self.end(engine, rows, failed);
+    pub(crate) fn finish(mut self, rows: Option<usize>, failed: bool) {
+        self.end(rows, failed);
     }
 
     /// The same for one that cannot be given away.
-    pub(super) fn end<C: Dialect>(&mut self, engine: &Engine<C>, rows: Option<usize>, failed: bool) {
+    pub(super) fn end(&mut self, rows: Option<usize>, failed: bool) {
         let Some(watched) = self.0.take() else { return };
         if let Some(rows) = rows {
             watched.span.record("db.response.returned_rows", rows);
@@ -43,16 +47,21 @@ impl Watch {
         if failed {
             watched.span.record("otel.status_code", "ERROR");
         }
-        let listeners = engine.listeners();
-        if listeners.wants_statements() {
-            listeners.emit_statement(&Event::Statement {
+        if watched.listeners.wants_statements() {
+            watched.listeners.emit_statement(&Event::Statement {
                 connection: watched.connection,
                 sql: &watched.sql,
-                duration: engine.clock().now().saturating_duration_since(watched.started),
+                duration: watched.clock.now().saturating_duration_since(watched.started),
                 rows,
                 failed,
             });
         }
+    }
+}
+
+impl Drop for Watch {
+    fn drop(&mut self) {
+        self.end(None, true);
     }
 }
 
@@ -127,6 +136,8 @@ impl<C: Dialect> Connection<C> {
             sql,
             connection: self.number(),
             started: self.engine.clock().now(),
+            clock: self.engine.clock().clone(),
+            listeners: listeners.clone(),
         })))
     }
 

@@ -2,7 +2,7 @@
 
 use aludel_core::classify::{CommitOutcome, Fate};
 use aludel_core::dialect::{Characteristics, ServerTransaction};
-use aludel_core::{Class, Control, Dialect, Error, Event, Fault, Phase, Result};
+use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
 
@@ -31,7 +31,9 @@ impl<C: Dialect> Connection<C> {
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
         self.connected()?;
-        let control = if std::mem::take(&mut self.begin_immediate) {
+        // To SQLite's `query_only`, BEGIN IMMEDIATE is a write.
+        let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
+        let control = if std::mem::take(&mut self.begin_immediate) && !reads {
             Control::BeginImmediate
         } else {
             Control::Begin
@@ -220,7 +222,7 @@ impl<C: Dialect> Connection<C> {
                 control => raw.control(control),
             })
         });
-        watch.finish(self.engine(), None, result.is_err());
+        watch.finish(None, result.is_err());
         result.map_err(|error| {
             self.transaction.unsettled = None;
             self.observe(phase, Some(control.sql().into_owned()), error)

@@ -142,6 +142,8 @@ impl<'a> Arguments<'a> {
         }
         if let Some(command) = self.init_command {
             connection.batch_execute(command)?;
+            // With it off, a statement in AUTOCOMMIT would begin a transaction that nobody ends.
+            connection.batch_execute("SET SESSION autocommit = 1")?;
         }
         Ok(())
     }

@@ -102,9 +102,15 @@ impl ConnectArgs<Mysql> {
         self.set("unix_socket", path)
     }
 
-    /// How long a statement may run before the server stops it; default: the server's. MariaDB only.
+    /// How long a statement may run before the server stops it; default: the server's. MariaDB only. Rounded up to
+    /// whole microseconds.
     pub fn max_statement_time(self, limit: Duration) -> Self {
-        self.set("max_statement_time", format!("{:.6}", limit.as_secs_f64()))
+        // Rounded up: a limit must not become none.
+        let micros = limit.as_nanos().div_ceil(1_000);
+        self.set(
+            "max_statement_time",
+            format!("{}.{:06}", micros / 1_000_000, micros % 1_000_000),
+        )
     }
 
     /// How long a statement waits for a lock on a table's definition; rounded up to whole seconds.
@@ -131,5 +137,19 @@ impl ConnectArgs<Mysql> {
     /// The time zone of the connection, as in `+00:00` or `Europe/Berlin`.
     pub fn time_zone(self, zone: impl Into<String>) -> Self {
         self.set("time_zone", zone)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_a_moment_is_not_none() {
+        for (nanoseconds, shown) in [(0, "0.000000"), (1, "0.000001"), (20_500_000_000, "20.500000")] {
+            let arguments = MysqlConnectArgs::new().max_statement_time(Duration::from_nanos(nanoseconds));
+            let shown = ("max_statement_time".to_owned(), shown.to_owned());
+            assert_eq!(arguments.into_iter().collect::<Vec<_>>(), [shown]);
+        }
     }
 }

@@ -9,6 +9,7 @@ use diesel::sql_types::Text;
 use diesel::sqlite::SqliteConnection;
 use secrecy::SecretString;
 
+use crate::dialect::{AccessMode, Characteristics};
 use crate::error::{Error, Result};
 use crate::mistakes::Mistakes;
 use crate::names::{Component, unknown_argument};
@@ -22,8 +23,8 @@ const BUSY_TIMEOUT_MS: u32 = 5_000;
 
 /// What SQLite itself reads, with what may stand there.
 const FILE_ARGUMENTS: &[(&str, Values)] = &[
-    ("mode", Values::OneOf(&["ro", "rw", "rwc", "memory"])),
-    ("cache", Values::OneOf(&["shared", "private"])),
+    ("mode", Values::Exactly(&["ro", "rw", "rwc", "memory"])),
+    ("cache", Values::Exactly(&["shared", "private"])),
     ("immutable", Values::Switch),
     ("nolock", Values::Switch),
     ("psow", Values::Switch),
@@ -54,6 +55,8 @@ const PRAGMAS: &[(&str, Values)] = &[
 #[derive(Clone, Copy)]
 enum Values {
     OneOf(&'static [&'static str]),
+    /// The same, in these letters: SQLite itself reads it.
+    Exactly(&'static [&'static str]),
     Switch,
     Number {
         negative: bool,
@@ -69,6 +72,20 @@ pub(super) struct Arguments(Vec<(&'static str, String)>);
 /// Whether an argument acts on a connection that somebody else has made.
 pub(super) fn acts_after_connecting(name: &str) -> bool {
     PRAGMAS.iter().any(|(known, _)| *known == name)
+}
+
+/// What they say of transactions.
+pub(super) fn characteristics(url: &Url) -> Characteristics {
+    let only = url
+        .query_value("query_only")
+        .and_then(|value| Values::Switch.check("query_only", value).ok());
+    Characteristics {
+        access_mode: match only.as_deref() {
+            Some("1") => Some(AccessMode::ReadOnly),
+            _ => None,
+        },
+        ..Characteristics::default()
+    }
 }
 
 /// Checks a URL, and renders it for SQLite.
@@ -152,7 +169,8 @@ impl Values {
         let lower = value.to_ascii_lowercase();
         match self {
             Self::OneOf(known) if known.contains(&lower.as_str()) => Ok(lower),
-            Self::OneOf(known) => Err(format!("{name} must be one of {}", known.join(", "))),
+            Self::Exactly(known) if known.contains(&value) => Ok(lower),
+            Self::OneOf(known) | Self::Exactly(known) => Err(format!("{name} must be one of {}", known.join(", "))),
             Self::Switch => match lower.as_str() {
                 "1" | "on" | "true" | "yes" => Ok("1".to_owned()),
                 "0" | "off" | "false" | "no" => Ok("0".to_owned()),
@@ -227,6 +245,7 @@ mod tests {
             ("cache_size=2%20MB", "whole number"),
             ("mmap_size=-1", "whole number"),
             ("mode=rx", "rwc"),
+            ("mode=MEMORY", "rwc, memory"),
             ("charset=utf8", "MariaDB"),
         ] {
             let error = rendered(&format!("sqlite://bank.db?{argument}"))

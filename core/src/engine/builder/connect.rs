@@ -127,6 +127,12 @@ pub(in crate::engine) fn check<C: Dialect>(url: &Url, arguments: &[(String, Stri
             C::SCHEMES.join(":// or ")
         )));
     }
+    if url.has_a_torn_secret() {
+        return Err(Error::configuration(
+            "behind a secret in the URL's query stands something without a `=`, which looks like the rest of the secret: \
+             write a `&` in a value as %26",
+        ));
+    }
     let url = if arguments.is_empty() {
         url.clone()
     } else {

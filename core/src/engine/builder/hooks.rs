@@ -82,6 +82,10 @@ impl<C: Dialect> EngineBuilder<C> {
     /// Adds a hook that prepares each new connection; hooks run in the order in which they were added. An error, and a
     /// panic, fails the connect, closes the connection and frees its place in the pool.
     ///
+    /// An isolation level and a mode are not for hooks: what one transaction has to itself is put back to what the engine
+    /// was built with ([`isolation_level`](Self::isolation_level), [`access_mode`](Self::access_mode)), and of the hook's
+    /// the engine does not know. Nor is MariaDB's `autocommit`, which stays on.
+    ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
     /// use aludel_core::Engine;

@@ -7,8 +7,8 @@ use serde::ser::{Serialize, SerializeMap as _, Serializer};
 
 use super::{CONNECT_ARGS, EngineConfig, Value};
 
-/// Takes any names and any plain values, and refuses nothing but what is no table: what is wrong is told by
-/// [`EngineConfig::builder`], without showing it.
+/// Takes any names and any plain values, and a text alone as the URL; what is wrong with them is told by
+/// [`EngineConfig::builder`], without showing it. An error of the format's would show it.
 impl<'de> Deserialize<'de> for EngineConfig {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         struct Table;
@@ -18,6 +18,10 @@ impl<'de> Deserialize<'de> for EngineConfig {
 
             fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
                 f.write_str("a table with the options of an engine")
+            }
+
+            fn visit_str<E>(self, url: &str) -> Result<EngineConfig, E> {
+                Ok(EngineConfig::new().set("url", url))
             }
 
             fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<EngineConfig, A::Error> {
@@ -43,7 +47,7 @@ impl<'de> Deserialize<'de> for EngineConfig {
             }
         }
 
-        deserializer.deserialize_map(Table)
+        deserializer.deserialize_any(Table)
     }
 }
 
