@@ -337,6 +337,9 @@ impl<C: Send + 'static> Pool<C> {
     /// That is what a forked child has to do with what its parent has connected, and it does so by itself: the first use
     /// of a pool in a child finds out. Call it where a child was made in a way that runs no fork handlers.
     ///
+    /// SQLite needs more than that: to a child a transaction that its parent had open on a file never ends, and refuses
+    /// every write. Fork with none open, and better after [`dispose`](Self::dispose).
+    ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
     /// use aludel_core::Engine;

@@ -64,6 +64,13 @@ fn engine_and_r2d2_share_the_connections() -> aludel::Result<()> {
             .batch_execute("SELECT * FROM t")
             .is_ok()
     );
+    let raw = engine.raw_connection()?;
+    assert_eq!(
+        (raw.id(), engine.pool().holders()[0].connection),
+        (1, Some(1)),
+        "known again"
+    );
+    drop(raw);
     engine.pool().assert_invariants();
     Ok(())
 }
@@ -128,7 +135,9 @@ fn what_is_retired_here_is_closed_there() -> aludel::Result<()> {
         .pool_timeout(Duration::from_secs(30))
         .build()?;
     let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;
-    held.iter_mut().for_each(|raw| mark(raw));
+    for raw in &mut held {
+        mark(raw);
+    }
     drop(held);
     assert!(engine.pool().retire(0, "the server was restarted, say"));
     let mut held: Vec<_> = (0..3).map(|_| engine.raw_connection()).collect::<Result<_, _>>()?;

@@ -28,7 +28,7 @@ fn a_child_has_connections_of_its_own() {
 #[test]
 fn so_has_a_grandchild() {
     fork::stage(so_has_a_grandchild, url, |url| {
-        a_child_of_a_child(&Scene::set(url, count))
+        a_child_of_a_child(&Scene::set(url, count));
     });
 }
 

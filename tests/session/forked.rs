@@ -302,7 +302,7 @@ fn a_child_may_write_unless_its_parent_was_writing() {
         child(|| {
             engine
                 .begin(|session| Ok(session.batch_execute(INSERT)?))
-                .expect("nobody is writing")
+                .expect("nobody is writing");
         })
         .expect_success();
 
