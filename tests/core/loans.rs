@@ -20,7 +20,9 @@ fn theirs(size: u32) -> Theirs {
         .max_size(size)
         .min_idle(Some(0))
         .test_on_check_out(false);
-    builder.build(ConnectionManager::new(":memory:")).unwrap()
+    builder
+        .build(ConnectionManager::new(":memory:"))
+        .expect("it connects to nothing yet")
 }
 
 fn engine(theirs: &Theirs) -> EngineBuilder<SqliteConnection> {
@@ -29,14 +31,14 @@ fn engine(theirs: &Theirs) -> EngineBuilder<SqliteConnection> {
 
 /// Leaves something in the database of an engine's next connection, which is its own.
 fn mark(engine: &Engine<SqliteConnection>) {
-    let mut raw = engine.raw_connection().unwrap();
+    let mut raw = engine.raw_connection().expect("r2d2 has one");
     diesel::sql_query("CREATE TABLE mark (a INTEGER)")
         .execute(&mut *raw)
-        .unwrap();
+        .expect("the database is empty");
 }
 
 fn is_marked(engine: &Engine<SqliteConnection>) -> bool {
-    let mut raw = engine.raw_connection().unwrap();
+    let mut raw = engine.raw_connection().expect("r2d2 has one");
     diesel::sql_query("SELECT * FROM mark").execute(&mut *raw).is_ok()
 }
 
@@ -54,7 +56,7 @@ fn an_old_one_is_replaced() {
     let (clock, time) = Clock::test();
     let theirs = theirs(1);
     let engine = engine(&theirs)
-        .pool_recycle(Duration::from_secs(60))
+        .pool_recycle(Duration::from_mins(1))
         .clock(clock)
         .build()
         .unwrap();

@@ -28,9 +28,7 @@ impl Kind<Conn> for Careless {
     }
 
     fn put(&mut self, idle: Idle<Conn>) -> Result<(), Idle<Conn>> {
-        if self.when == "panic" {
-            panic!("put panics");
-        }
+        assert!(self.when != "panic", "put panics");
         if self.when == "put" {
             drop(idle);
         } else {

@@ -60,7 +60,9 @@ fn several_that_panic_while_orphans_are_closed() {
         };
         let threads = [scope.spawn(use_it), scope.spawn(use_it), scope.spawn(use_it)];
         // A scope's end does not wait for what the threads leave behind last.
-        threads.into_iter().for_each(|thread| thread.join().unwrap());
+        for thread in threads {
+            thread.join().unwrap();
+        }
     });
     bench.events();
     assert!(panics(|| bench.take()));
