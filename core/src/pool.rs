@@ -51,9 +51,9 @@ pub use self::raw::{Loan, Raw};
 pub use self::status::Status;
 
 use self::acquire::Acquire;
-use self::adopted::{Lending, Lent};
+use self::adopted::Lending;
 use self::held::close_all;
-use self::kind::Choice;
+use self::kind::{Choice, Nothing};
 use self::maintenance::Bell;
 use self::record::{Record, Who};
 use self::shared::{OVER, Pattern, Shared};
@@ -150,7 +150,7 @@ impl<C: Send + 'static> Pool<C> {
             Choice::Other(kind) => (Pattern::Other(kind), connector),
             Choice::Lender(lender) => {
                 let lending = Lending::new(lender, connector);
-                (Pattern::Other(Box::new(Lent)), Arc::new(lending) as _)
+                (Pattern::Other(Box::new(Nothing("AdoptedPool"))), Arc::new(lending) as _)
             }
         };
         process::count_forks();

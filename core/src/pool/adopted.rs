@@ -9,7 +9,6 @@ use diesel::r2d2::{ConnectionManager, R2D2Connection};
 
 use super::connector::{BoxError, CheckoutInfo, Connecting, Connector, PingVerdict, Refuse};
 use super::extensions::Extensions;
-use super::kind::{Asker, Idle, Kind};
 use super::options::ResetOnReturn;
 use super::raw::{Loan, Raw};
 use super::{Checkout, Pool};
@@ -267,39 +266,5 @@ impl<C: 'static> Connector<C> for Lending<C> {
 
     fn on_checkout(&self, connection: &mut C, info: &CheckoutInfo) -> Result<(), Refuse> {
         self.inner.on_checkout(connection, info)
-    }
-}
-
-/// What a pool of borrowed connections keeps: nothing.
-#[derive(Debug)]
-pub(super) struct Lent;
-
-impl<C: Send + 'static> Kind<C> for Lent {
-    fn name(&self) -> &'static str {
-        "AdoptedPool"
-    }
-
-    fn keep(&self) -> usize {
-        0
-    }
-
-    fn take(&mut self, _: &Asker) -> Option<Idle<C>> {
-        None
-    }
-
-    fn put(&mut self, idle: Idle<C>) -> Result<(), Idle<C>> {
-        Err(idle)
-    }
-
-    fn idle(&self) -> usize {
-        0
-    }
-
-    fn remove(&mut self, _: &mut dyn FnMut(&Idle<C>) -> bool) -> Vec<Idle<C>> {
-        Vec::new()
-    }
-
-    fn recreate(&self) -> Box<dyn Kind<C>> {
-        Box::new(Self)
     }
 }

@@ -12,8 +12,8 @@ mod one;
 mod queue;
 mod thread_local;
 
-pub(super) use one::One;
 pub use one::{Assertion, Null, Static};
+pub(super) use one::{Nothing, One};
 pub(super) use queue::Line;
 pub use queue::Queue;
 pub use thread_local::ThreadLocal;
@@ -186,8 +186,8 @@ impl<C: Send + 'static> fmt::Debug for Choice<C> {
 }
 
 impl<C: Send + 'static> From<Null> for AnyKind<C> {
-    fn from(kind: Null) -> Self {
-        Self::of(kind)
+    fn from(_: Null) -> Self {
+        Self::of(Nothing("NullPool"))
     }
 }
 

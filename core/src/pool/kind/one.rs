@@ -23,9 +23,13 @@ use super::{Asker, Idle, Kind, Rule};
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Null;
 
-impl<C: Send + 'static> Kind<C> for Null {
+/// What [`Null`], and a pool that only borrows, keep: nothing. It has their name.
+#[derive(Clone, Copy, Debug)]
+pub(in crate::pool) struct Nothing(pub(in crate::pool) &'static str);
+
+impl<C: Send + 'static> Kind<C> for Nothing {
     fn name(&self) -> &'static str {
-        "NullPool"
+        self.0
     }
 
     fn keep(&self) -> usize {
