@@ -51,6 +51,29 @@ gone_within() {
     done
 }
 
+# A signal to stop reaches a thread when it next enters the kernel: until then it may answer once more.
+stopped() {
+    for status in /proc/"$1"/task/*/status; do
+        if ! grep -q '^State:[[:space:]]*[TtXZ]' "$status" 2>/dev/null && [ -e "$status" ]; then
+            return 1
+        fi
+    done
+}
+
+# The server first, so that no child is born behind our back.
+stop_all() {
+    kill -STOP "$server" 2>/dev/null
+    for member in "$server" $(children "$server"); do
+        kill -STOP "$member" 2>/dev/null
+        turns=500
+        until stopped "$member"; do
+            [ "$turns" -gt 0 ] || return 1
+            turns=$((turns - 1))
+            sleep 0.01
+        done
+    done
+}
+
 # The whole family dies: a PostgreSQL backend that outlives its postmaster holds the shared memory, and the next start
 # refuses. It is stopped first so that no child is born between the listing and the killing.
 kill_server() {
@@ -92,6 +115,10 @@ while IFS= read -r line; do
         if [ -z "$server" ]; then
             echo "error it is not running"
         else
+            if [ "$1" = STOP ] && ! stop_all; then
+                echo "error it goes on in spite of SIGSTOP"
+                continue
+            fi
             # shellcheck disable=SC2046 # a list of ids
             kill -"$1" "$server" $(children "$server") 2>/dev/null
             echo ok
