@@ -230,33 +230,41 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
     }
 
     fn ping(&mut self, held: &mut Held<C>) -> Result<(), PoolError> {
+        match self.test(held, "pre-ping")? {
+            None => Ok(()),
+            Some((PingVerdict::Raise, error)) => Err(PoolError::Ping(error)),
+            Some(_) => self.connect(held),
+        }
+    }
+
+    /// Pings, tells of it, and closes what does not answer; then says what that means, and why.
+    pub(super) fn test(
+        &mut self,
+        held: &mut Held<C>,
+        what: &str,
+    ) -> Result<Option<(PingVerdict, BoxError)>, PoolError> {
         let (connection, generation) = match held.record() {
             Some(record) => (record.id, record.generation),
-            None => return Ok(()),
+            None => return Ok(None),
         };
         let answer = self.ask(held)?;
         self.shared.emit(&Event::Ping {
             connection,
             alive: answer.is_ok(),
         });
-        if let Err(error) = answer {
-            let reason = format!("pre-ping failed: {error}");
-            let verdict = self.shared.connector.judge_ping(&error);
-            if verdict == PingVerdict::Retire {
-                // First, since closing a dead connection may take a while and the others need not find out for themselves.
-                retire(self.shared, generation, &reason);
-            }
-            held.invalidate(&reason, false);
-            if verdict == PingVerdict::Raise {
-                return Err(PoolError::Ping(error));
-            }
-            self.connect(held)?;
+        let Err(error) = answer else { return Ok(None) };
+        let reason = format!("{what} failed: {error}");
+        let verdict = self.shared.connector.judge_ping(&error);
+        if verdict == PingVerdict::Retire {
+            // First, since closing a dead connection may take a while and the others need not find out for themselves.
+            retire(self.shared, generation, &reason);
         }
-        Ok(())
+        held.invalidate(&reason, false);
+        Ok(Some((verdict, error)))
     }
 
     /// Pings, for as long as the caller has time.
-    pub(super) fn ask(&mut self, held: &mut Held<C>) -> Result<Result<(), BoxError>, PoolError> {
+    fn ask(&mut self, held: &mut Held<C>) -> Result<Result<(), BoxError>, PoolError> {
         let deadline = self.deadline();
         let shared = self.shared;
         if deadline.is_none() || !shared.may_block {

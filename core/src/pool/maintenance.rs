@@ -7,8 +7,7 @@ use std::panic::Location;
 use std::thread;
 use std::time::Duration;
 
-use super::acquire::{Acquire, retire};
-use super::connector::PingVerdict;
+use super::acquire::Acquire;
 use super::held::{Held, each};
 use super::kind::{Idle, Rule};
 use super::record::{Record, Who};
@@ -187,30 +186,11 @@ fn test_quiet<C: Send + 'static>(shared: &Arc<Shared<C>>) {
     };
     let records = shared.era().borrow(&mut |idle| quiet(idle.record()), &me(now));
     each(records, |record| {
-        let (generation, connection) = (record.generation, record.id);
         let mut held = Held::of_record(record);
         let mut acquire = Acquire::new(shared, Location::caller(), shared.options.pool_timeout);
-        match acquire.ask(&mut held) {
-            Ok(Ok(())) => {
-                shared.emit(&Event::Ping {
-                    connection,
-                    alive: true,
-                });
-                held.put_back_quietly(now);
-            }
-            Ok(Err(error)) => {
-                shared.emit(&Event::Ping {
-                    connection,
-                    alive: false,
-                });
-                let reason = format!("keep-alive failed: {error}");
-                if shared.connector.judge_ping(&error) == PingVerdict::Retire {
-                    retire(shared, generation, &reason);
-                }
-                held.invalidate(&reason, false);
-            }
-            // Left behind, and reported.
-            Err(_) => {}
+        // One that does not answer is closed, or left behind, and told of either way.
+        if let Ok(None) = acquire.test(&mut held, "keep-alive") {
+            held.put_back_quietly(now);
         }
     });
 }

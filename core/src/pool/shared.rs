@@ -327,6 +327,12 @@ impl<C: Send + 'static> Era<C> {
         &self.shards[thread as usize & (self.shards.len() - 1)]
     }
 
+    /// Copies what is looked at without the ledger's lock; to be called under it, whenever that has changed.
+    fn publish(&self, ledger: &Ledger<C>) {
+        self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+        self.used.store(ledger.used(), Ordering::Relaxed);
+    }
+
     // ---- take -------------------------------------------------------------------------------------------------
 
     /// An idle connection that is near at hand.
@@ -359,7 +365,7 @@ impl<C: Send + 'static> Era<C> {
         }
         if ledger.used() < shared.limit {
             let slot = ledger.open();
-            self.used.store(ledger.used(), Ordering::Relaxed);
+            self.publish(&ledger);
             drop(ledger);
             slot.hold(who);
             return Taken::Permit(Permit::new(Arc::clone(shared), slot));
@@ -372,7 +378,7 @@ impl<C: Send + 'static> Era<C> {
         // First count ourselves, then look once more: what comes back from now on sees us.
         self.waiting.store(ledger.waiters.len() + 1, Ordering::Relaxed);
         if let Some(record) = self.look(who) {
-            self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+            self.publish(&ledger);
             return Taken::Record(record);
         }
         let waiter = Arc::new(Waiter::new(*who, self.number, shared.clock.now()));
@@ -397,7 +403,7 @@ impl<C: Send + 'static> Era<C> {
         }
         let record = self.look(&waiter.who)?;
         ledger.leave(waiter);
-        self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+        self.publish(&ledger);
         Some(Grant::Record(record))
     }
 
@@ -407,7 +413,7 @@ impl<C: Send + 'static> Era<C> {
         if !ledger.leave(waiter) {
             return waiter.take().map_or(Ok(None), Err);
         }
-        self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+        self.publish(&ledger);
         // It may have been told of a connection that it now does not take.
         let idle = self.shards.iter().any(|shard| shard.lock().kind().idle() > 0);
         Ok(if idle { ledger.tell_one() } else { None })
@@ -453,7 +459,7 @@ impl<C: Send + 'static> Era<C> {
         let patient = |front: &Waiter<C>| shared.clock.now().saturating_duration_since(front.since) >= PATIENCE;
         if ledger.waiters.front().is_some_and(|front| full || patient(front)) {
             let waiter = ledger.waiters.pop_front().expect("there is one in front");
-            self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+            self.publish(&ledger);
             record.permit.slot.enter(RecordState::CheckedOut);
             Self::hand(&record.permit.slot.clone(), &waiter, Grant::Record(record), shared);
             return Put::Handed(waiter);
@@ -486,10 +492,10 @@ impl<C: Send + 'static> Era<C> {
         slot.in_transaction.store(false, Ordering::Relaxed);
         let Some(waiter) = ledger.waiters.pop_front() else {
             ledger.free(slot);
-            self.used.store(ledger.used(), Ordering::Relaxed);
+            self.publish(&ledger);
             return;
         };
-        self.waiting.store(ledger.waiters.len(), Ordering::Relaxed);
+        self.publish(&ledger);
         slot.enter(RecordState::Connecting);
         let permit = Permit::new(Arc::clone(shared), Arc::clone(slot));
         Self::hand(slot, &waiter, Grant::Permit(permit), shared);
@@ -504,7 +510,7 @@ impl<C: Send + 'static> Era<C> {
             return None;
         }
         let slot = ledger.open();
-        self.used.store(ledger.used(), Ordering::Relaxed);
+        self.publish(&ledger);
         drop(ledger);
         slot.hold(who);
         Some(Permit::new(Arc::clone(shared), slot))
@@ -533,43 +539,39 @@ impl<C: Send + 'static> Era<C> {
 
     /// Takes out the idle connections that are to go. They are closing from then on.
     pub(super) fn remove(&self, unfit: &mut dyn FnMut(&Idle<C>) -> bool) -> Vec<Box<Record<C>>> {
-        let mut gone = Vec::new();
-        for shard in &self.shards {
-            let mut shelf = shard.lock();
-            let mut taken = shelf.kind().remove(unfit);
-            taken.iter().for_each(close);
-            gone.append(&mut taken);
-        }
-        gone.into_iter().map(Idle::into_record).collect()
+        self.take_out(RecordState::Closing, |kind| kind.remove(unfit))
     }
 
     /// Takes idle connections out to look at them, as a borrower would.
     pub(super) fn borrow(&self, wanted: &mut dyn FnMut(&Idle<C>) -> bool, who: &Who) -> Vec<Box<Record<C>>> {
-        let mut taken = Vec::new();
-        for shard in &self.shards {
-            let mut shelf = shard.lock();
-            let some = shelf.kind().remove(wanted);
-            for idle in &some {
-                idle.record().permit.slot.enter(RecordState::CheckedOut);
-            }
-            taken.extend(some);
+        let taken = self.take_out(RecordState::CheckedOut, |kind| kind.remove(wanted));
+        for record in &taken {
+            record.permit.slot.hold(who);
         }
-        for idle in &taken {
-            idle.record().permit.slot.hold(who);
-        }
-        taken.into_iter().map(Idle::into_record).collect()
+        taken
     }
 
     /// Takes out what nobody will ever ask for again.
     pub(super) fn orphans(&self) -> Vec<Box<Record<C>>> {
-        let mut gone = Vec::new();
+        self.take_out(RecordState::Closing, Kind::orphans)
+    }
+
+    /// Takes connections out of each shard, where they enter their next state under its lock.
+    fn take_out(
+        &self,
+        next: RecordState,
+        mut take: impl FnMut(&mut dyn Kind<C>) -> Vec<Idle<C>>,
+    ) -> Vec<Box<Record<C>>> {
+        let mut out = Vec::new();
         for shard in &self.shards {
             let mut shelf = shard.lock();
-            let taken = shelf.kind().orphans();
-            taken.iter().for_each(close);
-            gone.extend(taken.into_iter().map(Idle::into_record));
+            let taken = take(shelf.kind());
+            for idle in &taken {
+                idle.record().permit.slot.enter(next);
+            }
+            out.extend(taken.into_iter().map(Idle::into_record));
         }
-        gone
+        out
     }
 
     pub(super) fn idle(&self) -> usize {
@@ -642,8 +644,4 @@ fn store<C: Send + 'static>(shelf: &mut Shelf<C>, record: Box<Record<C>>) -> Res
         record.permit.slot.enter(RecordState::CheckedOut);
         record
     })
-}
-
-fn close<C: Send + 'static>(idle: &Idle<C>) {
-    idle.record().permit.slot.enter(RecordState::Closing);
 }
