@@ -150,6 +150,7 @@ impl Clock {
     /// ```
     pub fn sleep(&self, duration: Duration) {
         match &self.0 {
+            // The one place that sleeps for callers: a test takes a `TestClock` instead.
             Source::System => thread::sleep(duration),
             Source::Test(test) => {
                 let mut time = lock(&test.0.time);

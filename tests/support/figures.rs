@@ -133,6 +133,7 @@ pub fn crowd<T: Send>(threads: usize, lasting: Duration, work: impl Fn(&dyn Fn()
         };
         let crowd: Vec<_> = (0..threads).map(|_| scope.spawn(one)).collect();
         start.wait();
+        // A round of a benchmark lasts this long by definition; nothing is asserted on it.
         thread::sleep(lasting);
         over.store(true, Ordering::Relaxed);
         crowd

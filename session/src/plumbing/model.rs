@@ -288,6 +288,7 @@ macro_rules! __model_update {
 }
 
 /// What stands in for a model that was refused, so that its mistake is one error and not ten.
+/// It is written only beside that error, so nothing of it ever runs.
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __model_fallback {

@@ -79,6 +79,7 @@ impl Waits {
                 let asked = Instant::now();
                 let held = checkout();
                 let waited = asked.elapsed();
+                // What P2 measures is defined so: every holder works for exactly this long.
                 thread::sleep(HELD);
                 drop(held);
                 if asked - began >= WARM_UP {
