@@ -525,7 +525,7 @@ fn a_panic_between_the_level_and_its_begin_leaves_the_level_to_nobody() -> alude
     let engine = narrow(&bank, &log);
     let reads = |session: &mut MySession| Ok(session.batch_execute("SELECT 1")?);
     engine.begin(reads)?;
-    let torn = tracing::subscriber::with_default(Touchy("START TRANSACTION"), || {
+    let torn = aludel_tests::capture::scoped(Touchy("START TRANSACTION"), || {
         catch_unwind(AssertUnwindSafe(|| {
             let mut session = engine.session();
             session.build_transaction().serializable().read_only().run(reads)

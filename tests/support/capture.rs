@@ -10,12 +10,24 @@
 
 use std::fmt::{self, Debug, Write as _};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use tracing::field::{Field, Visit};
 use tracing::level_filters::LevelFilter;
 use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
+use tracing::subscriber::NoSubscriber;
+use tracing::{Dispatch, Event, Level, Metadata, Subscriber};
+
+/// Runs the story with a subscriber for this thread alone.
+///
+/// While a process has no more than one subscriber, `tracing-core` asks the thread that first reaches an event whether
+/// anybody wants it (`callsite.rs`, `Rebuilder::JustOne`): a test beside this one, which has none, would answer "never"
+/// for both. With two that are always there it asks all of them.
+pub fn scoped<T>(subscriber: impl Subscriber + Send + Sync + 'static, story: impl FnOnce() -> T) -> T {
+    static ALWAYS: OnceLock<[Dispatch; 2]> = OnceLock::new();
+    ALWAYS.get_or_init(|| [(); 2].map(|()| Dispatch::new(NoSubscriber::new())));
+    tracing::subscriber::with_default(subscriber, story)
+}
 
 /// Keeps every event and span up to a level. Clones are the same.
 #[derive(Clone, Debug)]
@@ -60,7 +72,7 @@ impl Capture {
 
     /// Runs the story and keeps what this thread says in it.
     pub fn during<T>(&self, story: impl FnOnce() -> T) -> T {
-        tracing::subscriber::with_default(self.clone(), story)
+        scoped(self.clone(), story)
     }
 
     /// The events of a target since the last call, as `LEVEL text`; what other targets have said is left for later.
