@@ -18,7 +18,7 @@ mod exit;
 mod refused;
 
 use cause::Cause;
-pub use exit::Exit;
+pub use exit::{Exit, OnExit};
 pub use refused::Refused;
 
 /// A result whose error is [`Error`].
