@@ -144,6 +144,16 @@ impl<C: Dialect> Engine<C> {
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
+        self.checkout_unless(place, None)
+    }
+
+    /// The same; a wait for the pool ends with the token.
+    #[doc(hidden)]
+    pub fn checkout_unless(
+        &self,
+        place: &'static Location<'static>,
+        cancelled: Option<&CancelToken>,
+    ) -> Result<Checkout<C>> {
         let span = tracing::debug_span!(
             target: "aludel.pool",
             "checkout",
@@ -154,7 +164,11 @@ impl<C: Dialect> Engine<C> {
         );
         let _inside = span.enter();
         let timeout = self.0.pool.options().pool_timeout;
-        let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool::<C>)?;
+        let checkout = self
+            .0
+            .pool
+            .checkout_unless(place, timeout, cancelled)
+            .map_err(from_pool::<C>)?;
         span.record("db.client.connection.id", checkout.id());
         Ok(checkout)
     }

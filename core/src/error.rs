@@ -610,6 +610,10 @@ impl From<Infallible> for Error {
 
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
+        let error = match error {
+            PoolError::Cancelled(exit) => return Self::from(exit),
+            other => other,
+        };
         let verdict = error.verdict();
         let mut error = Self::new(Cause::Pool(error)).with_outcome(Outcome::NotBegun);
         error.0.verdict = verdict;

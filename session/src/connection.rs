@@ -277,7 +277,7 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
-            let mut checkout = self.engine.checkout_for(self.place)?;
+            let mut checkout = self.engine.checkout_unless(self.place, Some(&self.cancel_token))?;
             self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);

@@ -10,6 +10,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 use crate::stage::{Stage, Staged};
+use crate::{gate, poll};
 
 const REASON: &str = "shutting down";
 
@@ -395,6 +396,35 @@ pub fn an_exit_whose_rollback_fails_closes_its_connection<C: Staged>() -> aludel
     Ok(())
 }
 
+/// Whoever waits for the pool is woken, and its place in the queue is free.
+///
+/// # Errors
+///
+/// None that the story expects.
+pub fn a_session_that_waits_for_the_pool_is_woken<C: Staged>() -> aludel::Result<()> {
+    let stage = Stage::<C>::open_with("waits", |builder| {
+        // On the system's clock: the time-out is longer than any test.
+        builder
+            .pool_size(1)
+            .max_overflow(0)
+            .pool_timeout(Duration::from_hours(1))
+    });
+    let held = stage.engine.raw_connection()?;
+    std::thread::scope(|threads| {
+        let engine = &stage.engine;
+        let waiter = threads.spawn(move || engine.begin(|session| Ok(C::withdraw(session, 1, 1)?)));
+        let waits = || (engine.pool().status().waiting == 1).then_some(());
+        poll::until("somebody waits for the pool", gate::PATIENCE, waits);
+        engine.cancel_token().cancel(REASON);
+        exits(&waiter.join().expect("it does not panic").unwrap_err());
+    });
+    assert_eq!(stage.engine.pool().status().waiting, 0);
+    drop(held);
+    assert_eq!((stage.times("pool timeout"), stage.balances()), (0, vec![500, 0]));
+    stage.assert_whole();
+    Ok(())
+}
+
 /// Every story of this module, on one database.
 #[macro_export]
 macro_rules! exit_stories {
@@ -413,6 +443,7 @@ macro_rules! exit_stories {
                 a_statement_in_autocommit_answers_exit,
                 an_exit_between_statements_keeps_its_connection_where_it_may,
                 an_exit_whose_rollback_fails_closes_its_connection,
+                a_session_that_waits_for_the_pool_is_woken,
             ]
         );
     };
