@@ -7,10 +7,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use diesel::ConnectionError;
 
+use crate::cancel::CancelToken;
 use crate::classify::{Flavour, classify_connect};
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect};
-use crate::error::{Error, Result};
+use crate::error::{Error, OnExit, Result};
 use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
 use crate::log::{Echo, Log, PoolMetrics};
@@ -63,6 +64,9 @@ struct Inner<C: Dialect> {
     handle_error: Arc<ErrorHooks>,
     log: Log,
     faults: Option<FaultScript>,
+    cancel_token: CancelToken,
+    on_exit: OnExit,
+    refuse_implicit_commits: bool,
 }
 
 impl<C: Dialect> Engine<C> {
@@ -140,6 +144,16 @@ impl<C: Dialect> Engine<C> {
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
+        self.checkout_unless(place, None)
+    }
+
+    /// The same; a wait for the pool ends with the token.
+    #[doc(hidden)]
+    pub fn checkout_unless(
+        &self,
+        place: &'static Location<'static>,
+        cancelled: Option<&CancelToken>,
+    ) -> Result<Checkout<C>> {
         let span = tracing::debug_span!(
             target: "aludel.pool",
             "checkout",
@@ -150,7 +164,11 @@ impl<C: Dialect> Engine<C> {
         );
         let _inside = span.enter();
         let timeout = self.0.pool.options().pool_timeout;
-        let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool::<C>)?;
+        let checkout = self
+            .0
+            .pool
+            .checkout_unless(place, timeout, cancelled)
+            .map_err(from_pool::<C>)?;
         span.record("db.client.connection.id", checkout.id());
         Ok(checkout)
     }
@@ -303,6 +321,37 @@ impl<C: Dialect> Engine<C> {
     #[doc(hidden)]
     pub fn listeners(&self) -> &Listeners {
         &self.0.listeners
+    }
+
+    /// The token that stops every session of this engine, sub-engines included, save those that were given another: their
+    /// next statement answers [`Exit`](crate::Exit), as does a COMMIT that was not sent yet, and no retry runs again.
+    ///
+    /// What needs no session goes on: [`raw_connection`](Self::raw_connection), the pool's own upkeep, ROLLBACK.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::Engine;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let token = engine.cancel_token(); // for whatever hears of the shutdown
+    /// token.cancel("SIGTERM");
+    /// assert!(engine.cancel_token().is_cancelled());
+    /// # }
+    /// # Ok::<(), aludel_core::Error>(())
+    /// ```
+    pub fn cancel_token(&self) -> CancelToken {
+        self.0.cancel_token.clone()
+    }
+
+    /// What becomes of a connection that somebody left in the middle of a transaction.
+    pub fn on_exit(&self) -> OnExit {
+        self.0.on_exit
+    }
+
+    #[doc(hidden)]
+    pub fn refuses_implicit_commits(&self) -> bool {
+        self.0.refuse_implicit_commits
     }
 
     /// The database's name by OpenTelemetry's conventions. For the layers above.

@@ -19,7 +19,7 @@ mod exit;
 mod refused;
 
 use cause::Cause;
-pub use exit::Exit;
+pub use exit::{Exit, OnExit};
 pub use refused::Refused;
 
 /// A result whose error is [`Error`].
@@ -660,6 +660,10 @@ impl From<Infallible> for Error {
 
 impl From<PoolError> for Error {
     fn from(error: PoolError) -> Self {
+        let error = match error {
+            PoolError::Cancelled(exit) => return Self::from(exit),
+            other => other,
+        };
         let verdict = error.verdict();
         let mut error = Self::new(Cause::Pool(error)).with_outcome(Outcome::NotBegun);
         error.0.verdict = verdict;

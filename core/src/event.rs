@@ -282,6 +282,15 @@ pub enum Event<'a> {
         /// The first cause.
         cause: &'a str,
     },
+    /// A statement has committed the transaction by the way, as a `CREATE TABLE` does on MariaDB and MySQL: what was written
+    /// before it stays, whatever becomes of the rest. Either a new root has taken the place of the old one, or, where
+    /// savepoints are gone with it, the transaction is doomed.
+    ImplicitCommit {
+        /// Number of the connection.
+        connection: u64,
+        /// The statement with its placeholders, or what is known of it.
+        sql: &'a str,
+    },
     /// Nobody knows whether a COMMIT has happened.
     CommitUnknown {
         /// Number of the connection.

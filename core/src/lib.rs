@@ -24,6 +24,7 @@ pub mod pool;
 pub mod testing;
 pub mod url;
 
+mod cancel;
 mod control;
 mod engine;
 mod error;
@@ -37,11 +38,12 @@ mod sync;
 #[cfg(any(aludel_shuttle, aludel_loom))]
 pub mod sync;
 
+pub use cancel::{CancelToken, OnCancel};
 pub use classify::{Class, Flavour, Phase};
 pub use control::{Control, STATIC_DEPTHS};
 pub use dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
 pub use engine::{ConnectInfo, Engine, EngineBuilder, EngineConfig, ErrorContext, ExecutionOptions};
-pub use error::{Error, ErrorKind, Exit, Outcome, Refused, Result};
+pub use error::{Error, ErrorKind, Exit, OnExit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::{Fault, annotate};
 pub use log::Echo;

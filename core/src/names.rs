@@ -60,6 +60,8 @@ const ENGINE: &[(&str, &str)] = &[
     ("parameters_in_errors", "true or false"),
     ("pool_metrics", "true or false"),
     ("hide_parameters", "true or false"),
+    ("on_exit", "invalidate or rollback_if_idle"),
+    ("refuse_implicit_commits", "true or false"),
     ("logging_name", "a name"),
 ];
 

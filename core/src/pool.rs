@@ -59,6 +59,7 @@ use self::record::{Record, Who};
 use self::shared::{OVER, Pattern, Shared};
 pub(crate) use self::who::acting_thread;
 use self::who::{Place, thread_number};
+use crate::cancel::CancelToken;
 use crate::clock::Clock;
 use crate::event::{Event, Listeners};
 use crate::process;
@@ -250,6 +251,18 @@ impl<C: Send + 'static> Pool<C> {
     /// As [`checkout`](Self::checkout).
     #[inline]
     pub fn checkout_for(&self, place: &'static Location<'static>, timeout: Duration) -> Result<Checkout<C>, PoolError> {
+        self.checkout_unless(place, timeout, None)
+    }
+
+    /// As [`checkout_for`](Self::checkout_for); a wait in the queue ends with the token.
+    #[doc(hidden)]
+    #[inline]
+    pub fn checkout_unless(
+        &self,
+        place: &'static Location<'static>,
+        timeout: Duration,
+        cancelled: Option<&CancelToken>,
+    ) -> Result<Checkout<C>, PoolError> {
         let shared = &self.0.shared;
         let who = Who {
             place: Place::of(place),
@@ -262,10 +275,10 @@ impl<C: Send + 'static> Pool<C> {
                 if record.generation >= era.generation() {
                     return Ok(Checkout::new(record));
                 }
-                return self.checkout_slowly(Some(record), who, place, timeout);
+                return self.checkout_slowly(Some(record), who, place, timeout, cancelled);
             }
         }
-        self.checkout_slowly(None, who, place, timeout)
+        self.checkout_slowly(None, who, place, timeout, cancelled)
     }
 
     #[cold]
@@ -275,9 +288,11 @@ impl<C: Send + 'static> Pool<C> {
         who: Who,
         place: &'static Location<'static>,
         timeout: Duration,
+        cancelled: Option<&CancelToken>,
     ) -> Result<Checkout<C>, PoolError> {
         let shared = self.shared();
-        let record = Acquire::new(shared, place, timeout).run(found, who)?;
+        let acquire = Acquire::new(shared, place, timeout).unless(cancelled);
+        let record = acquire.run(found, who)?;
         if shared.kept_up {
             self.keep_up();
         }

@@ -15,13 +15,14 @@ use std::sync::Arc;
 use aludel_core::dialect::Characteristics;
 use aludel_core::pool::{Checkout, ResetOnReturn};
 use aludel_core::{
-    AccessMode, Control, Dialect, Engine, Error, Event, ExecutionOptions, Fault, Phase, Refused, Result,
+    AccessMode, CancelToken, Control, Dialect, Engine, Error, Event, ExecutionOptions, Fault, Phase, Refused, Result,
 };
 use diesel::connection::{Instrumentation as _, InstrumentationEvent};
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::transaction::{Footing, Origin, Transaction, own_fault};
 
+mod cancel;
 mod characteristics;
 mod cursor;
 mod diesel_impl;
@@ -81,6 +82,8 @@ pub struct Connection<C: Dialect> {
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
     standing: Characteristics,
+    /// What tells it to stop: the engine's, unless it was given another.
+    cancel_token: CancelToken,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -88,6 +91,7 @@ impl<C: Dialect> Connection<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
         Self {
+            cancel_token: engine.cancel_token(),
             engine,
             checkout: None,
             number: 0,
@@ -275,7 +279,7 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
-            let mut checkout = self.engine.checkout_for(self.place)?;
+            let mut checkout = self.engine.checkout_unless(self.place, Some(&self.cancel_token))?;
             self.failed_statement = self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
@@ -372,6 +376,7 @@ impl<C: Dialect> Connection<C> {
     /// Makes sure that a statement may be sent: what went wrong before is judged, a transaction that has failed
     /// refuses, and otherwise one is open, or none wanted.
     pub(crate) fn ready(&mut self) -> QueryResult<()> {
+        self.refuse_if_cancelled().map_err(Refused::wrap)?;
         self.settle();
         if let Some(refusal) = self.transaction.refusal() {
             return Err(refusal);
@@ -556,7 +561,7 @@ impl<C: Dialect> Connection<C> {
 
     /// What a drop does: the transaction is rolled back, and whoever is listening learns of lost writes.
     pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
-        if std::thread::panicking() || self.transaction.is_streaming() {
+        if (std::thread::panicking() || self.transaction.is_streaming()) && !self.stays_after_an_exit() {
             // Nobody knows in which state the caller was interrupted.
             if self.transaction.has_begun() || self.transaction.is_streaming() {
                 self.transaction.doom_root(&own_fault("dropped in a panic"));

@@ -74,9 +74,9 @@ pub mod how_to_test {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    AccessMode, Class, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine, EngineBuilder, EngineConfig, Error,
-    ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused,
-    Result, Url,
+    AccessMode, CancelToken, Class, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine, EngineBuilder,
+    EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel,
+    OnCancel, OnExit, Outcome, Phase, Refused, Result, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url};
 pub use aludel_macros::{Model, retry};

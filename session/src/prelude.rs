@@ -2,7 +2,7 @@
 
 pub use aludel_core::dialect::{AccessMode, Deferrable, IsolationLevel};
 pub use aludel_core::pool::{PrePing, Refuse, ResetOnReturn};
-pub use aludel_core::{Class, Dialect, Engine, ErrorContext, Event, ExecutionOptions, Exit};
+pub use aludel_core::{CancelToken, Class, Dialect, Engine, ErrorContext, Event, ExecutionOptions, Exit, OnExit};
 pub use aludel_macros::{Model, retry};
 
 pub use crate::engine::EngineExt;

@@ -138,7 +138,12 @@ where
                 error.with_attempts(attempts, elapsed)
             }));
         };
-        clock.sleep(delay);
+        let token = session.connection().cancel_token().clone();
+        if let Err(exit) = token.sleep(&clock, delay) {
+            // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
+            unknown = failure.commit_unknown;
+            break Err(if unknown { failure.error } else { E::from(exit.into()) });
+        }
         session.engine().emit(&Event::Rerun {
             function,
             attempt: course.attempt,

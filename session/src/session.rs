@@ -3,7 +3,7 @@
 use std::fmt;
 
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Dialect, Engine, Error, Result};
+use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
 use crate::connection::{Connection, Touched};
 use crate::model::IdentityMap;
@@ -83,6 +83,40 @@ impl<C: Dialect> Session<C> {
     /// What stands before each of its lines in the log; see [`Connection::set_logging_token`].
     pub fn set_logging_token(&mut self, token: Option<&str>) {
         self.connection.set_logging_token(token);
+    }
+
+    /// The token that it obeys: the engine's, unless it was given another.
+    pub fn cancel_token(&self) -> &CancelToken {
+        self.connection.cancel_token()
+    }
+
+    /// Gives it a token of its own, in the place of the engine's: a child of that one for a request with a limit of its own,
+    /// or a stranger for work that goes on after a shutdown. It holds from the next statement on, for as long as the session
+    /// exists.
+    ///
+    /// Once it is cancelled, the next statement answers [`Exit`](aludel_core::Exit) without being sent (in a
+    /// [`diesel::result::Error`] that turns into an [`Error`] with [`is_exit`](Error::is_exit)), a COMMIT that was not sent
+    /// yet becomes a rollback and the same error, and a retry does not run again, not even after a pause. A statement that
+    /// is on its way comes to its own end.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// let request = engine.cancel_token().child_token(); // obeys a shutdown, too
+    /// session.set_cancel_token(request.clone());
+    /// request.cancel("the client has gone");
+    /// let error = session.begin(|session| Ok(diesel::sql_query("SELECT 1").execute(session)?)).unwrap_err();
+    /// assert!(error.is_exit() && !error.is_retryable());
+    /// assert_eq!(error.to_string(), "exit: the client has gone");
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn set_cancel_token(&mut self, token: CancelToken) {
+        self.connection.set_cancel_token(token);
     }
 
     /// Keeps the engine's `handle_error` hooks away; see [`Connection::set_skip_user_error_events`].

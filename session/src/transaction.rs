@@ -114,6 +114,8 @@ pub struct Transaction {
     pub(crate) partly_committed: bool,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
     pub(crate) characteristics: Characteristics,
+    /// A cancelled token has stopped a statement of it: it is left, whatever its closure makes of that.
+    pub(crate) stopped: bool,
     /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
     pub(crate) skip_user_error_events: bool,
     /// What Diesel's generic code may ask about us.
@@ -133,6 +135,7 @@ impl Default for Transaction {
             question: None,
             partly_committed: false,
             characteristics: Characteristics::default(),
+            stopped: false,
             skip_user_error_events: false,
             mirror: TransactionManagerStatus::default(),
         }
@@ -366,6 +369,11 @@ impl Transaction {
     /// Diesel's error for a statement that is refused without being sent, if it is.
     pub(crate) fn refusal(&self) -> Option<DieselError> {
         self.doom().map(|cause| Refused::wrap(Error::doomed(cause.clone())))
+    }
+
+    /// Forgets an error that was noted and not judged: its connection is closed without a question.
+    pub(crate) fn forget_unsettled(&mut self) {
+        self.unsettled = None;
     }
 
     pub(crate) fn mirror(&mut self) -> &mut TransactionManagerStatus {

@@ -2,6 +2,7 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod arguments;
+mod cancelled;
 mod conflicts;
 mod connecting;
 mod design;
@@ -10,6 +11,7 @@ mod isolation;
 mod killed;
 mod logging;
 mod lost;
+mod panics;
 mod regressions;
 mod round_trips;
 mod schema;

@@ -6,6 +6,7 @@ mod support;
 
 // What the server, the network and the caller do to a transaction.
 mod arguments;
+mod cancelled;
 mod conflict;
 mod connect;
 mod doomed;
@@ -15,6 +16,7 @@ mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panic;
+mod panics;
 mod stale_pool;
 mod stopped;
 

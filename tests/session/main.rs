@@ -2,6 +2,7 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod autocommit;
+mod cancelled;
 mod default_level;
 mod design;
 mod endings;
@@ -12,6 +13,7 @@ mod isolation;
 mod logging;
 mod mock;
 mod objects;
+mod panics;
 mod regressions;
 mod rerun;
 mod shared_cache;

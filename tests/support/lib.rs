@@ -7,10 +7,12 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
+//! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
@@ -29,13 +31,16 @@
 pub mod account;
 pub mod adopted;
 pub mod capture;
+pub mod exits;
 pub mod fork;
 pub mod forked;
 pub mod gate;
 pub mod outage;
+pub mod panics;
 pub mod poll;
 mod promise;
 pub mod secrets;
+pub mod stage;
 pub mod stories;
 
 // The databases.

@@ -1,6 +1,7 @@
 //! The options of an engine, under SQLAlchemy's names.
 
 pub(super) mod connect;
+mod exits;
 mod hooks;
 mod log;
 mod options;
@@ -15,9 +16,10 @@ use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
 use super::maker::Maker;
 use super::{Engine, ExecutionOptions, Inner};
+use crate::cancel::CancelToken;
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect, Setup};
-use crate::error::{Error, Result};
+use crate::error::{Error, OnExit, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::{Log, LogOptions, Meter};
 use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
@@ -70,6 +72,9 @@ pub struct EngineBuilder<C: Dialect> {
     on_checkout: Vec<Box<CheckoutHook<C>>>,
     handle_error: Vec<Box<ErrorHook>>,
     faults: Option<FaultScript>,
+    cancel_token: CancelToken,
+    on_exit: OnExit,
+    refuse_implicit_commits: bool,
 }
 
 impl<C: Dialect> EngineBuilder<C> {
@@ -93,6 +98,9 @@ impl<C: Dialect> EngineBuilder<C> {
             on_checkout: Vec::new(),
             handle_error: Vec::new(),
             faults: None,
+            cancel_token: CancelToken::new(),
+            on_exit: OnExit::default(),
+            refuse_implicit_commits: false,
         }
     }
 
@@ -144,6 +152,9 @@ impl<C: Dialect> EngineBuilder<C> {
             handle_error,
             log,
             faults: self.faults,
+            cancel_token: self.cancel_token,
+            on_exit: self.on_exit,
+            refuse_implicit_commits: self.refuse_implicit_commits,
         };
         Ok(Engine(Arc::new(inner), execution_options))
     }

@@ -82,7 +82,9 @@ impl<'a> Told<'a> {
                 (Target::Session, Level::INFO, connection)
             }
             Event::Rerun { .. } => (Target::Session, Level::INFO, 0),
-            Event::CommitUnknown { connection, .. } => (Target::Session, Level::WARN, connection),
+            Event::CommitUnknown { connection, .. } | Event::ImplicitCommit { connection, .. } => {
+                (Target::Session, Level::WARN, connection)
+            }
             Event::DroppedUncommitted { .. } => (Target::Session, Level::WARN, 0),
         };
         Some(Self {
@@ -166,6 +168,10 @@ impl fmt::Display for Text<'_> {
                 class, phase, message, ..
             } => write!(f, "{phase:?} failed ({class}): {message}"),
             Event::Doomed { cause, .. } => write!(f, "The transaction takes nothing but its rollback: {cause}"),
+            Event::ImplicitCommit { sql, .. } => write!(
+                f,
+                "The transaction was committed by a statement in it, and what came before cannot be rolled back: {sql}"
+            ),
             Event::CommitUnknown { cause, .. } => write!(
                 f,
                 "COMMIT was sent and its answer never came, it may or may not have happened: {cause}"

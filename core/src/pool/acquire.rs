@@ -13,6 +13,7 @@ use super::options::{DEFAULT_POOL_TIMEOUT, Limit, PrePing};
 use super::record::{Permit, Record, RecordState, Who};
 use super::shared::{Shared, Taken};
 use super::waiter::{Grant, Waiter, Woken};
+use crate::cancel::CancelToken;
 use crate::clock::{Clock, Ticks};
 use crate::event::{Event, RecycleCause, Step};
 use crate::sync::{Arc, catch_unwind, lock, resume_unwind};
@@ -29,6 +30,7 @@ pub(super) struct Acquire<'a, C: Send + 'static> {
     place: &'static std::panic::Location<'static>,
     timeout: Duration,
     deadline: Deadline,
+    cancelled: Option<&'a CancelToken>,
     waited: Duration,
     fresh: bool,
 }
@@ -58,9 +60,16 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             place,
             timeout,
             deadline: Deadline::Unread,
+            cancelled: None,
             waited: Duration::ZERO,
             fresh: false,
         }
+    }
+
+    /// Waits no longer than until the token is cancelled.
+    pub(super) fn unless(mut self, cancelled: Option<&'a CancelToken>) -> Self {
+        self.cancelled = cancelled;
+        self
     }
 
     /// Makes what was found fit to be handed out, or finds something.
@@ -142,6 +151,14 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
         self.deadline = Deadline::of(started, self.timeout);
         let deadline = self.deadline();
         let clock = &self.shared.clock;
+        let waiting = Arc::downgrade(&waiter);
+        let _told = self.cancelled.map(|token| {
+            token.on_cancel(move || {
+                if let Some(waiter) = waiting.upgrade() {
+                    waiter.stop();
+                }
+            })
+        });
         let grant = Waiting {
             shared: self.shared,
             waiter: Some(waiter),
@@ -157,6 +174,9 @@ impl<'a, C: Send + 'static> Acquire<'a, C> {
             Ok(Some(Grant::Permit(permit))) => Ok(Held::of_permit(permit)),
             Ok(None) => Ok(Held::of_nothing()),
             Err(holders) => {
+                if let Some(Err(exit)) = self.cancelled.map(CancelToken::check) {
+                    return Err(PoolError::Cancelled(exit));
+                }
                 let number = |limit| match limit {
                     Limit::AtMost(connections) => connections,
                     Limit::Unlimited => 0,
@@ -509,7 +529,7 @@ impl<C: Send + 'static> Waiting<'_, C> {
                     return Ok(grant);
                 }
                 Woken::Look => self.shared.era().look_again(waiter),
-                Woken::TimedOut => break,
+                Woken::Stopped | Woken::TimedOut => break,
             };
             if let Some(grant) = granted {
                 self.waiter = None;

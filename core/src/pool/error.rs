@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::connector::BoxError;
 use crate::classify::{self, Verdict};
+use crate::error::Exit;
 use crate::event::Step;
 
 /// Why a checkout failed.
@@ -87,6 +88,9 @@ pub enum PoolError {
     /// No connection could be made.
     #[error("could not connect to the database")]
     Connect(#[source] BoxError),
+    /// The caller's [`CancelToken`](crate::CancelToken) was cancelled while it waited.
+    #[error("exit: {0}")]
+    Cancelled(#[source] Exit),
     /// The checkout hook answered [`Refuse::Error`](super::Refuse::Error).
     #[error("the checkout hook refused the connection")]
     Refused(#[source] BoxError),

@@ -21,6 +21,8 @@ pub(super) enum Woken<C: Send + 'static> {
     /// Something came back and may still be there.
     Look,
     TimedOut,
+    /// The caller was told to stop.
+    Stopped,
 }
 
 /// One caller in the queue.
@@ -40,6 +42,7 @@ pub(super) struct Waiter<C: Send + 'static> {
 struct Mail<C: Send + 'static> {
     grant: Option<Grant<C>>,
     look: bool,
+    stopped: bool,
 }
 
 impl<C: Send + 'static> Waiter<C> {
@@ -52,6 +55,7 @@ impl<C: Send + 'static> Waiter<C> {
             mail: Mutex::new(Mail {
                 grant: None,
                 look: false,
+                stopped: false,
             }),
             changed: Condvar::new(),
         }
@@ -71,6 +75,12 @@ impl<C: Send + 'static> Waiter<C> {
         !std::mem::replace(&mut lock(&self.mail).look, true)
     }
 
+    /// Ends the wait of a caller that has been told to stop.
+    pub(super) fn stop(&self) {
+        lock(&self.mail).stopped = true;
+        self.wake();
+    }
+
     pub(super) fn wake(&self) {
         self.changed.notify_one();
     }
@@ -88,6 +98,9 @@ impl<C: Send + 'static> Waiter<C> {
             }
             if std::mem::take(&mut mail.look) {
                 return Woken::Look;
+            }
+            if mail.stopped {
+                return Woken::Stopped;
             }
             mail = match deadline {
                 None => self.changed.wait(mail).unwrap_or_else(PoisonError::into_inner),

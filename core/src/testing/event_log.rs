@@ -213,6 +213,7 @@ fn kind(event: &Event<'_>) -> EventKind {
         Event::Fault { .. } | Event::ConnectFailed { .. } | Event::Ping { alive: false, .. } => EventKind::Fault,
         Event::Doomed { .. }
         | Event::CommitUnknown { .. }
+        | Event::ImplicitCommit { .. }
         | Event::Invalidate { .. }
         | Event::Retire { .. }
         | Event::PoolTimeout { .. }
@@ -285,6 +286,7 @@ fn line(event: &Event<'_>) -> String {
         Event::Rollback { .. } => "rollback",
         Event::Doomed { .. } => "doomed",
         Event::CommitUnknown { .. } => "commit unknown",
+        Event::ImplicitCommit { .. } => "implicit commit",
         Event::DroppedUncommitted { .. } => "dropped uncommitted",
     };
     text.to_owned()

@@ -120,6 +120,7 @@ impl<C: Dialect> Connection<C> {
 
     /// What the open transaction was begun with, or the next one would be.
     fn current(&mut self) -> Result<Characteristics> {
+        self.refuse_if_cancelled()?;
         self.settle();
         if let Some(cause) = self.transaction.doom().cloned() {
             return Err(Error::doomed(cause));

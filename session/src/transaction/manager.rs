@@ -122,6 +122,9 @@ where
                 Ok(value)
             }
             Ok(Err(error)) => {
+                if unit.connection().transaction.stopped {
+                    scope::exit(unit, scope::STOPPED);
+                }
                 Self::rollback_transaction(unit)?;
                 Err(error)
             }
@@ -135,6 +138,7 @@ where
 }
 
 fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
+    unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
     // Inside a savepoint of ours there is an owner, whoever began the root.
     let explicit = footing == Footing::Explicit || unit.connection().transaction.depth() > 0;

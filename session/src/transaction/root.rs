@@ -6,6 +6,7 @@ use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Phas
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
 
+use super::scope::STOPPED;
 use super::{Origin, Root, own_fault, own_fault_of};
 use crate::connection::Connection;
 
@@ -13,6 +14,8 @@ impl<C: Dialect> Connection<C> {
     /// Begins the root. BEGIN may be repeated on another connection without a thought: nothing has happened yet.
     /// `own` is what was asked for this transaction alone.
     pub(crate) fn begin_root(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
+        self.refuse_if_cancelled()?;
+        self.transaction.stopped = false;
         self.transaction.fault = None;
         self.transaction.characteristics = own.over(self.wanted());
         self.transaction.partly_committed = false;
@@ -87,6 +90,11 @@ impl<C: Dialect> Connection<C> {
         self.end_autocommit("COMMIT using DBAPI connection.commit(), has no effect due to autocommit mode");
         if !self.transaction.is_open() {
             return Ok(());
+        }
+        if let Err(exit) = self.refuse_if_cancelled() {
+            self.left_in_the_middle(STOPPED);
+            self.rollback_root();
+            return Err(exit);
         }
         if let Some(cause) = self.transaction.doom().cloned() {
             let later = self.rollback_root();

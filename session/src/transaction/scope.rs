@@ -8,7 +8,7 @@ use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Outcome, Result};
+use aludel_core::{Class, Dialect, Error, Exit, Fault, Outcome, Result};
 
 use super::{Footing, Origin, own_fault};
 use crate::connection::Connection;
@@ -30,6 +30,9 @@ pub(crate) trait Unit: Sized {
     /// Something has happened to the transaction; objects and hooks follow.
     fn follow(&mut self, change: Change);
 }
+
+/// Who has left with an [`Exit`], or was stopped by a token.
+pub(super) const STOPPED: &str = "the caller asked to stop";
 
 /// What has happened to a transaction.
 #[derive(Clone, Copy, Debug)]
@@ -171,6 +174,7 @@ pub(crate) enum Stand {
 /// transaction to be joined is not what is asked for.
 #[track_caller]
 pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand> {
+    unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
     if footing == Footing::Explicit {
         unit.connection().refuse_to_join(own)?;
@@ -230,8 +234,9 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
         }),
         Left::Err(error) => {
             let exits = is_exit(&error);
-            if exits {
-                exit(unit, "the caller asked to stop");
+            let stopped = exits || unit.connection().transaction.stopped;
+            if stopped {
+                exit(unit, STOPPED);
             }
             unit.connection().settle();
             let decisive = unit.connection().transaction.decisive_fault().cloned();
@@ -239,7 +244,7 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             unit.follow(Change::RolledBack);
             // Who asked to stop is not run again, whatever had gone wrong before; nor what is written in part.
             let class = match &decisive {
-                Some(fault) if !exits && !unit.connection().transaction.partly_committed => fault.verdict().class,
+                Some(fault) if !stopped && !unit.connection().transaction.partly_committed => fault.verdict().class,
                 _ => Class::Permanent,
             };
             let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
@@ -269,6 +274,12 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
 /// Flushes and commits the root.
 pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
     if let Err(error) = flush_for_commit(unit) {
+        if error.is_exit() {
+            exit(unit, STOPPED);
+            unit.connection().rollback_root();
+            unit.follow(Change::RolledBack);
+            return Err(error);
+        }
         unit.connection().settle();
         let decisive = unit.connection().transaction.decisive_fault().cloned();
         let later = unit.connection().rollback_root();
@@ -331,8 +342,8 @@ pub(crate) fn join<U: Unit, T, E: From<Error> + 'static>(
     match in_scope(unit, f) {
         Left::Ok(value) => Ok(value),
         Left::Err(error) => {
-            if is_exit(&error) {
-                exit(unit, "the caller asked to stop");
+            if is_exit(&error) || unit.connection().transaction.stopped {
+                exit(unit, STOPPED);
             } else {
                 unit.connection().settle();
                 let cause = unit
@@ -373,8 +384,8 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
     match in_scope(unit, f) {
         Left::Ok(value) => release(unit, depth).map(|()| value).map_err(E::from),
         Left::Err(error) => {
-            if is_exit(&error) {
-                exit(unit, "the caller asked to stop");
+            if is_exit(&error) || unit.connection().transaction.stopped {
+                exit(unit, STOPPED);
                 rollback_to(unit, depth);
                 return Err(error);
             }
@@ -396,6 +407,11 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
 pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
     let flushed = flush_for_commit(unit);
     if let Err(error) = flushed {
+        if error.is_exit() {
+            exit(unit, STOPPED);
+            rollback_to(unit, depth);
+            return Err(error);
+        }
         let decisive = unit.connection().transaction.decisive_fault().cloned();
         let later = rollback_to(unit, depth);
         let ending = ending(unit, Outcome::RolledBackToSavepoint, decisive, later);
@@ -441,21 +457,7 @@ fn in_scope<U: Unit, T, E>(unit: &mut U, f: impl FnOnce(&mut U) -> std::result::
     }
 }
 
-/// Somebody left in the middle: the one connection is closed, the transaction is lost, the pool stays.
+/// Somebody left in the middle; see [`Connection::left_in_the_middle`].
 pub(crate) fn exit<U: Unit>(unit: &mut U, reason: &str) {
-    let connection = unit.connection();
-    let number = connection.number();
-    let news = connection.transaction.is_live();
-    connection.transaction.unsettled = None;
-    connection
-        .transaction
-        .doom_root(&own_fault(format!("{reason} interrupted the transaction")));
-    connection.discard(reason);
-    connection.transaction.set_streaming(false);
-    if news {
-        connection.engine().emit(&Event::Doomed {
-            connection: number,
-            cause: reason,
-        });
-    }
+    unit.connection().left_in_the_middle(reason);
 }

@@ -1,8 +1,8 @@
 //! From the name of an option and its text to the builder's method.
 
 use super::values::{
-    access_mode, connections, deferrable, echo, isolation_level, overflow, pool_kind, pre_ping, reset_on_return,
-    switch, time, time_or_never,
+    access_mode, connections, deferrable, echo, isolation_level, on_exit, overflow, pool_kind, pre_ping,
+    reset_on_return, switch, time, time_or_never,
 };
 use crate::dialect::Dialect;
 use crate::engine::EngineBuilder;
@@ -41,6 +41,8 @@ pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>,
         "parameters_in_errors" => with(switch(text), EngineBuilder::parameters_in_errors),
         "pool_metrics" => with(switch(text), EngineBuilder::pool_metrics),
         "hide_parameters" => with(switch(text), EngineBuilder::hide_parameters),
+        "on_exit" => with(on_exit(text), EngineBuilder::on_exit),
+        "refuse_implicit_commits" => with(switch(text), EngineBuilder::refuse_implicit_commits),
         "logging_name" => with(Ok(text.to_owned()), EngineBuilder::logging_name),
         _ => return None,
     })

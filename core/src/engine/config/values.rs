@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use crate::dialect::characteristics::isolation_levels;
 use crate::dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
+use crate::error::OnExit;
 use crate::log::Echo;
 use crate::pool::{AnyKind, Assertion, Null, PrePing, Queue, ResetOnReturn, Static, ThreadLocal};
 
@@ -29,6 +30,14 @@ pub(super) fn pool_kind<C: Dialect>(text: &str) -> Answer<AnyKind<C>> {
         "assertion" => Assertion.into(),
         _ => return Err("it must be queue, null, thread_local, static or assertion".to_owned()),
     })
+}
+
+pub(super) fn on_exit(text: &str) -> Answer<OnExit> {
+    match text.to_ascii_lowercase().as_str() {
+        "invalidate" => Ok(OnExit::Invalidate),
+        "rollback_if_idle" => Ok(OnExit::RollbackIfIdle),
+        _ => Err("it must be invalidate or rollback_if_idle".to_owned()),
+    }
 }
 
 pub(super) fn connections(text: &str) -> Answer<usize> {

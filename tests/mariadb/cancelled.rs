@@ -1,0 +1,3 @@
+//! Being told to stop, on this database.
+
+aludel_tests::exit_stories!(diesel::MysqlConnection);

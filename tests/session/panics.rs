@@ -1,0 +1,3 @@
+//! Panics, on this database.
+
+aludel_tests::panic_stories!(diesel::SqliteConnection);
