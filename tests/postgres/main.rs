@@ -15,6 +15,7 @@ mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panic;
+mod provoked;
 mod stale_pool;
 mod stopped;
 

@@ -161,7 +161,7 @@ impl fmt::Display for Said {
         write!(
             f,
             "{} | {kind:?} | - | - | {text} → {}",
-            phase.to_string().to_lowercase(),
+            phase.to_string().to_lowercase().replace(' ', "-"),
             verdict(*taken_for)
         )
     }

@@ -288,7 +288,12 @@ pub(super) const RULES: &[Rule] = &[
             "invalid input syntax for ",
             "value too long for type ",
             "numeric field overflow",
+            "smallint out of range",
             "integer out of range",
+            "bigint out of range",
+            "value \"{}\" is out of range for type ",
+            "date/time field value out of range",
+            "invalid byte sequence for encoding ",
             "division by zero",
         ],
     )
@@ -299,6 +304,7 @@ pub(super) const RULES: &[Rule] = &[
         &[
             "syntax error at ",
             "relation \"{}\" does not exist",
+            "relation \"{}\" already exists",
             "column {} does not exist",
             "function {} does not exist",
             "permission denied for ",
