@@ -17,6 +17,7 @@ mod lost_connection;
 mod lost_savepoint;
 mod panic;
 mod panics;
+mod provoked;
 mod stale_pool;
 mod stopped;
 

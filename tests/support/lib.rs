@@ -11,6 +11,7 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`stories`] | which events the stories write into that log |
@@ -32,6 +33,7 @@ pub mod account;
 pub mod adopted;
 pub mod capture;
 pub mod exits;
+pub mod corpus;
 pub mod fork;
 pub mod forked;
 pub mod gate;

@@ -40,6 +40,8 @@ pub struct MariaDb {
     port: u16,
     password: String,
     databases: AtomicU32,
+    /// More options of the server.
+    options: Vec<String>,
     /// When `innodb_trx` was last read; held while it is read again.
     last_look: Mutex<Option<Instant>>,
 }
@@ -61,7 +63,16 @@ pub fn server() -> &'static MariaDb {
 ///
 /// As [`server`].
 pub fn private() -> MariaDb {
-    MariaDb::start_new(false)
+    MariaDb::start_new(false, &[])
+}
+
+/// A server for one test alone, with more options, e.g. `"--innodb-rollback-on-timeout=ON"`.
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with(options: &[&str]) -> MariaDb {
+    MariaDb::start_new(false, options)
 }
 
 /// A server for one test alone that encrypts: its certificate is for 127.0.0.1, and signed by [`MariaDb::authority`].
@@ -70,7 +81,7 @@ pub fn private() -> MariaDb {
 ///
 /// As [`server`].
 pub fn private_with_tls() -> MariaDb {
-    MariaDb::start_new(true)
+    MariaDb::start_new(true, &[])
 }
 
 /// The server's own number of a connection, for [`MariaDb::kill`] and [`MariaDb::wait_until_blocked`].
@@ -267,7 +278,7 @@ impl MariaDb {
         self.watchdog.thaw();
     }
 
-    fn start_new(tls: bool) -> Self {
+    fn start_new(tls: bool, options: &[&str]) -> Self {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
@@ -296,6 +307,7 @@ impl MariaDb {
             port: 0,
             password,
             databases: AtomicU32::new(0),
+            options: options.iter().map(ToString::to_string).collect(),
             last_look: Mutex::new(None),
         };
         for _ in 0..3 {
@@ -334,6 +346,7 @@ impl MariaDb {
                 words.push(format!("--ssl-{option}={folder}/{file}"));
             }
         }
+        words.extend(self.options.iter().cloned());
         self.watchdog.start(&words, || {
             self.try_connect("").map(drop).map_err(|error| error.to_string())
         })
