@@ -80,28 +80,33 @@ where
         }
     }
 
+    #[inline(never)]
     pub(crate) fn ours_read(&self) -> Account {
         let read = self.engine.begin(|session| Ok(session.select_one()?));
         read.expect("the row is there")
     }
 
     /// The same through the loop that `#[retry]` is.
+    #[inline(never)]
     pub(crate) fn ours_read_with_retry(&self) -> Account {
         let read = with_retry(&mut self.engine.session());
         read.expect("the row is there")
     }
 
+    #[inline(never)]
     pub(crate) fn ours_write(&self) {
         let written = self.engine.begin(|session| Ok(session.update_one()?));
         assert_eq!(written.ok(), Some(1));
     }
 }
 
+#[inline(never)]
 pub(crate) fn bare_read<C: diesel::Connection + Statements>(bare: &mut C) -> Account {
     let read = bare.transaction(Statements::select_one);
     read.expect("the row is there")
 }
 
+#[inline(never)]
 pub(crate) fn bare_write<C: diesel::Connection + Statements>(bare: &mut C) {
     let written = bare.transaction(Statements::update_one);
     assert_eq!(written, Ok(1));
