@@ -22,6 +22,8 @@ mod connect_args;
 pub(crate) mod mysql;
 #[cfg(feature = "postgres")]
 mod postgres;
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+mod prepared;
 pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;

@@ -3,6 +3,7 @@
 
 mod autocommit;
 mod cancelled;
+mod control;
 mod default_level;
 mod design;
 mod endings;

@@ -7,14 +7,15 @@ use diesel::RunQueryDsl as _;
 use diesel::connection::{Connection as _, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::mysql::{Mysql, MysqlConnection, MysqlType, MysqlValue};
-use diesel::query_builder::{AstPass, QueryFragment, QueryId};
+use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
 use diesel::sql_types::{BigInt, Text, Unsigned};
 use secrecy::SecretString;
 
+use super::prepared::Prepared;
 use super::render::{render, render_with_values};
 use super::wire::{hidden, number, text_or_bytes};
-use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup};
+use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup, prepared};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
@@ -60,26 +61,14 @@ impl Dialect for MysqlConnection {
         } else {
             control
         };
-        self.steer(control.sql())
+        prepared_if_possible(self, &control.sql(), |raw| prepared::run(raw, control))
     }
 
     fn steer(&mut self, statement: Cow<'static, str>) -> QueryResult<()> {
-        if CONTROL_NOT_PREPARABLE.load(Ordering::Relaxed) {
-            return self.batch_execute(&statement);
-        }
         let statement = Prepared(statement);
-        match self.execute_returning_count(&statement) {
-            Ok(_) => Ok(()),
-            Err(DieselError::DatabaseError(_, information))
-                if information
-                    .message()
-                    .starts_with("This command is not supported in the prepared statement") =>
-            {
-                CONTROL_NOT_PREPARABLE.store(true, Ordering::Relaxed);
-                self.batch_execute(&statement.0)
-            }
-            Err(error) => Err(error),
-        }
+        prepared_if_possible(self, &statement.0, |raw| {
+            raw.execute_returning_count(&statement).map(drop)
+        })
     }
 
     fn isolation_level(&mut self, own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
@@ -158,24 +147,25 @@ fn show(value: MysqlValue<'_>, hide: bool) -> String {
     shown.unwrap_or_else(|| hidden(bytes))
 }
 
-/// A control statement as a query of Diesel's, so that it runs as a cached prepared statement: one round trip instead
-/// of the three of `batch_execute` (multi-statements on, the statement, multi-statements off), and error 1213 at COMMIT
-/// then gets its kind.
-struct Prepared(Cow<'static, str>);
-
-impl QueryId for Prepared {
-    type QueryId = ();
-    // The cache goes by text: there are sixty of them.
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl QueryFragment<Mysql> for Prepared {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        if matches!(self.0, Cow::Owned(_)) {
-            out.unsafe_to_cache_prepared();
+/// Runs a statement prepared, in one round trip, or as text where the server does not take it so.
+fn prepared_if_possible(
+    raw: &mut MysqlConnection,
+    text: &str,
+    run: impl FnOnce(&mut MysqlConnection) -> QueryResult<()>,
+) -> QueryResult<()> {
+    if CONTROL_NOT_PREPARABLE.load(Ordering::Relaxed) {
+        return raw.batch_execute(text);
+    }
+    match run(raw) {
+        Err(DieselError::DatabaseError(_, information))
+            if information
+                .message()
+                .starts_with("This command is not supported in the prepared statement") =>
+        {
+            CONTROL_NOT_PREPARABLE.store(true, Ordering::Relaxed);
+            raw.batch_execute(text)
         }
-        out.push_sql(&self.0);
-        Ok(())
+        result => result,
     }
 }
 

@@ -8,7 +8,7 @@ use diesel::sqlite::{Sqlite, SqliteConnection, SqliteType, SqliteValue};
 use secrecy::SecretString;
 
 use super::render::{render, render_with_values};
-use super::{AccessMode, Characteristics, Dialect, IsolationLevel, ServerTransaction, Setup};
+use super::{AccessMode, Characteristics, Dialect, IsolationLevel, ServerTransaction, Setup, prepared};
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
@@ -47,7 +47,7 @@ impl Dialect for SqliteConnection {
     }
 
     fn control(&mut self, control: Control) -> QueryResult<()> {
-        self.batch_execute(&control.sql())
+        prepared::run(self, control)
     }
 
     fn isolation_level(&mut self, _own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {

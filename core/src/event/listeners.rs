@@ -82,7 +82,14 @@ impl Listeners {
     /// let listeners = Listeners::new(vec![Box::new(|_: &Event<'_>| panic!("a listener only observes"))]);
     /// listeners.emit(&Event::Close { connection: 1 }); // and nobody is disturbed
     /// ```
+    #[inline]
     pub fn emit(&self, event: &Event<'_>) {
+        if !self.is_empty() {
+            self.tell(event);
+        }
+    }
+
+    fn tell(&self, event: &Event<'_>) {
         let ears = &*self.0;
         if let Some(log) = &ears.log {
             shield(|| log.event(event));

@@ -1,7 +1,9 @@
 //! One connection for each thread.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::fmt;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use super::{Asker, Idle, Kind, Rule};
 use crate::pool::who::Life;
@@ -34,15 +36,42 @@ pub struct ThreadLocal;
 
 /// The idle connections of a [`ThreadLocal`] pool, by thread.
 pub(in crate::pool) struct Threads<C: Send + 'static> {
-    idle: HashMap<u64, Idle<C>>,
-    lives: HashMap<u64, Life>,
+    seats: HashMap<u64, Seat<C>, BuildHasherDefault<NumberHasher>>,
+}
+
+/// One thread's place: whether it still lives, and its connection while that is idle.
+struct Seat<C: Send + 'static> {
+    life: Life,
+    idle: Option<Idle<C>>,
+}
+
+/// Threads are numbered one by one, by us: nobody can choose numbers that collide, and the standard hasher's protection
+/// against that would cost as much as all the rest of a checkout.
+#[derive(Default)]
+struct NumberHasher(u64);
+
+impl Hasher for NumberHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u64(self.0 ^ u64::from(*byte));
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        // By 2^64 over the golden ratio, which leaves neighbours far apart in the upper bits as well, and the map looks at
+        // both.
+        self.0 = number.wrapping_mul(0x9E37_79B9_7F4A_7C15);
+    }
 }
 
 impl<C: Send + 'static> Threads<C> {
     pub(in crate::pool) fn new() -> Self {
         Self {
-            idle: HashMap::new(),
-            lives: HashMap::new(),
+            seats: HashMap::default(),
         }
     }
 }
@@ -57,43 +86,42 @@ impl<C: Send + 'static> Kind<C> for Threads<C> {
     }
 
     fn take(&mut self, asker: &Asker) -> Option<Idle<C>> {
-        let idle = self.idle.remove(&asker.thread);
-        if idle.is_none() {
-            // It is going to make one: asked on its own thread, whose end is to be noticed.
-            self.lives.entry(asker.thread).or_insert_with(Life::of_this_thread);
+        match self.seats.entry(asker.thread) {
+            Entry::Occupied(mut seat) => seat.get_mut().idle.take(),
+            Entry::Vacant(seat) => {
+                // It is going to make one: asked on its own thread, whose end is to be noticed.
+                seat.insert(Seat {
+                    life: Life::of_this_thread(),
+                    idle: None,
+                });
+                None
+            }
         }
-        idle
     }
 
     fn put(&mut self, idle: Idle<C>) -> Result<(), Idle<C>> {
-        let owner = idle.thread();
-        if self.lives.get(&owner).is_none_or(Life::is_over) {
-            return Err(idle);
-        }
-        match self.idle.insert(owner, idle) {
-            None => Ok(()),
-            Some(other) => Err(other),
+        match self.seats.get_mut(&idle.thread()) {
+            Some(seat) if !seat.life.is_over() => seat.idle.replace(idle).map_or(Ok(()), Err),
+            _ => Err(idle),
         }
     }
 
     fn idle(&self) -> usize {
-        self.idle.len()
+        self.seats.values().filter(|seat| seat.idle.is_some()).count()
     }
 
     fn remove(&mut self, unfit: &mut dyn FnMut(&Idle<C>) -> bool) -> Vec<Idle<C>> {
-        self.idle
-            .extract_if(|_, idle| unfit(idle))
-            .map(|(_, idle)| idle)
+        self.seats
+            .values_mut()
+            .filter_map(|seat| seat.idle.take_if(|idle| unfit(idle)))
             .collect()
     }
 
     fn orphans(&mut self) -> Vec<Idle<C>> {
-        let ended: Vec<u64> = self
-            .lives
-            .extract_if(|_, life| life.is_over())
-            .map(|(thread, _)| thread)
-            .collect();
-        ended.iter().filter_map(|thread| self.idle.remove(thread)).collect()
+        self.seats
+            .extract_if(|_, seat| seat.life.is_over())
+            .filter_map(|(_, seat)| seat.idle)
+            .collect()
     }
 
     fn recreate(&self) -> Box<dyn Kind<C>> {
@@ -103,6 +131,6 @@ impl<C: Send + 'static> Kind<C> for Threads<C> {
 
 impl<C: Send + 'static> fmt::Debug for Threads<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ThreadLocalPool({} idle)", self.idle.len())
+        write!(f, "ThreadLocalPool({} idle)", self.idle())
     }
 }

@@ -1,0 +1,126 @@
+//! What a transaction of ours costs beside one of Diesel's on a bare connection: one statement by key in it.
+//!
+//! Run by `tests/bench tx`. To count instructions instead of nanoseconds, which no other load disturbs, run one side alone
+//! under a profiler: `valgrind --tool=callgrind <this program> --bench loop sqlite_memory.ours 1000`.
+
+mod sides;
+
+use std::cell::RefCell;
+use std::hint::black_box;
+use std::time::Instant;
+
+use aludel::Dialect;
+use aludel::prelude::*;
+use aludel_tests::figures::{alternate, comment, figure};
+use aludel_tests::{mariadb, postgres};
+use diesel::Connection as _;
+use diesel::connection::SimpleConnection;
+use diesel::{MysqlConnection, PgConnection, SqliteConnection};
+
+use sides::{Sides, Statements, bare_read, bare_write};
+
+/// More rounds steady the median, and make the run longer. Many short ones: what else the machine does then falls on both
+/// sides alike.
+const ROUNDS: usize = 41;
+
+/// Transactions in a round on each side: some ten milliseconds.
+const ON_SQLITE: u32 = 2_000;
+const ON_A_SERVER: u32 = 60;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    // What cargo passes to a benchmark, and not when it builds benchmarks as tests.
+    if !arguments.iter().any(|argument| argument == "--bench") {
+        println!("a benchmark: run it with tests/bench tx");
+        return;
+    }
+    let rest: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    if let Some(place) = rest.iter().position(|argument| *argument == "loop") {
+        return one_side(rest[place + 1], rest[place + 2].parse().expect("how many times"));
+    }
+    comment("one statement by key in a transaction; microseconds are medians over the rounds; compare figures");
+    compare("sqlite_memory", ON_SQLITE, sqlite());
+    let database = mariadb::server().database("tx");
+    compare(
+        "mariadb",
+        ON_A_SERVER,
+        Sides::<MysqlConnection>::open(database.url(), None),
+    );
+    let database = postgres::server().database("tx");
+    compare(
+        "postgres",
+        ON_A_SERVER,
+        Sides::<PgConnection>::open(database.url(), None),
+    );
+}
+
+/// A database in memory for each side.
+fn sqlite() -> Sides<SqliteConnection> {
+    let bare = SqliteConnection::establish(":memory:").expect("it is in memory");
+    Sides::open("sqlite://:memory:", Some(bare))
+}
+
+fn compare<C>(name: &str, turns: u32, sides: Sides<C>)
+where
+    C: Dialect + Statements + SimpleConnection,
+    Session<C>: Statements + SimpleConnection,
+{
+    let sides = RefCell::new(sides);
+    let bare = |turn: fn(&mut C)| {
+        let mut sides = sides.borrow_mut();
+        sides.with_bare(|bare| microseconds(turns, || turn(bare)))
+    };
+    let ours = |turn: fn(&Sides<C>)| {
+        let sides = sides.borrow();
+        microseconds(turns, || turn(&sides))
+    };
+    let rounds = alternate(
+        ROUNDS,
+        &mut [
+            &mut || ours(|sides| drop(black_box(sides.ours_read()))),
+            &mut || bare(|bare| drop(black_box(bare_read(bare)))),
+            &mut || ours(|sides| drop(black_box(sides.ours_read_with_retry()))),
+            &mut || ours(Sides::ours_write),
+            &mut || bare(bare_write),
+        ],
+    );
+    let [ours, bare, with_retry, ours_writing, bare_writing] = [0, 1, 2, 3, 4];
+    figure(&format!("tx.{name}.speedup_over_diesel"), rounds.ratio(bare, ours));
+    figure(&format!("tx.{name}.cost_over_diesel"), rounds.ratio(ours, bare));
+    figure(
+        &format!("tx_write.{name}.cost_over_diesel"),
+        rounds.ratio(ours_writing, bare_writing),
+    );
+    comment(format!(
+        "tx.{name}: reading, ours {:.1} µs, Diesel's {:.1} µs; writing, ours {:.1} µs, Diesel's {:.1} µs; reading with \
+         #[retry] is {:.3} of reading without",
+        rounds.of(ours),
+        rounds.of(bare),
+        rounds.of(ours_writing),
+        rounds.of(bare_writing),
+        rounds.ratio(with_retry, ours),
+    ));
+}
+
+/// Microseconds a turn.
+fn microseconds(turns: u32, mut turn: impl FnMut()) -> f64 {
+    let began = Instant::now();
+    for _ in 0..turns {
+        turn();
+    }
+    began.elapsed().as_secs_f64() * 1e6 / f64::from(turns)
+}
+
+/// For profilers: what one side does on a database in memory, and nothing else.
+fn one_side(side: &str, times: u32) {
+    let mut sides = sqlite();
+    for _ in 0..times {
+        match side {
+            "sqlite_memory.ours" => drop(black_box(sides.ours_read())),
+            "sqlite_memory.diesel" => drop(black_box(sides.with_bare(bare_read))),
+            "sqlite_memory.ours_write" => sides.ours_write(),
+            "sqlite_memory.diesel_write" => sides.with_bare(bare_write),
+            other => panic!("there is no side {other}"),
+        }
+    }
+}
