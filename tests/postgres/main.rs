@@ -32,3 +32,7 @@ mod raw;
 mod regressions;
 mod retry;
 mod testing;
+
+// SQLAlchemy's cases.
+mod reset_agent_cases;
+mod transaction_cases;
