@@ -10,6 +10,7 @@ mod isolation;
 mod killed;
 mod logging;
 mod lost;
+mod reconnect_cases;
 mod regressions;
 mod reset_agent_cases;
 mod round_trips;

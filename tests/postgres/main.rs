@@ -34,5 +34,6 @@ mod retry;
 mod testing;
 
 // SQLAlchemy's cases.
+mod reconnect_cases;
 mod reset_agent_cases;
 mod transaction_cases;

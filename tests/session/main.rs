@@ -12,6 +12,7 @@ mod isolation;
 mod logging;
 mod mock;
 mod objects;
+mod reconnect_cases;
 mod regressions;
 mod rerun;
 mod reset_agent_cases;

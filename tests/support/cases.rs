@@ -81,6 +81,21 @@ impl<C: Dialect> Stage<C> {
         Ok(())
     }
 
+    /// Whether a lost connection speaks for all that are as old: a server's do, those to a file do not.
+    pub fn is_served(&self) -> bool {
+        self.kill.is_some()
+    }
+
+    /// What the log has of a connection that was lost.
+    #[track_caller]
+    pub fn expect_loss(&self, before: &[&str], after: &[&str]) {
+        let loss: &[&str] = match self.is_served() {
+            true => &["doomed", "retire", "invalidate"],
+            false => &["doomed", "invalidate"],
+        };
+        self.log.expect(&[before, loss, after].concat());
+    }
+
     /// The next call of this phase fails with these words and is not sent.
     pub fn fail(&self, phase: Phase, kind: DatabaseErrorKind, text: &str) {
         self.script.fail_before(phase, kind, text);
