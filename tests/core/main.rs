@@ -10,6 +10,7 @@ mod loans;
 mod logging;
 mod manager;
 mod mock;
+mod parity;
 mod pool_model;
 mod shared_cache;
 mod testing;

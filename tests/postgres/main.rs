@@ -35,3 +35,8 @@ mod raw;
 mod regressions;
 mod retry;
 mod testing;
+
+// SQLAlchemy's cases.
+mod reconnect_cases;
+mod reset_agent_cases;
+mod transaction_cases;

@@ -14,6 +14,7 @@
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
+//! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
@@ -34,6 +35,7 @@ pub mod adopted;
 pub mod capture;
 pub mod exits;
 pub mod corpus;
+pub mod cases;
 pub mod fork;
 pub mod forked;
 pub mod gate;

@@ -1,0 +1,197 @@
+//! The tables that name tests are kept: each name in them is a test that exists.
+//!
+//! A table of tests rots in silence, since nobody runs a table. This reads the tables, and walks the sources for what they
+//! name: `binary::file::name` under `tests/`, `aludel-core:module::name` and `aludel:module::name` under the packages'
+//! `src/`, `pool::tests::..` for those of core.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const TABLES: [(&str, &str); 3] = [
+    ("tests/PARITY.md", include_str!("../PARITY.md")),
+    ("session/src/features.md", include_str!("../../session/src/features.md")),
+    ("README.md", include_str!("../../README.md")),
+];
+
+/// Where the modules of what a name begins with are, seen from the workspace's root.
+const ROOTS: [(&str, &str); 10] = [
+    ("core::", "tests/core"),
+    ("session::", "tests/session"),
+    ("mariadb::", "tests/mariadb"),
+    ("postgres::", "tests/postgres"),
+    ("ui::", "tests/ui"),
+    ("aludel-core:", "core/src"),
+    ("aludel:", "session/src"),
+    ("aludel-macros:", "macros/src"),
+    ("aludel-under-shuttle:", "tests/proof/shuttle/tests"),
+    ("pool::tests::", "core/src/pool/tests"),
+];
+
+#[test]
+fn every_test_that_a_table_names_exists() {
+    let mut missing = Vec::new();
+    let mut found = 0;
+    for (table, text) in TABLES {
+        for (number, line) in text.lines().enumerate() {
+            for name in names(line) {
+                match lookup(&name) {
+                    Ok(()) => found += 1,
+                    Err(why) => missing.push(format!("{table}:{}: {name}: {why}", number + 1)),
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "{}", missing.join("\n"));
+    assert!(found > 400, "the tables are read: {found}");
+}
+
+#[test]
+fn a_name_that_is_not_there_is_told_with_what_is_missing() {
+    let told = |name| lookup(name).expect_err("there is no such test");
+    assert!(told("core::parity::nobody_wrote_this").ends_with("has no test `nobody_wrote_this`"));
+    assert!(told("core::nowhere::at_all").ends_with("there is no module `nowhere`"));
+    assert!(told("aludel-core:classify::tests::nobody").ends_with("has no test `nobody`"));
+    // A function that is no test is none.
+    assert!(told("core::parity::lookup").ends_with("has no test `lookup`"));
+    lookup("core::parity").expect("this module");
+    lookup("core::config::files").expect("a module in a file");
+    lookup("session::design::as_you_go").expect("a test that a macro of the support library makes");
+    assert_eq!(
+        names("the tests of these names in `core::hooks`: `one`"),
+        ["core::hooks"]
+    );
+    assert_eq!(
+        names("| `CTest`: `a`, `b` | the tests of those names in `core::hooks` |"),
+        ["core::hooks::a", "core::hooks::b", "core::hooks"]
+    );
+}
+
+/// The tests and modules that a line names.
+fn names(line: &str) -> Vec<String> {
+    let quoted = |text: &str| -> Vec<String> { text.split('`').skip(1).step_by(2).map(str::to_owned).collect() };
+    let is_name = |text: &String| {
+        let mut rests = ROOTS.iter().filter_map(|(prefix, _)| text.strip_prefix(prefix));
+        // `aludel::how_to_test` is a path of the reference.
+        rests.any(|rest| rest.starts_with(|c: char| c.is_ascii_lowercase()))
+            && text.chars().all(|c| c.is_ascii_alphanumeric() || "_:-".contains(c))
+    };
+    let mut all = Vec::new();
+    // "the tests of those names in `module`": the names are those of the column before.
+    if let [_, theirs, ours, ..] = line.split('|').collect::<Vec<_>>().as_slice()
+        && let Some(("", rest)) = ["the tests of those names in ", "the tests of these names in "]
+            .iter()
+            .find_map(|words| ours.trim_start().split_once(words))
+    {
+        let (module, others) = (&quoted(rest)[0], quoted(ours));
+        let is_case = |name: &String| name.starts_with(|c: char| c.is_ascii_lowercase()) && !others.contains(name);
+        all.extend(
+            quoted(theirs)
+                .into_iter()
+                .filter(is_case)
+                .map(|name| format!("{module}::{name}")),
+        );
+    }
+    all.extend(quoted(line).into_iter().filter(is_name));
+    all
+}
+
+/// Looks for a test, or for a module where the name ends with one.
+fn lookup(name: &str) -> Result<(), String> {
+    let (prefix, root) = ROOTS
+        .iter()
+        .find(|(prefix, _)| name.starts_with(prefix))
+        .ok_or("it begins with none of the known places")?;
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .expect("this package is a folder of the workspace");
+    let mut file = None;
+    let mut folder = workspace.join(root);
+    let mut parts = name[prefix.len()..].split("::").peekable();
+    while let Some(part) = parts.peek() {
+        let next = folder.join(format!("{part}.rs"));
+        if !next.is_file() {
+            break;
+        }
+        file = Some(next);
+        folder.push(part);
+        parts.next();
+    }
+    let rest: Vec<&str> = parts.collect();
+    let Some(file) = file else {
+        return Err(format!(
+            "there is no module `{}`",
+            rest.first().copied().unwrap_or_default()
+        ));
+    };
+    let source = read(&file);
+    let mut inside = source.as_str();
+    for (index, part) in rest.iter().enumerate() {
+        match inside.split_once(&format!("mod {part} {{")) {
+            Some((_, module)) => inside = module,
+            None if index + 1 == rest.len() && (has_test(inside, part) || makes_test(inside, part)) => {}
+            None => return Err(format!("{} has no test `{part}`", file.display())),
+        }
+    }
+    Ok(())
+}
+
+/// Whether there is a function of this name with `#[test]` among its attributes.
+fn has_test(source: &str, name: &str) -> bool {
+    let lines: Vec<&str> = source.lines().map(str::trim).collect();
+    let begins = format!("fn {name}(");
+    lines.iter().enumerate().any(|(at, line)| {
+        let above = lines[..at]
+            .iter()
+            .rev()
+            .take_while(|line| line.starts_with("#[") || line.starts_with("//"));
+        line.starts_with(&begins) && above.into_iter().any(|line| *line == "#[test]")
+    })
+}
+
+/// Whether a macro makes a test of this name: one of the support library that is called here, or one of this file's own.
+fn makes_test(source: &str, name: &str) -> bool {
+    let has_word = |text: &str| {
+        let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
+        words.any(|word| word == name)
+    };
+    let macros = |text: &str| -> Vec<(String, String)> {
+        let parts = text.split("macro_rules! ").skip(1);
+        let named = parts.filter_map(|part| part.split_once(" {"));
+        named
+            .map(|(name, body)| (name.to_owned(), end_of_item(body).to_owned()))
+            .collect()
+    };
+    let called = |made: &str| source.contains(&format!("{made}!"));
+    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("support");
+    let of_support = sources(&support)
+        .iter()
+        .flat_map(|file| macros(&read(file)))
+        .any(|(made, body)| called(&made) && has_word(&body));
+    let own = macros(source).iter().any(|(made, _)| {
+        let call = format!("\n{made}! {{");
+        source
+            .split(call.as_str())
+            .skip(1)
+            .any(|call| has_word(end_of_item(call)))
+    });
+    of_support || own
+}
+
+/// What stands before the brace that ends an item at the left margin.
+fn end_of_item(text: &str) -> &str {
+    text.split("\n}").next().unwrap_or_default()
+}
+
+/// All sources of a folder, the folders in it included.
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).expect("the folder is there");
+    let paths = entries.map(|entry| entry.expect("it can be read").path());
+    paths
+        .flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] })
+        .filter(|path| path.extension().is_some_and(|extension| extension == "rs"))
+        .collect()
+}
+
+fn read(file: &Path) -> String {
+    fs::read_to_string(file).expect("a source is UTF-8")
+}

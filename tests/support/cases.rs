@@ -1,0 +1,239 @@
+//! SQLAlchemy's test cases as stories, each told on every backend: [`transaction`], [`session`], [`reconnect`],
+//! [`isolation`].
+//!
+//! A test binary has them as tests of its own with one line, e.g.
+//! `aludel_tests::transaction_cases!(aludel_tests::cases::sqlite);`.
+
+use std::fmt;
+
+use aludel::prelude::*;
+use aludel::testing::FaultScript;
+use aludel::{EngineBuilder, Phase};
+use diesel::connection::SimpleConnection;
+use diesel::result::DatabaseErrorKind;
+
+use crate::stories::outline;
+use crate::{EventLog, sqlite as files};
+
+pub mod isolation;
+pub mod reconnect;
+pub mod reset;
+pub mod session;
+pub mod transaction;
+
+/// Where a story takes place: an empty table `accounts` (that of [`account`](crate::account)), an engine on it, and what is
+/// heard of the two.
+pub struct Stage<C: Dialect> {
+    /// Its clock stands still.
+    pub engine: Engine<C>,
+    /// The engine's faults.
+    pub script: FaultScript,
+    /// The turns of the story.
+    pub log: EventLog,
+    /// Each statement that is sent, control statements included, and a `reset` of the pool's.
+    pub sent: EventLog,
+    /// Whoever waits for a lock gives up soon, where the server would wait for long.
+    pub impatient: &'static str,
+    rows: Box<dyn Fn() -> Vec<i32>>,
+    kill: Option<Box<dyn Fn(i64)>>,
+    _file: Option<files::TempDatabase>,
+}
+
+impl<C: Dialect> Stage<C> {
+    fn new(url: &str, rows: impl Fn() -> Vec<i32> + 'static) -> Self {
+        let (script, log, sent) = (FaultScript::new(), EventLog::new(), EventLog::new());
+        Self {
+            engine: heard(Engine::builder(url), &script, &log, &sent)
+                .build()
+                .expect("the URL of a test is sound"),
+            script,
+            log,
+            sent,
+            impatient: "",
+            rows: Box::new(rows),
+            kill: None,
+            _file: None,
+        }
+    }
+
+    /// Another engine on the same database, with the same script and logs.
+    pub fn engine_with(&self, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Engine<C> {
+        let builder = heard(
+            Engine::builder(self.engine.url().clone()),
+            &self.script,
+            &self.log,
+            &self.sent,
+        );
+        options(builder).build().expect("the options of a test are sound")
+    }
+
+    /// The keys that everybody else sees.
+    pub fn rows(&self) -> Vec<i32> {
+        (self.rows)()
+    }
+
+    /// The connection of the session is lost: the server closes it; on `SQLite`, which has none, the next statement says so.
+    pub fn lose(&self, session: &mut Session<C>) -> aludel::Result<()> {
+        match (&self.kill, session.backend_id()?) {
+            (Some(kill), Some(id)) => kill(id),
+            _ => self.fail(Phase::Statement, DatabaseErrorKind::ClosedConnection, "it hung up"),
+        }
+        Ok(())
+    }
+
+    /// Whether a lost connection speaks for all that are as old: a server's do, those to a file do not.
+    pub fn is_served(&self) -> bool {
+        self.kill.is_some()
+    }
+
+    /// What the log has of a connection that was lost.
+    #[track_caller]
+    pub fn expect_loss(&self, before: &[&str], after: &[&str]) {
+        let loss: &[&str] = match self.is_served() {
+            true => &["doomed", "retire", "invalidate"],
+            false => &["doomed", "invalidate"],
+        };
+        self.log.expect(&[before, loss, after].concat());
+    }
+
+    /// The next call of this phase fails with these words and is not sent.
+    pub fn fail(&self, phase: Phase, kind: DatabaseErrorKind, text: &str) {
+        self.script.fail_before(phase, kind, text);
+    }
+
+    /// The ROLLBACKs that were sent since the last look, by transactions and by the pool; those to a savepoint apart.
+    pub fn rollbacks(&self) -> (usize, usize) {
+        let sent = self.sent.take();
+        let count = |is: fn(&str) -> bool| sent.iter().filter(|line| is(line)).count();
+        (
+            count(|line| line == "ROLLBACK" || line == "reset"),
+            count(|line| line.starts_with("ROLLBACK TO")),
+        )
+    }
+
+    /// Nothing is left behind: no connection is out, and the pool's books are right.
+    #[track_caller]
+    pub fn assert_whole(&self) {
+        assert_eq!(self.engine.pool().checkedout(), 0);
+        self.engine.pool().assert_invariants();
+    }
+}
+
+impl<C: Dialect> fmt::Debug for Stage<C> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stage")
+            .field("engine", &self.engine)
+            .finish_non_exhaustive()
+    }
+}
+
+fn heard<C: Dialect>(
+    builder: EngineBuilder<C>,
+    script: &FaultScript,
+    log: &EventLog,
+    sent: &EventLog,
+) -> EngineBuilder<C> {
+    let (statements, resets) = (sent.clone(), sent.clone());
+    builder
+        .clock(aludel::clock::Clock::test().0)
+        .faults(script.clone())
+        .listen(outline(log))
+        .listen(move |event| {
+            if let Event::Reset { .. } = event {
+                resets.push("reset");
+            }
+        })
+        .listen_statements(move |event| {
+            if let Event::BeforeStatement { sql, .. } = event {
+                statements.push(*sql);
+            }
+        })
+}
+
+/// Writes a row.
+pub fn insert(connection: &mut impl SimpleConnection, id: i32) -> aludel::Result<()> {
+    connection.batch_execute(&format!("INSERT INTO accounts VALUES ({id}, 'Nr {id}', 0, 1)"))?;
+    Ok(())
+}
+
+/// Reads, and writes nothing.
+pub fn look(connection: &mut impl SimpleConnection) -> aludel::Result<()> {
+    connection.batch_execute("SELECT 1")?;
+    Ok(())
+}
+
+/// A statement that every database refuses: the row is there already.
+pub fn insert_again(connection: &mut impl SimpleConnection, id: i32) -> String {
+    let refused = insert(connection, id).expect_err("there is one already");
+    refused.to_string().to_lowercase()
+}
+
+macro_rules! rows_of {
+    ($connection:ty, $url:expr) => {{
+        use diesel::prelude::*;
+        let url = $url.to_owned();
+        move || {
+            let mut outside = <$connection>::establish(&url).expect("the database is there");
+            let ids = crate::account::accounts::table.select(crate::account::accounts::id);
+            ids.order(crate::account::accounts::id)
+                .load(&mut outside)
+                .expect("the table is there")
+        }
+    }};
+}
+
+/// A stage in a file.
+#[cfg(feature = "sqlite")]
+pub fn sqlite(_name: &str) -> Stage<diesel::SqliteConnection> {
+    let file = files::file();
+    let rows = rows_of!(diesel::SqliteConnection, file.path().to_str().expect("it is UTF-8"));
+    let mut stage = Stage::new(file.url(), rows);
+    stage._file = Some(file);
+    with_table(stage, "INTEGER PRIMARY KEY", "")
+}
+
+/// A stage on the server that the tests share.
+#[cfg(feature = "mysql")]
+pub fn mariadb(name: &str) -> Stage<diesel::MysqlConnection> {
+    let server = crate::mariadb::server();
+    let database = server.database(name);
+    let mut stage = Stage::new(database.url(), rows_of!(diesel::MysqlConnection, database.url()));
+    stage.kill = Some(Box::new(|id| server.kill(id.try_into().expect("it is not negative"))));
+    stage.impatient = "SET lock_wait_timeout = 10";
+    with_table(stage, "INTEGER AUTO_INCREMENT PRIMARY KEY", " ENGINE=InnoDB")
+}
+
+/// A stage on the server that the tests share.
+#[cfg(feature = "postgres")]
+pub fn postgres(name: &str) -> Stage<diesel::PgConnection> {
+    let server = crate::postgres::server();
+    let database = server.database(name);
+    let mut stage = Stage::new(database.url(), rows_of!(diesel::PgConnection, database.url()));
+    stage.kill = Some(Box::new(|id| server.terminate(id.try_into().expect("it fits"))));
+    stage.impatient = "SET lock_timeout = '10s'";
+    with_table(stage, "SERIAL PRIMARY KEY", "")
+}
+
+fn with_table<C: Dialect>(stage: Stage<C>, key: &str, end: &str) -> Stage<C> {
+    let sql = format!(
+        "CREATE TABLE accounts (id {key}, owner VARCHAR(40) NOT NULL UNIQUE, balance BIGINT NOT NULL, \
+         version INTEGER){end}"
+    );
+    let made = stage.engine.begin(|session| Ok(session.batch_execute(&sql)?));
+    made.expect("an empty database takes a table");
+    stage.engine.dispose();
+    stage.log.clear();
+    stage.sent.clear();
+    stage
+}
+
+/// The stories of one module as tests, each on a stage of its own.
+#[macro_export]
+macro_rules! stories_as_tests {
+    ($stage:path, $module:ident: $($story:ident)*) => {$(
+        #[test]
+        fn $story() -> aludel::Result<()> {
+            $crate::cases::$module::$story(&$stage(stringify!($story)))
+        }
+    )*};
+}
