@@ -10,7 +10,7 @@
 //! println!("{}", database.url()); // postgres://aludel:…@127.0.0.1:16543/transfers_1
 //! ```
 
-use crate::{TestDatabase, poll, ports, program, watchdog::Watchdog};
+use crate::{TestDatabase, certificates, poll, ports, program, watchdog::Watchdog};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
@@ -57,7 +57,17 @@ pub fn server() -> &'static Postgres {
 ///
 /// As [`server`].
 pub fn private() -> Postgres {
-    Postgres::start_new()
+    Postgres::start_new(None)
+}
+
+/// A server for one test alone that can encrypt. Its certificate is for `host`, which is 127.0.0.1 or is not this server,
+/// and signed by [`Postgres::authority`].
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with_tls(host: &str) -> Postgres {
+    Postgres::start_new(Some(host))
 }
 
 /// The process that serves a connection, for [`Postgres::terminate`] and [`Postgres::wait_until_blocked`].
@@ -93,6 +103,12 @@ impl Postgres {
     /// Its folder, which is removed with it.
     pub fn folder(&self) -> &std::path::Path {
         self.watchdog.folder()
+    }
+
+    /// The certificate of the authority that signed the server's own, and did not sign `stranger.pem` beside it. It is
+    /// there if the server can encrypt.
+    pub fn authority(&self) -> PathBuf {
+        self.folder().join("ca.pem")
     }
 
     /// How to connect to a database as the user of the tests.
@@ -235,7 +251,7 @@ impl Postgres {
         self.watchdog.thaw();
     }
 
-    fn start_new() -> Self {
+    fn start_new(certified: Option<&str>) -> Self {
         let initdb = find("initdb");
         let watchdog = Watchdog::new("postgres", "postgres");
         let data = format!("{}/data", watchdog.folder().display());
@@ -255,6 +271,9 @@ impl Postgres {
             "--locale=C",
             "--no-sync",
         ]);
+        if let Some(host) = certified {
+            certificates::write(&watchdog, host);
+        }
 
         let mut server = Self {
             watchdog,
@@ -298,6 +317,16 @@ impl Postgres {
             "deadlock_timeout=50ms", // the default of 1 s would be most of what a deadlock test does
         ] {
             words.extend(["-c".to_owned(), setting.to_owned()]);
+        }
+        if self.authority().exists() {
+            let folder = self.watchdog.folder().display();
+            for setting in [
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={folder}/server.pem"),
+                format!("ssl_key_file={folder}/server.key"),
+            ] {
+                words.extend(["-c".to_owned(), setting]);
+            }
         }
         self.watchdog.start(&words, || {
             self.try_connect("postgres")
