@@ -177,6 +177,14 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         false
     }
 
+    /// Whether an argument demands what only the one who connects can see to, so that it must not be left to a
+    /// [`creator`](crate::EngineBuilder::creator). Default: none does.
+    #[doc(hidden)]
+    fn must_connect_itself(argument: &str, value: &str) -> bool {
+        let _ = (argument, value);
+        false
+    }
+
     /// Makes a raw connection.
     ///
     /// # Errors

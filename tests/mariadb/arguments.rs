@@ -15,18 +15,6 @@ fn text(connection: &mut MysqlConnection, expression: &str) -> String {
         .expect(expression)
 }
 
-fn cipher(connection: &mut MysqlConnection) -> String {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = Text, column_name = "Value")]
-        value: String,
-    }
-    diesel::sql_query("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
-        .get_result::<Row>(connection)
-        .expect("the server has such a status")
-        .value
-}
-
 #[test]
 fn every_argument_of_the_query_acts() -> aludel::Result<()> {
     let database = mariadb::server().database("arguments");
@@ -102,41 +90,6 @@ fn what_the_server_refuses_fails_the_connect() -> aludel::Result<()> {
         assert!(error.contains(words), "{argument}: {error}");
         assert_eq!(engine.pool().checkedout(), 0);
         engine.pool().assert_invariants();
-    }
-    Ok(())
-}
-
-#[test]
-fn ssl_arguments() -> aludel::Result<()> {
-    let server = mariadb::private_with_tls();
-    let database = server.database("tls");
-    let with = |arguments: MysqlConnectArgs| -> aludel::Result<Engine<MysqlConnection>> {
-        Engine::<MysqlConnection>::builder(database.url())
-            .connect_args(arguments)
-            .build()
-    };
-    let authority = server.authority().display().to_string();
-
-    let plain = with(MysqlConnectArgs::new().ssl_mode(MysqlSslMode::Disabled))?;
-    assert_eq!(cipher(&mut *plain.raw_connection()?), "");
-    let required = with(MysqlConnectArgs::new().ssl_mode(MysqlSslMode::Required))?;
-    assert_ne!(cipher(&mut *required.raw_connection()?), "");
-    let known = with(MysqlConnectArgs::new().ssl_ca(&authority))?;
-    assert_ne!(cipher(&mut *known.raw_connection()?), "");
-
-    // Whoever signed the certificate is looked at.
-    let stranger = authority.replace("ca.pem", "stranger.pem");
-    for arguments in [
-        MysqlConnectArgs::new().ssl_ca(&stranger),
-        MysqlConnectArgs::new()
-            .ssl_ca(&stranger)
-            .ssl_mode(MysqlSslMode::Required),
-    ] {
-        let error = with(arguments)?
-            .raw_connection()
-            .expect_err("nobody knows it")
-            .to_string();
-        assert!(error.contains("certificate"), "{error}");
     }
     Ok(())
 }

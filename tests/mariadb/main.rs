@@ -22,3 +22,4 @@ mod stopped;
 mod stories;
 mod support;
 mod transaction_cases;
+mod tls;

@@ -40,3 +40,4 @@ mod testing;
 mod reconnect_cases;
 mod reset_agent_cases;
 mod transaction_cases;
+mod tls;

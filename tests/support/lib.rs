@@ -59,6 +59,8 @@ pub mod sqlite;
 pub mod figures;
 
 // What carries the servers.
+#[cfg(any(feature = "mysql", feature = "postgres"))]
+mod certificates;
 pub mod ports;
 pub mod program;
 pub mod watchdog;

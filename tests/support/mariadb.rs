@@ -10,7 +10,7 @@
 //! println!("{}", database.url()); // mysql://aludel:…@127.0.0.1:16543/transfers_1
 //! ```
 
-use crate::{TestDatabase, poll, ports, program, watchdog::Watchdog};
+use crate::{TestDatabase, certificates, poll, ports, program, watchdog::Watchdog};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::mysql::{Mysql, MysqlConnection};
@@ -63,7 +63,7 @@ pub fn server() -> &'static MariaDb {
 ///
 /// As [`server`].
 pub fn private() -> MariaDb {
-    MariaDb::start_new(false, &[])
+    MariaDb::start_new(None, &[])
 }
 
 /// A server for one test alone, with more options, e.g. `"--innodb-rollback-on-timeout=ON"`.
@@ -72,16 +72,17 @@ pub fn private() -> MariaDb {
 ///
 /// As [`server`].
 pub fn private_with(options: &[&str]) -> MariaDb {
-    MariaDb::start_new(false, options)
+    MariaDb::start_new(None, options)
 }
 
-/// A server for one test alone that encrypts: its certificate is for 127.0.0.1, and signed by [`MariaDb::authority`].
+/// A server for one test alone that encrypts. Its certificate is for `host`, which is 127.0.0.1 or is not this server, and
+/// signed by [`MariaDb::authority`].
 ///
 /// # Panics
 ///
 /// As [`server`].
-pub fn private_with_tls() -> MariaDb {
-    MariaDb::start_new(true, &[])
+pub fn private_with_tls(host: &str) -> MariaDb {
+    MariaDb::start_new(Some(host), &[])
 }
 
 /// The server's own number of a connection, for [`MariaDb::kill`] and [`MariaDb::wait_until_blocked`].
@@ -278,7 +279,7 @@ impl MariaDb {
         self.watchdog.thaw();
     }
 
-    fn start_new(tls: bool, options: &[&str]) -> Self {
+    fn start_new(certified: Option<&str>, options: &[&str]) -> Self {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
@@ -298,8 +299,8 @@ impl MariaDb {
         let password = ports::random_word();
         watchdog.write("init.sql", &users(&password));
 
-        if tls {
-            certify(&watchdog);
+        if let Some(host) = certified {
+            certificates::write(&watchdog, host);
         }
 
         let mut server = Self {
@@ -405,12 +406,8 @@ struct Process {
 }
 
 fn find(program: &str) -> String {
-    find_in(program, PACKAGE)
-}
-
-fn find_in(program: &str, package: &str) -> String {
     let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/libexec", "/usr/bin"].map(PathBuf::from);
-    let path = program::find(program, package, &folders);
+    let path = program::find(program, PACKAGE, &folders);
     path.to_str()
         .expect("the paths of Debian's programs are UTF-8")
         .to_owned()
@@ -433,49 +430,4 @@ fn users(password: &str) -> Vec<String> {
             ]
         })
         .collect()
-}
-
-/// An authority, a certificate of it for the server, and an authority that nobody knows.
-fn certify(watchdog: &Watchdog) {
-    let openssl = find_in("openssl", "openssl");
-    let folder = watchdog.folder().display().to_string();
-    let file = |name: &str| format!("{folder}/{name}");
-    for (name, subject) in [("ca", "/CN=authority"), ("stranger", "/CN=stranger")] {
-        watchdog.run(&[
-            &openssl,
-            "req",
-            "-x509",
-            "-newkey",
-            "rsa:2048",
-            "-nodes",
-            "-days",
-            "2",
-            "-subj",
-            subject,
-            "-keyout",
-            &file(&format!("{name}.key")),
-            "-out",
-            &file(&format!("{name}.pem")),
-        ]);
-    }
-    watchdog.run(&[
-        &openssl,
-        "req",
-        "-x509",
-        "-newkey",
-        "rsa:2048",
-        "-nodes",
-        "-days",
-        "2",
-        "-subj",
-        "/CN=127.0.0.1",
-        "-CA",
-        &file("ca.pem"),
-        "-CAkey",
-        &file("ca.key"),
-        "-keyout",
-        &file("server.key"),
-        "-out",
-        &file("server.pem"),
-    ]);
 }

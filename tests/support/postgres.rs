@@ -10,7 +10,7 @@
 //! println!("{}", database.url()); // postgres://aludel:…@127.0.0.1:16543/transfers_1
 //! ```
 
-use crate::{TestDatabase, poll, ports, program, watchdog::Watchdog};
+use crate::{TestDatabase, certificates, poll, ports, program, watchdog::Watchdog};
 use diesel::connection::{LoadConnection, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::pg::{Pg, PgConnection};
@@ -59,7 +59,7 @@ pub fn server() -> &'static Postgres {
 ///
 /// As [`server`].
 pub fn private() -> Postgres {
-    Postgres::start_new(&[])
+    Postgres::start_new(None, &[])
 }
 
 /// A server for one test alone, with more settings, e.g. `"max_connections=10"`.
@@ -68,7 +68,17 @@ pub fn private() -> Postgres {
 ///
 /// As [`server`].
 pub fn private_with(settings: &[&str]) -> Postgres {
-    Postgres::start_new(settings)
+    Postgres::start_new(None, settings)
+}
+
+/// A server for one test alone that can encrypt. Its certificate is for `host`, which is 127.0.0.1 or is not this server,
+/// and signed by [`Postgres::authority`].
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with_tls(host: &str) -> Postgres {
+    Postgres::start_new(Some(host), &[])
 }
 
 /// The process that serves a connection, for [`Postgres::terminate`] and [`Postgres::wait_until_blocked`].
@@ -104,6 +114,12 @@ impl Postgres {
     /// Its folder, which is removed with it.
     pub fn folder(&self) -> &std::path::Path {
         self.watchdog.folder()
+    }
+
+    /// The certificate of the authority that signed the server's own, and did not sign `stranger.pem` beside it. It is
+    /// there if the server can encrypt.
+    pub fn authority(&self) -> PathBuf {
+        self.folder().join("ca.pem")
     }
 
     /// How to connect to a database as the user of the tests.
@@ -269,7 +285,7 @@ impl Postgres {
         self.watchdog.thaw();
     }
 
-    fn start_new(settings: &[&str]) -> Self {
+    fn start_new(certified: Option<&str>, settings: &[&str]) -> Self {
         let initdb = find("initdb");
         let watchdog = Watchdog::new("postgres", "postgres");
         let data = format!("{}/data", watchdog.folder().display());
@@ -289,6 +305,9 @@ impl Postgres {
             "--locale=C",
             "--no-sync",
         ]);
+        if let Some(host) = certified {
+            certificates::write(&watchdog, host);
+        }
 
         let mut server = Self {
             watchdog,
@@ -336,6 +355,16 @@ impl Postgres {
         }
         for setting in &self.settings {
             words.extend(["-c".to_owned(), setting.clone()]);
+        }
+        if self.authority().exists() {
+            let folder = self.watchdog.folder().display();
+            for setting in [
+                "ssl=on".to_owned(),
+                format!("ssl_cert_file={folder}/server.pem"),
+                format!("ssl_key_file={folder}/server.key"),
+            ] {
+                words.extend(["-c".to_owned(), setting]);
+            }
         }
         self.watchdog.start(&words, || {
             self.try_connect("postgres")

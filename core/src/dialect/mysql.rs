@@ -45,6 +45,10 @@ impl Dialect for MysqlConnection {
         arguments::acts_after_connecting(argument)
     }
 
+    fn must_connect_itself(argument: &str, value: &str) -> bool {
+        argument == "ssl_mode" && value.starts_with("verify_")
+    }
+
     fn prepare(&mut self, setup: &Setup) -> Result<()> {
         // The classifier knows English texts; any user may set this. And outside a transaction of ours every statement
         // stands for itself, whatever the server's default is.

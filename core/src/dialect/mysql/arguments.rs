@@ -27,6 +27,8 @@ pub(super) struct Arguments<'a> {
     ssl_mode: Option<&'a str>,
     /// A certificate was named, so encryption is meant.
     certificates: bool,
+    /// `ssl_ca` was.
+    authority: bool,
 }
 
 /// Whether an argument acts on a connection that somebody else has made.
@@ -45,9 +47,8 @@ pub(super) fn driver_url(url: &Url) -> Result<SecretString> {
         check_connect_timeout(url)?;
         options = format!(";connect_timeout={seconds}");
     }
-    if arguments.ssl_mode == Some("required") && process::is_mariadb_client() && has_plain_host(url) {
-        // The one that MariaDB's library has for it.
-        options.push_str(";ssl-enforce=1");
+    if process::is_mariadb_client() {
+        options.push_str(arguments.tls_options(has_plain_host(url))?);
     }
     Ok(if options.is_empty() {
         text
@@ -67,7 +68,24 @@ impl<'a> Arguments<'a> {
         if found.ssl_mode == Some("disabled") && found.certificates {
             mistakes.add("ssl_mode=disabled contradicts ssl_ca, ssl_cert and ssl_key: leave out one or the other");
         }
+        if found.ssl_mode == Some("verify_ca") && !found.authority {
+            mistakes.add(
+                "ssl_mode=verify_ca needs ssl_ca, the file of the authorities that may have signed the certificate",
+            );
+        }
         mistakes.finish(found)
+    }
+
+    /// What MariaDB's library calls it. It compares the certificate with an authority as soon as one is named.
+    fn tls_options(&self, plain_host: bool) -> Result<&'static str> {
+        match self.ssl_mode {
+            Some("required" | "verify_ca") if plain_host => Ok(";ssl-enforce=1"),
+            Some("verify_identity") if plain_host => Ok(";ssl-enforce=1;ssl-verify-server-cert=1"),
+            Some("verify_ca" | "verify_identity") => Err(Error::configuration(
+                "ssl_mode=verify_ca and verify_identity need a host name or an IPv4 address in the MySQL URL",
+            )),
+            _ => Ok(""),
+        }
     }
 
     fn take(&mut self, name: &str, value: &'a str) -> std::result::Result<(), String> {
@@ -90,7 +108,8 @@ impl<'a> Arguments<'a> {
             "collation" => self.collation = Some(word(name, value, "_")?),
             "init_command" => self.init_command = Some(value).filter(|sql| !sql.trim().is_empty()),
             "ssl_mode" => self.ssl_mode = Some(ssl_mode(value)?),
-            "ssl_ca" | "ssl_cert" | "ssl_key" => self.certificates = true,
+            "ssl_ca" => (self.certificates, self.authority) = (true, true),
+            "ssl_cert" | "ssl_key" => self.certificates = true,
             "unix_socket" => {}
             "max_statement_time" => {
                 let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
@@ -118,7 +137,8 @@ impl<'a> Arguments<'a> {
     /// Does on a new connection what cannot be told while connecting, the user's own command last.
     pub(super) fn apply(&self, connection: &mut MysqlConnection) -> Result<()> {
         // First of all: nothing of the user's goes over a connection that must be encrypted and is not.
-        if self.ssl_mode == Some("required") || (self.certificates && self.ssl_mode.is_none()) {
+        let asked = matches!(self.ssl_mode, Some("required" | "verify_ca" | "verify_identity"));
+        if asked || (self.certificates && self.ssl_mode.is_none()) {
             prove_tls(connection)?;
         }
         let mut statements = Vec::new();
@@ -164,13 +184,8 @@ fn word<'a>(name: &str, value: &'a str, beside: &str) -> std::result::Result<&'a
 
 fn ssl_mode(value: &str) -> std::result::Result<&str, String> {
     match value {
-        "disabled" | "preferred" | "required" => Ok(value),
-        "verify_ca" | "verify_identity" => Err(format!(
-            "ssl_mode={value} cannot be proved on the connection: this client library takes the option and connects \
-             without it; use ssl_mode=required, which is proved after connecting, with ssl_ca, which must have signed \
-             the server's certificate"
-        )),
-        _ => Err("ssl_mode must be one of disabled, preferred, required".to_owned()),
+        "disabled" | "preferred" | "required" | "verify_ca" | "verify_identity" => Ok(value),
+        _ => Err("ssl_mode must be one of disabled, preferred, required, verify_ca, verify_identity".to_owned()),
     }
 }
 
@@ -252,7 +267,7 @@ fn prove_tls(connection: &mut MysqlConnection) -> Result<()> {
         return Ok(());
     }
     Err(Error::configuration(
-        "ssl_mode=required was asked for, or a certificate named, and the connection is not encrypted; configure TLS \
+        "encryption was asked for, by ssl_mode or with a certificate, and the connection is not encrypted; configure TLS \
          on the server and give ssl_ca, or drop the demand",
     ))
 }
@@ -307,6 +322,18 @@ mod tests {
     }
 
     #[test]
+    fn so_does_the_question_who_the_server_is() {
+        if process::is_mariadb_client() {
+            for (mode, options) in [("verify_ca", ""), ("verify_identity", ";ssl-verify-server-cert=1")] {
+                assert_eq!(
+                    rendered(&format!("mysql://app@h/bank?ssl_mode={mode}&ssl_ca=/ca.pem")).unwrap(),
+                    format!("mysql://app@host=h;port=3306;ssl-enforce=1{options}/bank?ssl_ca=/ca.pem")
+                );
+            }
+        }
+    }
+
+    #[test]
     fn diesel_sees_what_it_knows_and_nothing_else() {
         assert_eq!(
             rendered("mariadb://app:p%40ss@h/bank?charset=utf8mb4&ssl_ca=/etc/ca.pem&init_command=SELECT+1").unwrap(),
@@ -318,8 +345,12 @@ mod tests {
     fn what_cannot_act_is_refused_with_the_name_of_what_can() {
         for (argument, fix) in [
             ("read_timeout=1", "max_statement_time"),
-            ("ssl_mode=verify_ca", "ssl_mode=required"),
-            ("ssl_mode=maybe", "disabled, preferred, required"),
+            ("ssl_mode=verify_ca", "needs ssl_ca"),
+            (
+                "ssl_mode=maybe",
+                "disabled, preferred, required, verify_ca, verify_identity",
+            ),
+            ("ssl_mode=verify_identity&unix_socket=/s", "host name"),
             ("ssl_mode=disabled&ssl_ca=/x", "contradicts"),
             ("connect_timeout=0", "at least 1"),
             ("charset=latin1", "utf8mb4"),

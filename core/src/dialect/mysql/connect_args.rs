@@ -27,8 +27,10 @@ use crate::dialect::connect_args::{ConnectArgs, seconds};
 /// ```
 pub type MysqlConnectArgs = ConnectArgs<Mysql>;
 
-/// Whether a connection to MariaDB or MySQL is encrypted. There is nothing above `Required`: that a server is who it
-/// says is shown by `ssl_ca`.
+/// Whether a connection to MariaDB or MySQL is encrypted, and how much the server must prove.
+///
+/// With MariaDB's client library the last three reach it as options of its own, since the one that Diesel sets is another
+/// there. Over a socket file there is no encryption, and from `Required` on no connection.
 ///
 /// ```
 /// use aludel_core::dialect::{MysqlConnectArgs, MysqlSslMode};
@@ -42,8 +44,12 @@ pub enum MysqlSslMode {
     Disabled,
     /// As client library and server agree.
     Preferred,
-    /// Encrypted, which is proved after connecting.
+    /// Encrypted, which is proved after connecting. Without `ssl_ca` **anybody may be at the other end**.
     Required,
+    /// The same, and the certificate is signed by an authority of `ssl_ca`, which must be named.
+    VerifyCa,
+    /// The same, and the certificate is that of the URL's host. Without `ssl_ca` the authorities are those of the system.
+    VerifyIdentity,
 }
 
 impl ConnectArgs<Mysql> {
@@ -77,6 +83,8 @@ impl ConnectArgs<Mysql> {
                 MysqlSslMode::Disabled => "disabled",
                 MysqlSslMode::Preferred => "preferred",
                 MysqlSslMode::Required => "required",
+                MysqlSslMode::VerifyCa => "verify_ca",
+                MysqlSslMode::VerifyIdentity => "verify_identity",
             },
         )
     }

@@ -46,9 +46,10 @@ pub enum PgSslMode {
     Disable,
     /// In the clear, unless the server insists.
     Allow,
-    /// Encrypted if the server can; libpq's default.
+    /// Encrypted if the server can; libpq's default. Whoever can change what is on the wire can say that it cannot, and
+    /// libpq goes on in the clear.
     Prefer,
-    /// Encrypted.
+    /// Encrypted, or no connection; libpq sees to it. Without `sslrootcert` **anybody may be at the other end**.
     Require,
     /// Encrypted, and the certificate signed by a known authority.
     VerifyCa,

@@ -104,6 +104,16 @@ pub(in crate::engine) fn target<C: Dialect>(
         });
         return Ok(Target { url, maker });
     };
+    if let Some((name, value)) = url
+        .query()
+        .iter()
+        .find(|(name, value)| C::must_connect_itself(name, value))
+    {
+        return Err(Error::configuration(format!(
+            "{name}={value} can only be seen to while connecting, and here a creator or manager connects: see to it there, \
+             and write {name}=required, which is proved afterwards"
+        )));
+    }
     let idle: Vec<&str> = arguments
         .iter()
         .map(|(name, _)| name.as_str())
