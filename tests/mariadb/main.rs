@@ -2,6 +2,7 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod arguments;
+mod chaos;
 mod conflicts;
 mod connecting;
 mod design;
