@@ -6,6 +6,7 @@ mod support;
 
 // What the server, the network and the caller do to a transaction.
 mod arguments;
+mod chaos;
 mod conflict;
 mod connect;
 mod doomed;

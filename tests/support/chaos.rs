@@ -32,6 +32,8 @@ mod clerk;
 #[cfg(feature = "mysql")]
 mod mariadb;
 mod nemesis;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod resolve;
 mod site;
 mod summary;
@@ -46,6 +48,8 @@ use clerk::{Course, Deal};
 #[cfg(feature = "mysql")]
 pub use mariadb::mariadb;
 pub use nemesis::Deed;
+#[cfg(feature = "postgres")]
+pub use postgres::postgres;
 pub use site::Site;
 pub use summary::Summary;
 use tally::Tally;

@@ -1,12 +1,13 @@
 //! Chaos on `MariaDB`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use diesel::connection::SimpleConnection as _;
 use diesel::mysql::MysqlConnection;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Text, Unsigned};
 
+use super::books::ACCOUNTS;
 use super::nemesis::{Deed, pause};
 use super::site::Site;
 use crate::TestDatabase;
@@ -15,8 +16,12 @@ use crate::mariadb::MariaDb;
 /// Whose connections are hurt. Without the right to write on a server that is read-only.
 const CLERK: &str = "clerk";
 
-/// How often somebody in COMMIT is looked for.
-const LOOKS: u32 = 200;
+/// How long somebody is looked for who is where he is to be killed. COMMIT is over in a fraction of a millisecond, so without
+/// help most looks are in vain; with the help of a lock the first one that is made finds somebody.
+const GLANCE: Duration = Duration::from_millis(100);
+
+/// The same, where somebody must come.
+const LOOK: Duration = Duration::from_secs(5);
 
 /// How long the server stands still, in milliseconds.
 const FREEZE_MS: std::ops::Range<u64> = 100..500;
@@ -56,9 +61,10 @@ pub fn mariadb() -> impl Site {
 
 impl OnMariaDb {
     /// Kills one of them.
-    fn kill(&self, random: &mut fastrand::Rng, in_commit: bool) -> bool {
+    fn kill(&self, random: &mut fastrand::Rng, in_commit: bool, within: Duration) -> bool {
         let mut root = self.server.connect();
-        for _ in 0..LOOKS {
+        let begun = Instant::now();
+        while begun.elapsed() < within {
             let victims = victims(&mut root, in_commit);
             if !victims.is_empty() {
                 let victim = victims[random.usize(..victims.len())];
@@ -74,7 +80,7 @@ impl OnMariaDb {
         let mut root = self.server.connect();
         root.batch_execute("FLUSH TABLES WITH READ LOCK")
             .expect("root may lock");
-        let killed = self.kill(random, true);
+        let killed = self.kill(random, true, LOOK);
         root.batch_execute("UNLOCK TABLES")
             .expect("root may unlock what it locked");
         killed
@@ -96,13 +102,14 @@ impl OnMariaDb {
         true
     }
 
-    fn hold_locks(&self) -> bool {
+    /// One lock alone: who waits for several can be in a deadlock, and is the one who is refused.
+    fn hold_lock(&self, account: i64) -> bool {
         let mut root = self.server.connect();
         root.batch_execute("SET innodb_lock_wait_timeout = 5; BEGIN")
             .expect("root may begin");
         let locked = root
             .batch_execute(&format!(
-                "UPDATE `{}`.chaos_accounts SET version = version",
+                "UPDATE `{}`.chaos_accounts SET version = version WHERE id = {account}",
                 self.database.name()
             ))
             .is_ok();
@@ -175,9 +182,8 @@ impl Site for OnMariaDb {
 
     fn strike(&self, deed: Deed, random: &mut fastrand::Rng) -> bool {
         match deed {
-            Deed::KillOne => self.kill(random, false),
-            Deed::KillInCommit if random.bool() => self.kill_in_held_commit(random),
-            Deed::KillInCommit => self.kill(random, true),
+            Deed::KillOne => self.kill(random, false, LOOK),
+            Deed::KillInCommit => self.kill(random, true, GLANCE) || self.kill_in_held_commit(random),
             Deed::KillAll => kill_all(&mut self.server.connect()),
             Deed::Crash => {
                 self.server.kill_9();
@@ -200,7 +206,7 @@ impl Site for OnMariaDb {
                 self.server.execute("SET GLOBAL read_only = 0");
                 true
             }
-            Deed::HoldLocks => self.hold_locks(),
+            Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
             Deed::Lose | Deed::LoseCommit => false,
         }

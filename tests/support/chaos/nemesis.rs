@@ -27,7 +27,7 @@ pub enum Deed {
     Freeze,
     /// Nothing can be written for a moment.
     ReadOnly,
-    /// All accounts are locked by somebody else, for longer than others wait.
+    /// An account is locked by somebody else, for longer than others wait.
     HoldLocks,
     /// There is no room for new connections for a moment, and the old ones are killed.
     NoRoom,
@@ -47,7 +47,7 @@ impl fmt::Display for Deed {
             Self::Restart => "restart in good order",
             Self::Freeze => "stopped for a moment",
             Self::ReadOnly => "read-only for a moment",
-            Self::HoldLocks => "accounts locked by somebody else",
+            Self::HoldLocks => "account locked by somebody else",
             Self::NoRoom => "no room for connections",
             Self::Lose => "connection lost by script",
             Self::LoseCommit => "answer to COMMIT lost by script",
