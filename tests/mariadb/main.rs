@@ -3,6 +3,7 @@
 
 mod arguments;
 mod cancelled;
+mod chaos;
 mod conflicts;
 mod connecting;
 mod design;

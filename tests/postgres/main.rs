@@ -7,6 +7,7 @@ mod support;
 // What the server, the network and the caller do to a transaction.
 mod arguments;
 mod cancelled;
+mod chaos;
 mod conflict;
 mod connect;
 mod doomed;

@@ -19,6 +19,7 @@
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
+//! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
@@ -36,6 +37,7 @@ pub mod capture;
 pub mod exits;
 pub mod corpus;
 pub mod cases;
+pub mod chaos;
 pub mod fork;
 pub mod forked;
 pub mod gate;
