@@ -22,5 +22,5 @@ mod schema;
 mod stopped;
 mod stories;
 mod support;
-mod transaction_cases;
 mod tls;
+mod transaction_cases;

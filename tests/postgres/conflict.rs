@@ -86,7 +86,7 @@ fn a_deadlock_that_is_not_run_again_says_what_to_do() {
     assert_eq!((error.class(), error.is_retryable()), (Class::Retry, true));
     let text = error.to_string();
     assert!(
-        text.starts_with("deadlock detected [rolled back, nothing was written]"),
+        text.starts_with("deadlock detected [SQL: UPDATE ") && text.contains("] [rolled back, nothing was written]"),
         "{text}"
     );
     assert!(

@@ -10,6 +10,9 @@ use diesel::sql_types::Integer;
 
 use crate::bank::{ANN, ANN_EXISTS, BOB, Bank, accounts, another_ann, look, note, pay};
 
+/// What `another_ann` sends, without its values.
+const ANOTHER_ANN: &str = r#"[SQL: INSERT INTO "accounts" ("owner", "balance", "version") VALUES ($1, $2, $3)]"#;
+
 #[track_caller]
 fn names_its_first_cause(error: &Error) {
     assert_eq!(error.kind(), ErrorKind::Doomed);
@@ -19,7 +22,7 @@ fn names_its_first_cause(error: &Error) {
     assert_eq!(
         text,
         format!(
-            "this transaction has failed and takes no further statement; first cause: {ANN_EXISTS} \
+            "this transaction has failed and takes no further statement; first cause: {ANN_EXISTS} {ANOTHER_ANN} \
              [rolled back, nothing was written]"
         )
     );
@@ -100,7 +103,7 @@ fn rollback_to_savepoint_frees_the_outer_frame() {
             assert_eq!(error.outcome(), Some(Outcome::RolledBackToSavepoint));
             assert_eq!(
                 error.to_string(),
-                format!("{ANN_EXISTS} [rolled back to the savepoint]")
+                format!("{ANN_EXISTS} {ANOTHER_ANN} [rolled back to the savepoint]")
             );
             pay(session, BOB, 100)?;
             Ok(())

@@ -40,5 +40,5 @@ mod testing;
 // SQLAlchemy's cases.
 mod reconnect_cases;
 mod reset_agent_cases;
-mod transaction_cases;
 mod tls;
+mod transaction_cases;

@@ -34,10 +34,10 @@
 pub mod account;
 pub mod adopted;
 pub mod capture;
-pub mod exits;
-pub mod corpus;
 pub mod cases;
 pub mod chaos;
+pub mod corpus;
+pub mod exits;
 pub mod fork;
 pub mod forked;
 pub mod gate;
