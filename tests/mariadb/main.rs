@@ -16,3 +16,4 @@ mod schema;
 mod stopped;
 mod stories;
 mod support;
+mod verify;

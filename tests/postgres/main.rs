@@ -32,3 +32,4 @@ mod raw;
 mod regressions;
 mod retry;
 mod testing;
+mod verify;

@@ -20,3 +20,4 @@ mod support;
 mod testing;
 mod thread_local;
 mod transactions;
+mod verify;
