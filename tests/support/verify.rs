@@ -213,6 +213,7 @@ macro_rules! verify_stories {
             a_token_that_was_rolled_back_with_its_savepoint_is_written_again,
             a_transaction_that_has_written_nothing_has_nothing_to_verify,
             every_transaction_of_an_engine_can_be_verified,
+            a_part_that_is_verified_verifies_the_whole,
         }
     };
 }
@@ -657,4 +658,196 @@ pub fn every_transaction_of_an_engine_can_be_verified<C: Dialect>(scene: &Scene<
         Resolution::NotCommitted
     );
     assert_eq!(scene.charged(), 2);
+}
+
+/// Who joins a transaction and wants it verified gets that for all of it; AUTOCOMMIT has nothing to verify.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_part_that_is_verified_verifies_the_whole<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    scene.lose_the_answer();
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute(CHARGE)?;
+            let part = session.build_transaction().verified();
+            part.run(|session| Ok(session.batch_execute(CHARGE)?))
+        })
+        .expect_err("its answer is lost");
+    assert_eq!(
+        scene.resolve(error.commit_token().expect("it has one")),
+        Resolution::Committed
+    );
+    // The wish was for that one alone.
+    scene.lose_the_answer();
+    let error = scene.engine.begin(|session| Ok(session.batch_execute(CHARGE)?));
+    assert!(error.expect_err("its answer is lost").commit_token().is_none());
+    assert_eq!((scene.charged(), scene.tokens("committed")), (3, 1));
+
+    let options = ExecutionOptions::new().isolation_level(IsolationLevel::Autocommit);
+    let engine = scene.engine.execution_options(options).expect("every database has it");
+    let error = engine.session().commit_token().expect_err("there is no COMMIT");
+    assert!(error.to_string().starts_with("commit_token() in AUTOCOMMIT"), "{error}");
+    scene.assert_whole();
+}
+
+// ---- where there is a server --------------------------------------------------------------------------------------
+
+/// Ends a connection by the server's number of it.
+pub type Kill = fn(i64);
+
+/// The connection is really killed before COMMIT is sent, and the charge takes effect once.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_charge_whose_connection_is_killed_at_commit_takes_effect_once<C: Dialect>(scene: &Scene<C>, kill: Kill) {
+    let policy = RetryPolicy::new().deadline(PATIENCE).commit(CommitPolicy::Verify);
+    let mut runs = 0;
+    let run = scene
+        .engine
+        .session()
+        .retry(&policy, |session| {
+            runs += 1;
+            if runs == 1 {
+                let backend = session.backend_id()?.expect("a server's connection has a number");
+                scene.script.call_before(Phase::Commit, move || kill(backend));
+            }
+            session.batch_execute(CHARGE)?;
+            Ok(runs)
+        })
+        .expect("the second run is committed");
+    assert_eq!((run, scene.charged(), scene.tokens("committed")), (2, 1, 1));
+    scene.assert_whole();
+}
+
+/// A transaction that nobody will ever end is ended by force: its connection, and no other.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_transaction_in_flight_is_ended_by_force<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    let mut bystander = scene.engine.session();
+    bystander.batch_execute(CHARGE).expect("it is nobody's business");
+    let mut token = None;
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute(CHARGE)?;
+            let given = *token.insert(session.commit_token()?);
+            assert_eq!(
+                scene.stranger().resolve_by_force(&given, PATIENCE)?,
+                Resolution::NotCommitted
+            );
+            Ok(())
+        })
+        .expect_err("its connection was ended");
+    let token = token.expect("it was given out");
+    assert_eq!(error.commit_token(), Some(&token), "{error}");
+    assert_eq!(scene.resolve(&token), Resolution::NotCommitted);
+    bystander.commit().expect("nobody has touched it");
+    assert_eq!((scene.charged(), scene.tokens("committed")), (1, 0));
+    // By the time that it is asked for by force it may have been committed.
+    let token = scene
+        .engine
+        .begin(|session| session.commit_token())
+        .expect("it is committed");
+    let resolution = scene.stranger().resolve_by_force(&token, PATIENCE);
+    assert_eq!(resolution.expect("the database is there"), Resolution::Committed);
+    scene.assert_whole();
+}
+
+/// A token that went with its savepoint is resolved before it is written again: what was answered stays true.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_transaction_that_was_fenced_off_is_refused<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    let policy = RetryPolicy::new().commit(CommitPolicy::Verify);
+    let mut runs = 0;
+    let error = scene
+        .engine
+        .session()
+        .retry(&policy, |session| {
+            runs += 1;
+            session.batch_execute(CHARGE)?;
+            let mut token = None;
+            let undone: aludel::Result<()> = session.begin_nested(|nested| {
+                token = Some(nested.commit_token()?);
+                Err(aludel::Error::other("no"))
+            });
+            assert!(undone.is_err());
+            assert_eq!(
+                scene.resolve(&token.expect("it was given out")),
+                Resolution::NotCommitted
+            );
+            Ok(())
+        })
+        .expect_err("somebody was told that it is not committed");
+    assert!(
+        error
+            .to_string()
+            .starts_with("this transaction cannot be committed any more"),
+        "{error}"
+    );
+    assert_eq!(
+        (error.outcome(), runs),
+        (Some(Outcome::RolledBack), 1),
+        "they may have run it again"
+    );
+    assert_eq!(
+        (scene.charged(), scene.tokens("committed"), scene.tokens("fenced")),
+        (0, 0, 1)
+    );
+    scene.assert_whole();
+}
+
+// ---- from another process -----------------------------------------------------------------------------------------
+
+/// What the story of a crash is told: the database, and a file of which nobody knows anything.
+///
+/// # Panics
+///
+/// If there is no temporary folder.
+pub fn note_of_a_crash(url: &str) -> String {
+    let folder = tempfile::Builder::new().prefix("aludel-crash.").tempdir();
+    let note = folder.expect("a temporary folder can be made").keep().join("token");
+    format!("{} {url}", note.display())
+}
+
+/// Told on a [stage](crate::fork::stage): a process dies with its transaction open, or after its COMMIT, and another one
+/// finds out with the token that it had written down.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn another_process_finds_out<C: Dialect>(note: &str, ask: Ask<C>) {
+    let (note, url) = note.split_once(' ').expect("it was noted like this");
+    let scene = Scene::<C>::set(url, ask);
+    for (commits, expected) in [(false, Resolution::NotCommitted), (true, Resolution::Committed)] {
+        crate::fork::child(|| {
+            let engine = scene.stranger();
+            engine.create_commit_table().expect("it may be made");
+            let mut session = engine.session();
+            session.batch_execute(CHARGE).expect("the table is there");
+            let token = session.commit_token().expect("the table is there");
+            std::fs::write(note, token.to_string()).expect("it can be written down");
+            if commits {
+                session.commit().expect("nothing is in its way");
+            }
+            // It ends as it stands, like one that has crashed.
+            std::process::exit(0);
+        })
+        .expect_success();
+        let text = std::fs::read_to_string(note).expect("it was written down");
+        let token = text.parse().expect("it was written by a token");
+        assert_eq!(scene.resolve(&token), expected);
+    }
+    assert_eq!(scene.charged(), 1);
+    let folder = std::path::Path::new(note).parent().expect("it is in a folder");
+    std::fs::remove_dir_all(folder).expect("it is ours");
 }
