@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use diesel::ConnectionError;
 
@@ -19,9 +20,11 @@ use crate::pool::{Checkout, Pool, PoolError, of_failed_connect};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
+use commits::Commits;
 use connector::DefaultLevel;
 
 mod builder;
+mod commits;
 mod config;
 mod connector;
 mod error_context;
@@ -67,6 +70,7 @@ struct Inner<C: Dialect> {
     cancel_token: CancelToken,
     on_exit: OnExit,
     refuse_implicit_commits: bool,
+    commits: Commits,
 }
 
 impl<C: Dialect> Engine<C> {
@@ -144,14 +148,19 @@ impl<C: Dialect> Engine<C> {
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
-        self.checkout_unless(place, None)
+        self.checkout_unless(place, self.0.pool.options().pool_timeout, None)
     }
 
-    /// The same; a wait for the pool ends with the token.
+    /// The same, for somebody who has another time than `pool_timeout`, and whose wait for the pool ends with the token.
+    ///
+    /// # Errors
+    ///
+    /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_unless(
         &self,
         place: &'static Location<'static>,
+        timeout: Duration,
         cancelled: Option<&CancelToken>,
     ) -> Result<Checkout<C>> {
         let span = tracing::debug_span!(
@@ -163,7 +172,6 @@ impl<C: Dialect> Engine<C> {
             db.client.connection.id = tracing::field::Empty,
         );
         let _inside = span.enter();
-        let timeout = self.0.pool.options().pool_timeout;
         let checkout = self
             .0
             .pool

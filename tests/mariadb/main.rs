@@ -24,3 +24,4 @@ mod stories;
 mod support;
 mod tls;
 mod transaction_cases;
+mod verify;

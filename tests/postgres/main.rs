@@ -42,3 +42,4 @@ mod reconnect_cases;
 mod reset_agent_cases;
 mod tls;
 mod transaction_cases;
+mod verify;

@@ -27,3 +27,4 @@ mod testing;
 mod thread_local;
 mod transaction_cases;
 mod transactions;
+mod verify;

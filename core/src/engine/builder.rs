@@ -1,5 +1,6 @@
 //! The options of an engine, under SQLAlchemy's names.
 
+mod commits;
 pub(super) mod connect;
 mod exits;
 mod hooks;
@@ -11,6 +12,7 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
+use super::commits::Commits;
 use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector, FirstConnect};
 use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
@@ -75,6 +77,7 @@ pub struct EngineBuilder<C: Dialect> {
     cancel_token: CancelToken,
     on_exit: OnExit,
     refuse_implicit_commits: bool,
+    commits: Commits,
 }
 
 impl<C: Dialect> EngineBuilder<C> {
@@ -101,6 +104,7 @@ impl<C: Dialect> EngineBuilder<C> {
             cancel_token: CancelToken::new(),
             on_exit: OnExit::default(),
             refuse_implicit_commits: false,
+            commits: Commits::default(),
         }
     }
 
@@ -155,6 +159,7 @@ impl<C: Dialect> EngineBuilder<C> {
             cancel_token: self.cancel_token,
             on_exit: self.on_exit,
             refuse_implicit_commits: self.refuse_implicit_commits,
+            commits: self.commits,
         };
         Ok(Engine(Arc::new(inner), execution_options))
     }
