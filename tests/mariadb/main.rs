@@ -15,6 +15,7 @@ mod lost;
 mod panics;
 mod provoked;
 mod reconnect_cases;
+mod proxied;
 mod regressions;
 mod reset_agent_cases;
 mod round_trips;
