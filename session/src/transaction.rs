@@ -16,6 +16,7 @@ use diesel::connection::{
 use diesel::result::Error as DieselError;
 
 mod builder;
+pub(crate) mod by_text;
 mod judge;
 mod manager;
 mod root;

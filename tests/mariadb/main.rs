@@ -12,6 +12,7 @@ mod killed;
 mod logging;
 mod lost;
 mod panics;
+mod raw_control;
 mod regressions;
 mod round_trips;
 mod schema;

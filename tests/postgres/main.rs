@@ -31,6 +31,7 @@ mod migrations;
 mod model;
 mod objects;
 mod raw;
+mod raw_control;
 mod regressions;
 mod retry;
 mod testing;

@@ -14,6 +14,7 @@ mod logging;
 mod mock;
 mod objects;
 mod panics;
+mod raw_control;
 mod regressions;
 mod rerun;
 mod shared_cache;

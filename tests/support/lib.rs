@@ -11,6 +11,7 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`stories`] | which events the stories write into that log |
@@ -39,6 +40,7 @@ pub mod outage;
 pub mod panics;
 pub mod poll;
 mod promise;
+pub mod raw_control;
 pub mod secrets;
 pub mod stage;
 pub mod stories;

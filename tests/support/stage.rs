@@ -15,7 +15,7 @@ use diesel::deserialize::{FromSql, FromSqlRow};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::account::accounts;
+use crate::account::{Account, accounts};
 use crate::{EventLog, stories};
 
 /// A payload that no library would make.
@@ -79,6 +79,12 @@ pub trait Staged: Dialect {
     /// Those of the statement.
     fn execute_on(connection: &mut Connection<Self>, sql: &str) -> QueryResult<usize>;
 
+    /// Opens an account with nothing in it, which is written with the next flush.
+    fn open_account(session: &mut Session<Self>, owner: &str) -> Entity<Account>;
+
+    /// Whether the session still knows the account.
+    fn knows(session: &mut Session<Self>, account: Entity<Account>) -> bool;
+
     /// A query in a transaction of Diesel's.
     ///
     /// # Errors
@@ -115,6 +121,14 @@ macro_rules! staged {
 
         fn fragile(session: &mut Session<Self>) -> QueryResult<Vec<Fragile>> {
             accounts::table.select(accounts::owner).load(session)
+        }
+
+        fn open_account(session: &mut Session<Self>, owner: &str) -> Entity<Account> {
+            session.add(Account::new(owner, 0))
+        }
+
+        fn knows(session: &mut Session<Self>, account: Entity<Account>) -> bool {
+            session.read(account).is_ok()
         }
 
         fn execute(session: &mut Session<Self>, sql: &str) -> QueryResult<usize> {

@@ -251,6 +251,10 @@ impl<C: Dialect> Connection<C> {
             Err(_) => false,
         };
         self.transaction.partly_committed = true;
+        self.engine().emit(&Event::ImplicitCommit {
+            connection: self.number(),
+            sql,
+        });
         if self.transaction.depth() > 0 || !ended {
             let fault = own_fault_of(
                 Fate::Committed,
