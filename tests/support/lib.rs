@@ -7,6 +7,8 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`doomed`] | a table of calls and errors, and what each does to its transaction |
+//! | [`failed_commit`] | what a COMMIT that fails leaves behind, as a story for any database |
 //! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
@@ -32,7 +34,9 @@
 pub mod account;
 pub mod adopted;
 pub mod capture;
+pub mod doomed;
 pub mod exits;
+pub mod failed_commit;
 pub mod fork;
 pub mod forked;
 pub mod gate;

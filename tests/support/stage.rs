@@ -236,11 +236,24 @@ impl<C: Staged> Stage<C> {
     /// If there is no such database to be had.
     pub fn open_with(name: &str, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
         let (url, kept) = C::place(name);
-        let outside = Engine::<C>::new(&*url).expect("the URL of a test is sound");
+        Self::built(&url, kept, options)
+    }
+
+    /// One in a database that the story has found itself.
+    ///
+    /// # Panics
+    ///
+    /// If it is not there, or not empty.
+    pub fn at(url: &str, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
+        Self::built(url, Box::new(()), options)
+    }
+
+    fn built(url: &str, kept: Box<dyn Any>, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
+        let outside = Engine::<C>::new(url).expect("the URL of a test is sound");
         let mut raw = outside.raw_connection().expect("the database is there");
         raw.batch_execute(C::SCHEMA).expect("the database is empty");
         let (script, log) = (FaultScript::new(), EventLog::new());
-        let builder = Engine::builder(&*url)
+        let builder = Engine::builder(url)
             .faults(script.clone())
             .listen(stories::outline(&log));
         Self {

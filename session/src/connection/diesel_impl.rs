@@ -319,7 +319,12 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
     /// migrations, marked with `run_in_transaction = false`, in [`IsolationLevel::Autocommit`](crate::IsolationLevel).
     fn setup(&mut self) -> QueryResult<usize> {
         let alone = !self.transaction.has_begun();
-        self.ready()?;
+        // By itself it commits nothing of anybody's by the way.
+        if alone {
+            self.ready()?;
+        } else {
+            self.admit(Effect::Definition)?;
+        }
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
         let watch = self.watch(|_| Ok(text()));
         self.transaction.wrote(text);
