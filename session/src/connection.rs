@@ -35,7 +35,7 @@ mod watch;
 
 pub use cursor::Cursor;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
-pub(crate) use raw_sql::{Touched, touched_by_text, touched_by_type};
+pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
 /// "commands out of sync" at best and with each other's rows at worst (SQLAlchemy's FAQ: one thread at a time).

@@ -18,6 +18,7 @@ use diesel::result::Error as DieselError;
 use crate::verification::Verification;
 
 mod builder;
+pub(crate) mod by_text;
 mod judge;
 mod manager;
 mod root;

@@ -76,7 +76,7 @@ fn the_body_of_a_function_is_not_transaction_control() {
         .expect("PostgreSQL runs it in any transaction");
     bank.engine
         .begin(|session| {
-            let block = "DO $do$ BEGIN PERFORM one(); END $do$; SELECT $1$COMMIT; ROLLBACK$1$";
+            let block = "DO $do$ BEGIN PERFORM one(); END $do$; SELECT $1$; ROLLBACK; SELECT $1$";
             let refused = session.batch_execute(block).unwrap_err().to_string();
             assert!(
                 refused.starts_with("aludel: transaction control in raw SQL"),

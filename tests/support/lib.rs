@@ -7,11 +7,14 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`doomed`] | a table of calls and errors, and what each does to its transaction |
+//! | [`failed_commit`] | what a COMMIT that fails leaves behind, as a story for any database |
 //! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
+//! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
@@ -40,7 +43,9 @@ pub mod capture;
 pub mod cases;
 pub mod chaos;
 pub mod corpus;
+pub mod doomed;
 pub mod exits;
+pub mod failed_commit;
 pub mod fork;
 pub mod forked;
 pub mod gate;
@@ -49,6 +54,7 @@ pub mod panics;
 pub mod poll;
 mod promise;
 pub mod proxied;
+pub mod raw_control;
 pub mod secrets;
 pub mod stage;
 pub mod stories;

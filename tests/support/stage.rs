@@ -15,7 +15,7 @@ use diesel::deserialize::{FromSql, FromSqlRow};
 use diesel::prelude::*;
 use diesel::sql_types::Text;
 
-use crate::account::accounts;
+use crate::account::{Account, accounts};
 use crate::{EventLog, stories};
 
 /// A payload that no library would make.
@@ -79,6 +79,12 @@ pub trait Staged: Dialect {
     /// Those of the statement.
     fn execute_on(connection: &mut Connection<Self>, sql: &str) -> QueryResult<usize>;
 
+    /// Opens an account with nothing in it, which is written with the next flush.
+    fn open_account(session: &mut Session<Self>, owner: &str) -> Entity<Account>;
+
+    /// Whether the session still knows the account.
+    fn knows(session: &mut Session<Self>, account: Entity<Account>) -> bool;
+
     /// A query in a transaction of Diesel's.
     ///
     /// # Errors
@@ -115,6 +121,14 @@ macro_rules! staged {
 
         fn fragile(session: &mut Session<Self>) -> QueryResult<Vec<Fragile>> {
             accounts::table.select(accounts::owner).load(session)
+        }
+
+        fn open_account(session: &mut Session<Self>, owner: &str) -> Entity<Account> {
+            session.add(Account::new(owner, 0))
+        }
+
+        fn knows(session: &mut Session<Self>, account: Entity<Account>) -> bool {
+            session.read(account).is_ok()
         }
 
         fn execute(session: &mut Session<Self>, sql: &str) -> QueryResult<usize> {
@@ -222,11 +236,24 @@ impl<C: Staged> Stage<C> {
     /// If there is no such database to be had.
     pub fn open_with(name: &str, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
         let (url, kept) = C::place(name);
-        let outside = Engine::<C>::new(&*url).expect("the URL of a test is sound");
+        Self::built(&url, kept, options)
+    }
+
+    /// One in a database that the story has found itself.
+    ///
+    /// # Panics
+    ///
+    /// If it is not there, or not empty.
+    pub fn at(url: &str, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
+        Self::built(url, Box::new(()), options)
+    }
+
+    fn built(url: &str, kept: Box<dyn Any>, options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>) -> Self {
+        let outside = Engine::<C>::new(url).expect("the URL of a test is sound");
         let mut raw = outside.raw_connection().expect("the database is there");
         raw.batch_execute(C::SCHEMA).expect("the database is empty");
         let (script, log) = (FaultScript::new(), EventLog::new());
-        let builder = Engine::builder(&*url)
+        let builder = Engine::builder(url)
             .faults(script.clone())
             .listen(stories::outline(&log));
         Self {

@@ -9,16 +9,25 @@ use diesel::migration::MigrationConnection;
 use diesel::query_builder::{Query, QueryFragment, QueryId};
 use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
-use diesel::result::{ConnectionError, ConnectionResult, DatabaseErrorKind, Error as DieselError, QueryResult};
+use diesel::result::{ConnectionError, ConnectionResult, Error as DieselError, QueryResult};
 
 use super::cursor::Watching;
 use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
-use crate::transaction::{Manager, Origin, Transaction};
+use crate::transaction::{Manager, Origin, Transaction, by_text};
 
 impl<C: Dialect> SimpleConnection for Connection<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        let effect = effect(C::FLAVOUR, query);
+        match effect(C::FLAVOUR, query) {
+            Effect::Control => by_text::steer(self, query),
+            effect => self.run_batch(effect, query),
+        }
+    }
+}
+
+impl<C: Dialect> Connection<C> {
+    /// Sends a text of which it is known that it steers nothing.
+    pub(crate) fn run_batch(&mut self, effect: Effect, query: &str) -> QueryResult<()> {
         self.admit(effect)?;
         let watch = self.watch(|_| Ok(query.to_owned()));
         self.note_write(effect, || query.to_owned());
@@ -55,24 +64,10 @@ impl<C: Dialect> DieselConnection for Connection<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
-        let effect = Self::effect_of(source)?;
-        self.admit(effect)?;
-        let watch = self.watch(|with_values| shown::<C, _>(source, with_values));
-        self.note_write(effect, || C::sql(source).unwrap_or_default());
-        let text = || C::sql(source).ok();
-        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
-        watch.finish(result.as_ref().ok().copied(), result.is_err());
-        if result.is_err() {
-            self.after_failure(effect, || C::sql(source));
+        match Self::effect_of(source)? {
+            Effect::Control => by_text::steer(self, &C::sql(source)?).map(|()| 0),
+            effect => self.run_counted(effect, source),
         }
-        let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
-        if effect >= Effect::MayEnd {
-            self.after(effect, &C::sql(source)?)?;
-        }
-        if std::any::type_name::<T>().contains("__diesel_schema_migrations") {
-            self.migration_was_recorded()?;
-        }
-        Ok(count)
     }
 
     fn transaction_state(&mut self) -> &mut Transaction {
@@ -95,6 +90,32 @@ impl<C: Dialect> DieselConnection for Connection<C> {
         if let Ok(checkout) = self.connected() {
             checkout.set_prepared_statement_cache_size(size);
         }
+    }
+}
+
+impl<C: Dialect> Connection<C> {
+    /// Executes a query of which it is known that it steers nothing.
+    pub(crate) fn run_counted<T>(&mut self, effect: Effect, source: &T) -> QueryResult<usize>
+    where
+        T: QueryFragment<C::Backend> + QueryId,
+    {
+        self.admit(effect)?;
+        let watch = self.watch(|with_values| shown::<C, _>(source, with_values));
+        self.note_write(effect, || C::sql(source).unwrap_or_default());
+        let text = || C::sql(source).ok();
+        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
+        watch.finish(result.as_ref().ok().copied(), result.is_err());
+        if result.is_err() {
+            self.after_failure(effect, || C::sql(source));
+        }
+        let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
+        if effect >= Effect::MayEnd {
+            self.after(effect, &C::sql(source)?)?;
+        }
+        if std::any::type_name::<T>().contains("__diesel_schema_migrations") {
+            self.migration_was_recorded()?;
+        }
+        Ok(count)
     }
 }
 
@@ -190,7 +211,7 @@ where
 
 impl<C: Dialect> Connection<C> {
     /// What a query may do to the transaction: told by its type, or else by its text.
-    fn effect_of<T: QueryFragment<C::Backend>>(query: &T) -> QueryResult<Effect> {
+    pub(crate) fn effect_of<T: QueryFragment<C::Backend>>(query: &T) -> QueryResult<Effect> {
         match effect_of_type::<T>() {
             Some(effect) => Ok(effect),
             None => Ok(effect(C::FLAVOUR, &C::sql(query)?)),
@@ -200,15 +221,34 @@ impl<C: Dialect> Connection<C> {
     /// Lets a statement pass, or refuses it before it is sent.
     fn admit(&mut self, effect: Effect) -> QueryResult<()> {
         if effect == Effect::Control {
-            let text = "aludel: transaction control in raw SQL would end or change the transaction behind the \
-                        session's back; use begin, commit, rollback or begin_nested of the session instead, and build_transaction or \
-                        execution_options for isolation levels and modes";
-            return Err(DieselError::DatabaseError(
-                DatabaseErrorKind::Unknown,
-                Box::new(text.to_owned()),
+            return Err(by_text::refused());
+        }
+        if effect == Effect::Definition
+            && C::FLAVOUR == Flavour::MySql
+            && self.engine.refuses_implicit_commits()
+            && !self.stands_in_autocommit()
+        {
+            return Err(by_text::refused_because(
+                "aludel: the statement would commit its transaction by the way, with all that came before, and this engine \
+                 refuses that (refuse_implicit_commits); nothing was sent, and the transaction is as it was. Send it in \
+                 AUTOCOMMIT: execution_options(ExecutionOptions::new().isolation_level(IsolationLevel::Autocommit))",
             ));
         }
         self.ready()
+    }
+
+    /// Sends a COMMIT or a ROLLBACK where nothing is open, so that it does whatever the server has it do.
+    pub(crate) fn send_without_effect(&mut self, sql: &str) -> QueryResult<()> {
+        self.refuse_if_cancelled().map_err(Refused::wrap)?;
+        self.connected().map_err(Refused::wrap)?;
+        let watch = self.watch(|_| Ok(sql.to_owned()));
+        let text = || Some(sql.to_owned());
+        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(sql)));
+        watch.finish(None, result.is_err());
+        if !self.transaction.has_begun() {
+            self.release_between_transactions();
+        }
+        result
     }
 
     fn shows_parameters_in_errors(&self) -> bool {
@@ -287,7 +327,12 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
     /// migrations, marked with `run_in_transaction = false`, in [`IsolationLevel::Autocommit`](crate::IsolationLevel).
     fn setup(&mut self) -> QueryResult<usize> {
         let alone = !self.transaction.has_begun();
-        self.ready()?;
+        // By itself it commits nothing of anybody's by the way.
+        if alone {
+            self.ready()?;
+        } else {
+            self.admit(Effect::Definition)?;
+        }
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
         let watch = self.watch(|_| Ok(text()));
         self.transaction.wrote(text);

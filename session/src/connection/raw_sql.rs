@@ -3,14 +3,21 @@
 //! The typed DSL cannot contain transaction control, and a typed SELECT cannot write; both are told by the query's type
 //! and cost nothing. Everything else is looked at as text.
 
-use std::iter::Peekable;
-use std::str::Chars;
-
 use aludel_core::Flavour;
+
+mod lexer;
+mod order;
+#[cfg(test)]
+mod proof;
+#[cfg(test)]
+mod tests;
+
+use lexer::{Conditional, Token};
+pub(crate) use order::{Order, order};
 
 /// What a piece of raw SQL may do to the transaction, the least first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Effect {
+pub(crate) enum Effect {
     /// It only reads.
     Read,
     /// It may write.
@@ -18,7 +25,7 @@ pub(super) enum Effect {
     /// It may do anything, since what runs does not stand in its text; on MariaDB and MySQL that includes ending the
     /// transaction.
     MayEnd,
-    /// It defines or changes the schema, which on MariaDB and MySQL commits the transaction.
+    /// On MariaDB and MySQL it commits the transaction by the way, as everything does that changes the schema.
     Definition,
     /// It begins, ends or steers a transaction.
     Control,
@@ -65,8 +72,11 @@ pub(crate) fn touched_by_type<T>() -> Option<Touched> {
 
 /// See [`touched_by_type`].
 pub(crate) fn touched_by_text(flavour: Flavour, sql: &str) -> Touched {
-    let harmless = |words: Vec<String>| words[0] == "INSERT" || effect_of(flavour, &words) == Effect::Read;
-    if statements(flavour, sql).all(harmless) {
+    let harmless = |statement: &Vec<Token>| {
+        let words = words_of(statement);
+        words[0] == "INSERT" || effect_of(flavour, statement) == Effect::Read
+    };
+    if statements(flavour, sql).iter().all(harmless) {
         Touched::Nothing
     } else {
         Touched::Anything
@@ -74,268 +84,210 @@ pub(crate) fn touched_by_text(flavour: Flavour, sql: &str) -> Touched {
 }
 
 /// The strongest effect of any statement in a text that may hold several.
-pub(super) fn effect(flavour: Flavour, sql: &str) -> Effect {
+pub(crate) fn effect(flavour: Flavour, sql: &str) -> Effect {
+    let runs = strongest(flavour, statements(flavour, sql));
+    if lexer::has_conditional(flavour, sql) {
+        // A server that is too old for what stands in them skips such comments, quotes included.
+        runs.max(strongest(
+            flavour,
+            lexer::statements(flavour, sql, Conditional::Skipped),
+        ))
+    } else {
+        runs
+    }
+}
+
+/// Whether any statement of a text runs what does not stand in it, which may be a BEGIN without an end.
+pub(super) fn may_begin(flavour: Flavour, sql: &str) -> bool {
+    let unknown = |statement: &Vec<Token>| effect_of(flavour, statement) == Effect::MayEnd;
+    statements(flavour, sql).iter().any(unknown)
+}
+
+fn statements(flavour: Flavour, sql: &str) -> Vec<Vec<Token>> {
+    lexer::statements(flavour, sql, Conditional::Runs)
+}
+
+fn strongest(flavour: Flavour, statements: Vec<Vec<Token>>) -> Effect {
     let mut strongest = Effect::Read;
     // Depth of BEGIN … END inside the body of a trigger or a routine, whose statements run some other time.
     let mut body = 0_usize;
-    for words in statements(flavour, sql) {
+    for statement in statements {
         if body == 0 {
-            strongest = strongest.max(effect_of(flavour, &words));
-            if defines_a_routine(&words) {
-                body = words.iter().filter(|word| *word == "BEGIN").count();
-            }
+            strongest = strongest.max(effect_of(flavour, &statement));
+            body = blocks_begun_by(flavour, &statement);
             continue;
         }
-        body += words.iter().filter(|word| *word == "BEGIN").count();
-        let ends_a_block = words[0] == "END" && words.get(1).is_none_or(String::is_empty);
+        let words = words_of(&statement);
+        let others = ["IF", "CASE", "LOOP", "WHILE", "REPEAT", "FOR"];
+        let ends_a_block = words[0] == "END" && words.get(1).is_none_or(|word| !others.contains(&word.as_str()));
+        if flavour == Flavour::MySql {
+            body += words.iter().filter(|word| *word == "BEGIN").count();
+        }
         body -= usize::from(ends_a_block);
     }
     strongest
 }
 
-/// Whether any statement of a text runs what does not stand in it, which may be a BEGIN without an end.
-pub(super) fn may_begin(flavour: Flavour, sql: &str) -> bool {
-    statements(flavour, sql).any(|words| effect_of(flavour, &words) == Effect::MayEnd)
+/// How many blocks a statement leaves open at its semicolon, which belongs to the body that it defines. A name may be the
+/// word BEGIN: only where a body can begin does it count.
+fn blocks_begun_by(flavour: Flavour, statement: &[Token]) -> usize {
+    let words = words_of(statement);
+    let objects = [
+        "DATABASE",
+        "EVENT",
+        "FUNCTION",
+        "INDEX",
+        "PACKAGE",
+        "PROCEDURE",
+        "ROLE",
+        "SCHEMA",
+        "SEQUENCE",
+        "SERVER",
+        "TABLE",
+        "TRIGGER",
+        "USER",
+        "VIEW",
+    ];
+    if words[0] != "CREATE" {
+        return 0;
+    }
+    let Some(kind) = words.iter().position(|word| objects.contains(&word.as_str())) else {
+        return 0;
+    };
+    let is_word = |token: Option<&Token>, wanted: &str| matches!(token, Some(Token::Word(word)) if word == wanted);
+    match (flavour, words[kind].as_str()) {
+        (Flavour::Sqlite, "TRIGGER") => 1,
+        (Flavour::PostgreSql, "FUNCTION" | "PROCEDURE") => {
+            let atomic = |pair: &[Token]| is_word(pair.first(), "BEGIN") && is_word(pair.get(1), "ATOMIC");
+            usize::from(statement.windows(2).any(atomic))
+        }
+        (Flavour::MySql, "EVENT" | "FUNCTION" | "PACKAGE" | "PROCEDURE" | "TRIGGER") => {
+            let named = if words.get(kind + 1).is_some_and(|word| word == "IF") {
+                5
+            } else {
+                2
+            };
+            words.iter().skip(kind + named).filter(|word| *word == "BEGIN").count()
+        }
+        _ => 0,
+    }
 }
 
-fn defines_a_routine(words: &[String]) -> bool {
-    let kinds = ["TRIGGER", "PROCEDURE", "FUNCTION", "EVENT"];
-    words[0] == "CREATE" && words.iter().take(8).any(|word| kinds.contains(&word.as_str()))
+/// The words of a statement, its equals signs, and nothing in the place of what is quoted; at least one.
+fn words_of(statement: &[Token]) -> Vec<String> {
+    let words = statement.iter().filter_map(|token| match token {
+        Token::Word(word) => Some(word.clone()),
+        Token::Name(_) | Token::Text(_) => Some(String::new()),
+        Token::Symbol('=') => Some("=".to_owned()),
+        Token::Symbol(_) => None,
+    });
+    words.collect()
 }
 
-fn effect_of(flavour: Flavour, words: &[String]) -> Effect {
+fn effect_of(flavour: Flavour, statement: &[Token]) -> Effect {
+    let words = words_of(unlabelled(flavour, statement));
     let word = |index: usize| words.get(index).map_or("", String::as_str);
     let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let mysql = flavour == Flavour::MySql;
     match word(0) {
         "BEGIN" | "COMMIT" | "ROLLBACK" | "SAVEPOINT" | "RELEASE" | "XA" => Effect::Control,
-        "END" | "ABORT" if flavour != Flavour::MySql => Effect::Control,
+        "END" | "ABORT" if !mysql => Effect::Control,
         "START" | "PREPARE" if word(1) == "TRANSACTION" => Effect::Control,
-        "SET" if has("TRANSACTION") || words.iter().any(|word| steers(word)) => Effect::Control,
+        "SET" if has("TRANSACTION") || names_a_setting(statement) => Effect::Control,
+        "RESET" | "DISCARD" if !mysql && (word(1) == "ALL" || names_a_setting(statement)) => Effect::Control,
+        _ if flavour == Flavour::PostgreSql && writes_a_setting(statement, word(0)) => Effect::Control,
         // SET STATEMENT … FOR a statement, EXPLAIN ANALYZE of one, SELECT … INTO a table.
         "SET" if word(1) == "STATEMENT" => Effect::Write,
+        "SET" if mysql && (has("PASSWORD") || has("ROLE")) => Effect::Definition,
         "EXPLAIN" | "SELECT" if has("ANALYZE") || has("INTO") => Effect::Write,
-        "PRAGMA" if is_set(words, "QUERY_ONLY") || is_set(words, "READ_UNCOMMITTED") => Effect::Control,
+        "PRAGMA" if is_set(statement, "QUERY_ONLY") || is_set(statement, "READ_UNCOMMITTED") => Effect::Control,
         "PRAGMA" if has("=") => Effect::Write,
         "" | "SELECT" | "SHOW" | "EXPLAIN" | "DESCRIBE" | "DESC" | "VALUES" | "TABLE" | "SET" | "PRAGMA" => {
             Effect::Read
         }
         "CREATE" | "DROP" if word(1) == "TEMPORARY" => Effect::Write,
         "CREATE" | "ALTER" | "DROP" | "TRUNCATE" | "RENAME" | "GRANT" | "REVOKE" => Effect::Definition,
-        "CALL" | "EXECUTE" | "LOCK" | "UNLOCK" | "ANALYZE" | "OPTIMIZE" | "CHECK" | "REPAIR" | "FLUSH" | "RESET"
-        | "CACHE" | "INSTALL" | "UNINSTALL" => Effect::MayEnd,
+        _ if mysql => effect_on_mysql(&words),
+        "CALL" | "EXECUTE" => Effect::MayEnd,
         _ => Effect::Write,
     }
 }
 
+/// <https://mariadb.com/kb/en/sql-statements-that-cause-an-implicit-commit/>, and what runs what does not stand in its text:
+/// compound statements outside of a routine among it.
+fn effect_on_mysql(words: &[String]) -> Effect {
+    let word = |index: usize| words.get(index).map_or("", String::as_str);
+    match word(0) {
+        "LOCK" | "CACHE" | "CHANGE" | "CHECK" | "FLUSH" | "INSTALL" | "OPTIMIZE" | "REPAIR" | "RESET" | "SHUTDOWN"
+        | "STOP" | "START" | "UNINSTALL" => Effect::Definition,
+        "ANALYZE" if ["TABLE", "TABLES", "LOCAL", "NO_WRITE_TO_BINLOG"].contains(&word(1)) => Effect::Definition,
+        "LOAD" if word(1) == "INDEX" => Effect::Definition,
+        "CALL" | "EXECUTE" | "UNLOCK" | "ANALYZE" | "BACKUP" | "IF" | "CASE" | "LOOP" | "WHILE" | "REPEAT" | "FOR" => {
+            Effect::MayEnd
+        }
+        _ => Effect::Write,
+    }
+}
+
+/// A compound statement of MariaDB's may have a label.
+fn unlabelled(flavour: Flavour, statement: &[Token]) -> &[Token] {
+    match statement {
+        [_, Token::Symbol(':'), rest @ ..] if flavour == Flavour::MySql && !rest.is_empty() => rest,
+        statement => statement,
+    }
+}
+
 /// Whether a pragma is given a value, with or without an equals sign.
-fn is_set(words: &[String], pragma: &str) -> bool {
-    let place = words.iter().position(|word| word == pragma);
-    place.is_some_and(|place| place + 1 < words.len())
+fn is_set(statement: &[Token], pragma: &str) -> bool {
+    let place = statement.iter().position(|token| match token {
+        // SQLite takes a string for a name here.
+        Token::Word(name) | Token::Name(name) | Token::Text(name) => name == pragma,
+        Token::Symbol(_) => false,
+    });
+    place.is_some_and(|place| {
+        statement[place + 1..]
+            .iter()
+            .any(|token| !matches!(token, Token::Symbol(_)))
+    })
 }
 
-/// Whether a word of SET is a variable that says how transactions run: this one, the next one, which may be somebody
-/// else's, or all that come on the connection. `@name` is a variable of the user's own.
-fn steers(word: &str) -> bool {
-    const VARIABLES: [&str; 9] = [
-        "AUTOCOMMIT",
-        "TX_ISOLATION",
-        "TX_READ_ONLY",
-        "TRANSACTION_ISOLATION",
-        "TRANSACTION_READ_ONLY",
-        "TRANSACTION_DEFERRABLE",
-        "DEFAULT_TRANSACTION_ISOLATION",
-        "DEFAULT_TRANSACTION_READ_ONLY",
-        "DEFAULT_TRANSACTION_DEFERRABLE",
-    ];
-    VARIABLES.contains(&word.strip_prefix("@@").unwrap_or(word))
+/// Variables that say how transactions run and end: this one, the next one, which may be somebody else's, or all that come
+/// on the connection.
+const SETTINGS: [&str; 10] = [
+    "AUTOCOMMIT",
+    "COMPLETION_TYPE",
+    "TX_ISOLATION",
+    "TX_READ_ONLY",
+    "TRANSACTION_ISOLATION",
+    "TRANSACTION_READ_ONLY",
+    "TRANSACTION_DEFERRABLE",
+    "DEFAULT_TRANSACTION_ISOLATION",
+    "DEFAULT_TRANSACTION_READ_ONLY",
+    "DEFAULT_TRANSACTION_DEFERRABLE",
+];
+
+/// Whether a SET or a RESET names one of them. `@name` is a variable of the user's own.
+fn names_a_setting(statement: &[Token]) -> bool {
+    let mut own = false;
+    statement.iter().any(|token| {
+        let (name, quoted) = match token {
+            Token::Word(name) => (name.strip_prefix("@@").unwrap_or(name), false),
+            Token::Name(name) => (name.as_str(), true),
+            Token::Text(_) | Token::Symbol(_) => ("", false),
+        };
+        let of_the_user = quoted && own;
+        own = matches!(token, Token::Word(name) if name == "@");
+        !of_the_user && SETTINGS.contains(&name)
+    })
 }
 
-/// The words of each statement, in upper case, and its equals signs; comments and string contents left out.
-fn statements(flavour: Flavour, sql: &str) -> impl Iterator<Item = Vec<String>> {
-    let mut all = Vec::new();
-    let mut words: Vec<String> = Vec::new();
-    let mut word = String::new();
-    let mut characters = sql.chars().peekable();
-    let mut previous_was_semicolon = true;
-    let flush = |word: &mut String, words: &mut Vec<String>| {
-        if !word.is_empty() {
-            words.push(std::mem::take(word));
-        }
+/// Whether a statement of PostgreSQL's writes one of them with `set_config('..')` or by the view `pg_settings`. A name that
+/// is a bind value, or stands in a function, cannot be seen.
+fn writes_a_setting(statement: &[Token], verb: &str) -> bool {
+    let names = |wanted: &str| {
+        let is = |token: &Token| matches!(token, Token::Word(name) | Token::Name(name) if name == wanted);
+        statement.iter().any(is)
     };
-    while let Some(character) = characters.next() {
-        match character {
-            // On MariaDB and MySQL `5--1` is arithmetic: a comment begins with two minus signs and a blank.
-            '-' if characters.peek() == Some(&'-')
-                && (flavour != Flavour::MySql
-                    || characters
-                        .clone()
-                        .nth(1)
-                        .is_none_or(|next| next.is_whitespace() || next.is_control())) =>
-            {
-                flush(&mut word, &mut words);
-                characters.by_ref().find(|&skipped| skipped == '\n');
-            }
-            '#' if flavour == Flavour::MySql => {
-                flush(&mut word, &mut words);
-                characters.by_ref().find(|&skipped| skipped == '\n');
-            }
-            '/' if characters.peek() == Some(&'*') => {
-                flush(&mut word, &mut words);
-                characters.next();
-                // What stands in a comment of the form /*! … */ or /*M! … */ runs on MariaDB and MySQL.
-                let runs = |ahead: &mut Peekable<Chars<'_>>| {
-                    ahead.next_if_eq(&'M');
-                    ahead.next_if_eq(&'!').is_some()
-                };
-                if flavour == Flavour::MySql && runs(&mut characters.clone()) {
-                    runs(&mut characters);
-                    while characters.peek().is_some_and(char::is_ascii_digit) {
-                        characters.next();
-                    }
-                    continue;
-                }
-                let mut last = ' ';
-                for skipped in characters.by_ref() {
-                    if last == '*' && skipped == '/' {
-                        break;
-                    }
-                    last = skipped;
-                }
-            }
-            '$' if flavour == Flavour::PostgreSql && word.is_empty() && skip_dollar_quoted(&mut characters) => {
-                words.push(String::new());
-            }
-            '\'' | '"' | '`' => {
-                // PostgreSQL's E'..' takes backslashes as MariaDB's and MySQL's strings do.
-                let escapes = flavour == Flavour::MySql || flavour == Flavour::PostgreSql && word == "E";
-                flush(&mut word, &mut words);
-                while let Some(skipped) = characters.next() {
-                    match skipped {
-                        '\\' if escapes => {
-                            characters.next();
-                        }
-                        skipped if skipped == character => break,
-                        _ => {}
-                    }
-                }
-                words.push(String::new());
-            }
-            ';' => {
-                flush(&mut word, &mut words);
-                all.push(std::mem::take(&mut words));
-                previous_was_semicolon = true;
-                continue;
-            }
-            character if character.is_alphanumeric() || character == '_' || character == '@' => {
-                word.extend(character.to_uppercase());
-            }
-            '=' => {
-                flush(&mut word, &mut words);
-                words.push("=".to_owned());
-            }
-            _ => flush(&mut word, &mut words),
-        }
-        previous_was_semicolon = false;
-    }
-    flush(&mut word, &mut words);
-    if !previous_was_semicolon || !words.is_empty() {
-        all.push(words);
-    }
-    all.into_iter().filter(|words| !words.is_empty())
-}
-
-/// Skips PostgreSQL's `$$ .. $$` or `$tag$ .. $tag$`, in which functions have their bodies. Its first dollar is read
-/// already; where that begins something else, such as the parameter `$1`, nothing is skipped.
-fn skip_dollar_quoted(characters: &mut Peekable<Chars<'_>>) -> bool {
-    let mut ahead = characters.clone();
-    let mut delimiter = String::from("$");
-    loop {
-        match ahead.next() {
-            Some('$') => break,
-            Some(letter) if letter == '_' || letter.is_alphabetic() => delimiter.push(letter),
-            Some(digit) if digit.is_numeric() && delimiter.len() > 1 => delimiter.push(digit),
-            _ => return false,
-        }
-    }
-    delimiter.push('$');
-    let mut body = String::new();
-    for character in ahead.by_ref() {
-        body.push(character);
-        if body.ends_with(&delimiter) {
-            break;
-        }
-    }
-    *characters = ahead;
-    true
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn effect(sql: &str) -> Effect {
-        super::effect(Flavour::MySql, sql)
-    }
-
-    #[test]
-    fn the_first_word_tells_and_comments_do_not_hide_it() {
-        assert_eq!(effect("SELECT 1"), Effect::Read);
-        assert_eq!(effect("/* note */ -- more\n insert into t values (1)"), Effect::Write);
-        assert_eq!(effect("SELECT 1; COMMIT"), Effect::Control);
-        assert_eq!(effect("create table t (a int)"), Effect::Definition);
-        assert_eq!(effect("CREATE TEMPORARY TABLE t (a int)"), Effect::Write);
-        assert_eq!(effect("start transaction read only"), Effect::Control);
-        assert_eq!(effect("/*!40101 COMMIT */"), Effect::Control);
-        assert_eq!(effect("SET autocommit = 1"), Effect::Control);
-        assert_eq!(effect(""), Effect::Read);
-    }
-
-    #[test]
-    fn what_hides_is_found_and_what_only_looks_like_it_is_not() {
-        for hidden in [
-            "INSERT INTO t VALUES (5--1); COMMIT",
-            "/*M!100100 COMMIT */",
-            "SET @@autocommit = 1",
-            "SET a = 1, b = 2, c = 3, d = 4, autocommit = 0",
-            "SET @@session.autocommit = 0",
-            "SET @@tx_isolation = 'SERIALIZABLE'",
-            "SET LOCAL transaction_read_only = off",
-        ] {
-            assert_eq!(effect(hidden), Effect::Control, "{hidden}");
-        }
-        let sqlite = |sql: &str| super::effect(Flavour::Sqlite, sql);
-        let trigger = "CREATE TRIGGER a AFTER INSERT ON t BEGIN UPDATE t SET x = 1; DELETE FROM u; END";
-        assert_eq!(sqlite(trigger), Effect::Definition);
-        assert_eq!(sqlite(&format!("{trigger}; COMMIT")), Effect::Control);
-        let procedure = "CREATE PROCEDURE p() BEGIN IF a THEN COMMIT; END IF; BEGIN ROLLBACK; END; SELECT 1; END";
-        assert_eq!(effect(procedure), Effect::Definition);
-        assert_eq!(effect(&format!("{procedure}; COMMIT")), Effect::Control);
-        assert_eq!(effect("CALL p()"), Effect::MayEnd);
-        assert_eq!(
-            effect("SET STATEMENT max_statement_time = 5 FOR INSERT INTO t VALUES (1)"),
-            Effect::Write
-        );
-        assert_eq!(sqlite("PRAGMA user_version = 7"), Effect::Write);
-        assert_eq!(sqlite("PRAGMA user_version"), Effect::Read);
-    }
-
-    #[test]
-    fn what_stands_between_dollars_is_no_statement() {
-        let effect = |sql| super::effect(Flavour::PostgreSql, sql);
-        assert_eq!(
-            effect("CREATE FUNCTION f() AS $$ BEGIN a; COMMIT; END $$ LANGUAGE plpgsql"),
-            Effect::Definition
-        );
-        assert_eq!(effect("DO $a1$ BEGIN x; $$ END; $a1$"), Effect::Write);
-        assert_eq!(effect("SELECT $1; COMMIT; SELECT $1"), Effect::Control);
-        assert_eq!(effect("SELECT a$b$; COMMIT; SELECT $b$ $b$"), Effect::Control);
-        assert_eq!(effect(r"SELECT E'it\'; ROLLBACK'"), Effect::Read);
-        assert_eq!(effect(r"SELECT E'a\''; COMMIT; --'"), Effect::Control);
-    }
-
-    #[test]
-    fn what_stands_in_a_string_is_no_statement() {
-        assert_eq!(effect("SELECT 'a; COMMIT'"), Effect::Read);
-        assert_eq!(effect("SELECT 'it''s; ROLLBACK'"), Effect::Read);
-    }
+    let named = |token: &Token| matches!(token, Token::Text(text) if SETTINGS.contains(&text.as_str()));
+    (names("SET_CONFIG") || (verb == "UPDATE" && names("PG_SETTINGS"))) && statement.iter().any(named)
 }

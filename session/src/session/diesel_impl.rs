@@ -12,9 +12,9 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionResult, QueryResult};
 
 use super::{Hooks, Session};
-use crate::connection::{Connection, Cursor, Touched, touched_by_text, touched_by_type};
+use crate::connection::{Connection, Cursor, Effect, Touched, effect, touched_by_text, touched_by_type};
 use crate::model::IdentityMap;
-use crate::transaction::{Manager, Transaction};
+use crate::transaction::{Manager, Transaction, by_text};
 
 impl<C: Dialect> Session<C> {
     fn before_statement(&mut self) -> QueryResult<&mut Connection<C>> {
@@ -25,7 +25,11 @@ impl<C: Dialect> Session<C> {
 
 impl<C: Dialect> SimpleConnection for Session<C> {
     fn batch_execute(&mut self, query: &str) -> QueryResult<()> {
-        self.before_statement()?.batch_execute(query)?;
+        let effect = effect(C::FLAVOUR, query);
+        if effect == Effect::Control {
+            return by_text::steer(self, query);
+        }
+        self.before_statement()?.run_batch(effect, query)?;
         self.objects.expire(touched_by_text(C::FLAVOUR, query));
         Ok(())
     }
@@ -56,7 +60,11 @@ impl<C: Dialect> DieselConnection for Session<C> {
     where
         T: QueryFragment<Self::Backend> + QueryId,
     {
-        let count = self.before_statement()?.execute_returning_count(source)?;
+        let effect = Connection::<C>::effect_of(source)?;
+        if effect == Effect::Control {
+            return by_text::steer(self, &C::sql(source)?).map(|()| 0);
+        }
+        let count = self.before_statement()?.run_counted(effect, source)?;
         self.objects.expire(touched::<C, T>(source));
         Ok(count)
     }

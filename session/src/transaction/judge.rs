@@ -193,6 +193,10 @@ impl<C: Dialect> Connection<C> {
             return;
         }
         let text = "a statement that answered rows has committed the transaction";
+        self.engine().emit(&Event::ImplicitCommit {
+            connection: self.number(),
+            sql: text,
+        });
         let fault = own_fault_of(Fate::Committed, text);
         self.transaction.partly_committed = true;
         self.transaction.remember(&fault);

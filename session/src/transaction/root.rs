@@ -275,6 +275,10 @@ impl<C: Dialect> Connection<C> {
             Err(_) => false,
         };
         self.transaction.partly_committed = true;
+        self.engine().emit(&Event::ImplicitCommit {
+            connection: self.number(),
+            sql,
+        });
         // A token that was given out says `committed` from now on.
         let promised = self.transaction.verification.token().is_some();
         if self.transaction.depth() > 0 || !ended || promised {

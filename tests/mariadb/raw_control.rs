@@ -1,0 +1,3 @@
+//! Transaction control in raw SQL, on this database.
+
+aludel_tests::raw_control_stories!(diesel::MysqlConnection);
