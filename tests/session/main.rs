@@ -12,6 +12,7 @@ mod isolation;
 mod logging;
 mod mock;
 mod objects;
+mod provoked;
 mod regressions;
 mod rerun;
 mod shared_cache;
