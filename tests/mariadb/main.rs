@@ -5,6 +5,7 @@ mod arguments;
 mod conflicts;
 mod connecting;
 mod design;
+mod forged;
 mod forked;
 mod isolation;
 mod killed;

@@ -10,6 +10,7 @@ mod conflict;
 mod connect;
 mod doomed;
 mod exit;
+mod forged;
 mod forked;
 mod lost_commit;
 mod lost_connection;

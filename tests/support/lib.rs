@@ -14,6 +14,7 @@
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`forgery`] | what an error costs whose words somebody made up, as a story for any server |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
@@ -31,6 +32,7 @@ pub mod account;
 pub mod adopted;
 pub mod capture;
 pub mod corpus;
+pub mod forgery;
 pub mod fork;
 pub mod forked;
 pub mod gate;
