@@ -273,8 +273,8 @@ pub struct Verdict {
     pub at_commit: CommitOutcome,
     /// What has become of the transaction.
     pub fate: Fate,
-    /// Whether a [`Disconnect`](Class::Disconnect) rests on words, which a `SIGNAL` or `RAISE EXCEPTION` could say as
-    /// well: confirm it by a probe on that very connection before anything is retired.
+    /// Whether a [`Disconnect`](Class::Disconnect) rests on what a `SIGNAL` or `RAISE EXCEPTION` could say as well, words
+    /// or a SQLSTATE: confirm it by a probe on that very connection before anything is retired.
     pub by_text: bool,
     /// A short and stable name of what was recognised, with the number it goes by: `mysql 1213 deadlock`.
     pub rule: &'static str,
@@ -484,8 +484,9 @@ fn database(flavour: Flavour, phase: Phase, evidence: &Evidence<'_>) -> Verdict 
     };
     let mut verdict = rule.verdict();
     match kind {
-        // libpq has seen the socket close.
-        DatabaseErrorKind::ClosedConnection => verdict.by_text = false,
+        // Mostly libpq has seen the socket close; but Diesel says it of SQLSTATE 08006 and its like as well, which a RAISE
+        // can give. A probe of a connection that is really dead costs nothing.
+        DatabaseErrorKind::ClosedConnection => verdict.by_text = verdict.class == Class::Disconnect,
         // No server's words reach this kind; but without words that we know it may be a mere refusal.
         DatabaseErrorKind::UnableToSendCommand => {
             verdict.by_text = verdict.class == Class::Disconnect && known.is_none();

@@ -9,6 +9,7 @@ mod connecting;
 mod design;
 mod doomed;
 mod failed_commit;
+mod forged;
 mod forked;
 mod implicit_commits;
 mod isolation;

@@ -14,6 +14,7 @@ mod doomed;
 mod doomed_calls;
 mod exit;
 mod failed_commit;
+mod forged;
 mod forked;
 mod lost_commit;
 mod lost_connection;

@@ -19,6 +19,7 @@ mod objects;
 mod panics;
 mod reconnect_cases;
 mod raw_control;
+mod provoked;
 mod regressions;
 mod rerun;
 mod reset_agent_cases;

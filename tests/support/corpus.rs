@@ -15,6 +15,89 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
 const CORPUS: &str = include_str!("../../core/src/classify/corpus.txt");
 
+/// A text of the corpus.
+#[derive(Clone, Debug)]
+pub struct Line {
+    /// Whose text it is.
+    pub flavour: Flavour,
+    /// When it came.
+    pub phase: Phase,
+    /// The kind that Diesel gave it.
+    pub kind: DatabaseErrorKind,
+    /// The words.
+    pub text: String,
+}
+
+impl Line {
+    /// What it is taken for.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict_of(&self.text)
+    }
+
+    /// What other words would be taken for in its place.
+    pub fn verdict_of(&self, text: &str) -> Verdict {
+        if self.phase == Phase::Connect {
+            classify_connect(self.flavour, &ConnectionError::BadConnection(text.to_owned()))
+        } else {
+            let error = DieselError::DatabaseError(self.kind, Box::new(text.to_owned()));
+            classify(self.flavour, self.phase, &error)
+        }
+    }
+}
+
+/// All texts of the corpus.
+///
+/// # Panics
+///
+/// If the corpus is not as its head says.
+pub fn lines() -> Vec<Line> {
+    let lines = CORPUS.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines
+        .map(|line| {
+            let (given, _) = line.rsplit_once(" → ").expect("a line has an arrow");
+            let [flavour, phase, kind, _, _, text] = given.splitn(6, " | ").collect::<Vec<_>>()[..] else {
+                panic!("six fields before the arrow: {line}")
+            };
+            let flavours = [Flavour::MySql, Flavour::PostgreSql, Flavour::Sqlite];
+            let flavour = flavours.into_iter().find(|known| name(*known) == flavour);
+            let phase = PHASES.iter().find(|known| word(**known) == phase);
+            let kind = KINDS.iter().find(|known| format!("{known:?}") == kind);
+            Line {
+                flavour: flavour.expect("a flavour"),
+                phase: *phase.expect("a phase"),
+                kind: *kind.expect("a kind"),
+                text: unescaped(text),
+            }
+        })
+        .collect()
+}
+
+const PHASES: [Phase; 10] = [
+    Phase::Connect,
+    Phase::Ping,
+    Phase::Begin,
+    Phase::Statement,
+    Phase::Fetch,
+    Phase::Savepoint,
+    Phase::Release,
+    Phase::RollbackTo,
+    Phase::Commit,
+    Phase::Rollback,
+];
+
+const KINDS: [DatabaseErrorKind; 10] = [
+    DatabaseErrorKind::UniqueViolation,
+    DatabaseErrorKind::ForeignKeyViolation,
+    DatabaseErrorKind::UnableToSendCommand,
+    DatabaseErrorKind::SerializationFailure,
+    DatabaseErrorKind::ReadOnlyTransaction,
+    DatabaseErrorKind::NotNullViolation,
+    DatabaseErrorKind::CheckViolation,
+    DatabaseErrorKind::ExclusionViolation,
+    DatabaseErrorKind::ClosedConnection,
+    DatabaseErrorKind::Unknown,
+];
+
 /// What was heard from one kind of server since the last look.
 #[derive(Clone, Debug)]
 pub struct Heard {
@@ -107,7 +190,7 @@ impl Heard {
         let missing: Vec<String> = said
             .iter()
             .filter(|said| !self.is_in_corpus(said))
-            .map(|said| format!("{} | {said} ({})", self.name(), said.verdict.rule))
+            .map(|said| format!("{} | {said} ({})", name(self.flavour), said.verdict.rule))
             .collect();
         assert!(missing.is_empty(), "not in the corpus:\n{}", missing.join("\n"));
     }
@@ -121,14 +204,6 @@ impl Heard {
         self.said.lock().unwrap_or_else(PoisonError::into_inner).push(said);
     }
 
-    fn name(&self) -> &'static str {
-        match self.flavour {
-            Flavour::MySql => "mysql",
-            Flavour::PostgreSql => "postgres",
-            _ => "sqlite",
-        }
-    }
-
     fn is_in_corpus(&self, said: &Said) -> bool {
         let expected = verdict(said.verdict);
         let known = |line: &str| {
@@ -137,10 +212,10 @@ impl Heard {
             let [flavour, phase, kind, _, _, text] = given.splitn(6, " | ").collect::<Vec<_>>()[..] else {
                 return None;
             };
-            let same = flavour == self.name()
-                && group(phase) == group(&said.phase.to_string())
+            let same = flavour == name(self.flavour)
+                && group(phase) == group(&word(said.phase))
                 && kind == format!("{:?}", said.kind)
-                && shape(&text.replace("\\n", "\n").replace("\\t", "\t")) == shape(&said.text)
+                && shape(&unescaped(text)) == shape(&said.text)
                 && verdict == expected;
             same.then_some(())
         };
@@ -161,10 +236,27 @@ impl fmt::Display for Said {
         write!(
             f,
             "{} | {kind:?} | - | - | {text} → {}",
-            phase.to_string().to_lowercase().replace(' ', "-"),
+            word(*phase),
             verdict(*taken_for)
         )
     }
+}
+
+fn name(flavour: Flavour) -> &'static str {
+    match flavour {
+        Flavour::MySql => "mysql",
+        Flavour::PostgreSql => "postgres",
+        _ => "sqlite",
+    }
+}
+
+/// A phase as the corpus writes it.
+fn word(phase: Phase) -> String {
+    phase.to_string().to_lowercase().replace(' ', "-")
+}
+
+fn unescaped(text: &str) -> String {
+    text.replace("\\n", "\n").replace("\\t", "\t")
 }
 
 /// A verdict as the corpus writes it.
@@ -180,7 +272,7 @@ fn verdict(verdict: Verdict) -> String {
 
 /// Only connecting and COMMIT change what an error means; everything else is one to the classifier.
 fn group(phase: &str) -> &'static str {
-    match phase.to_ascii_lowercase().as_str() {
+    match phase {
         "connect" => "connect",
         "commit" => "commit",
         _ => "connected",

@@ -20,6 +20,7 @@
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`forgery`] | what an error costs whose words somebody made up, as a story for any server |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
@@ -46,6 +47,7 @@ pub mod corpus;
 pub mod doomed;
 pub mod exits;
 pub mod failed_commit;
+pub mod forgery;
 pub mod fork;
 pub mod forked;
 pub mod gate;

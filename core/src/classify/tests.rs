@@ -287,7 +287,7 @@ fn a_disconnect_known_by_words_alone_asks_for_a_probe() {
     let raised = classify(Flavour::PostgreSql, Phase::Statement, &unknown(text));
     assert!(raised.by_text);
     let seen = database_error(DatabaseErrorKind::ClosedConnection, text);
-    assert!(!classify(Flavour::PostgreSql, Phase::Statement, &seen).by_text);
+    assert!(classify(Flavour::PostgreSql, Phase::Statement, &seen).by_text); // RAISE .. USING ERRCODE = '08006'
     let gone = database_error(DatabaseErrorKind::UnableToSendCommand, "no connection to the server\n");
     assert!(!classify(Flavour::PostgreSql, Phase::Statement, &gone).by_text);
     let guess = database_error(DatabaseErrorKind::UnableToSendCommand, "?");
