@@ -170,6 +170,5 @@ impl Transaction {
             Root::Open { origin, .. } | Root::Doomed { origin, .. } => *origin = to,
             Root::Idle | Root::Autocommit => {}
         }
-        self.reflect();
     }
 }
