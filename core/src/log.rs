@@ -110,6 +110,7 @@ impl Log {
     }
 
     /// How much is shown of statements.
+    #[inline]
     pub fn echo(&self) -> Echo {
         self.0.echo.get()
     }
@@ -119,6 +120,7 @@ impl Log {
     }
 
     /// How much is shown of the pool.
+    #[inline]
     pub fn echo_pool(&self) -> Echo {
         self.0.echo_pool.get()
     }
@@ -138,12 +140,14 @@ impl Log {
     }
 
     /// Whether anybody might see a statement: rendering one costs an allocation.
+    #[inline]
     pub fn wants_statements(&self) -> bool {
         self.echo() != Echo::Off
             || (LevelFilter::current() >= Level::DEBUG && tracing::enabled!(target: "aludel.engine", Level::DEBUG))
     }
 
     /// Whether anybody might see rows.
+    #[inline]
     pub fn wants_rows(&self) -> bool {
         self.echo() == Echo::Debug
             || (LevelFilter::current() >= Level::TRACE && tracing::enabled!(target: "aludel.engine", Level::TRACE))

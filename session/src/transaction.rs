@@ -10,9 +10,7 @@
 use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};
 use aludel_core::dialect::Characteristics;
 use aludel_core::{Error, Fault, Phase, Refused};
-use diesel::connection::{
-    InTransactionStatus, TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus,
-};
+use diesel::connection::{TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus};
 use diesel::result::Error as DieselError;
 
 use crate::verification::Verification;
@@ -173,21 +171,18 @@ impl Transaction {
             self.question = None;
         }
         self.root = root;
-        self.reflect();
     }
 
     fn push_frame(&mut self) {
         self.frames.push(Frame::default());
-        self.reflect();
     }
 
     fn pop_frame(&mut self) {
         self.frames.pop();
-        self.reflect();
     }
 
-    /// Keeps Diesel's status in step.
-    fn reflect(&mut self) {
+    /// Diesel's status of it, made when somebody asks: few do, and every transaction would pay for it.
+    pub(crate) fn mirror(&mut self) -> &mut TransactionManagerStatus {
         let mut valid = ValidTransactionManagerStatus::default();
         if self.is_open() {
             for _ in 0..=self.frames.len() {
@@ -203,6 +198,7 @@ impl Transaction {
         if matches!(self.root, Root::Doomed { .. }) {
             self.mirror.set_requires_rollback_maybe_up_to_top_level(true);
         }
+        &mut self.mirror
     }
 
     /// Whether a root is open, doomed or not.
@@ -367,6 +363,12 @@ impl Transaction {
         }
     }
 
+    /// Whether anything has come up that was not judged yet: an error, a question, rows that a panic has left unread.
+    #[inline]
+    fn is_unsettled(&self) -> bool {
+        self.unsettled.is_some() || self.question.is_some() || self.streaming
+    }
+
     /// Notes an error whose damage is judged as soon as the connection is back.
     pub(crate) fn note(&mut self, fault: Fault) {
         self.unsettled.get_or_insert(fault);
@@ -380,10 +382,6 @@ impl Transaction {
     /// Forgets an error that was noted and not judged: its connection is closed without a question.
     pub(crate) fn forget_unsettled(&mut self) {
         self.unsettled = None;
-    }
-
-    pub(crate) fn mirror(&mut self) -> &mut TransactionManagerStatus {
-        &mut self.mirror
     }
 
     pub(crate) fn is_test(&self) -> bool {
@@ -409,14 +407,12 @@ impl Transaction {
         self.streaming
     }
 
-    /// Diesel's depth, for its instrumentation.
+    /// Diesel's depth, for its instrumentation: 1 is the root.
     fn diesel_depth(&self) -> u32 {
-        match &self.mirror {
-            TransactionManagerStatus::Valid(ValidTransactionManagerStatus {
-                in_transaction: Some(InTransactionStatus { transaction_depth, .. }),
-                ..
-            }) => transaction_depth.get(),
-            _ => 0,
+        if self.is_open() {
+            u32::try_from(self.frames.len()).unwrap_or(u32::MAX).saturating_add(1)
+        } else {
+            0
         }
     }
 }

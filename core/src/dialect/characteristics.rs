@@ -279,8 +279,9 @@ impl Characteristics {
     }
 
     /// Whether nothing is said.
+    #[inline]
     pub fn is_empty(self) -> bool {
-        self == Self::default()
+        self.isolation_level.is_none() && self.access_mode.is_none() && self.deferrable.is_none()
     }
 
     /// Whether there is to be no transaction.

@@ -121,6 +121,7 @@ impl Listeners {
 
     /// Whether anybody listens to statements.
     #[doc(hidden)]
+    #[inline]
     pub fn wants_statements(&self) -> bool {
         !self.0.statements.is_empty()
     }
@@ -278,6 +279,7 @@ impl Registry {
         registry
     }
 
+    #[inline]
     fn len(&self) -> usize {
         self.count.load(Ordering::Acquire)
     }

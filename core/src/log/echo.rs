@@ -54,6 +54,7 @@ impl Live {
         Self(AtomicU8::new(echo as u8))
     }
 
+    #[inline]
     pub(super) fn get(&self) -> Echo {
         match self.0.load(Ordering::Relaxed) {
             0 => Echo::Off,

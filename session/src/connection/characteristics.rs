@@ -192,9 +192,17 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// Undoes what was set on the raw connection beyond what it was set up with. One that cannot be told so is closed.
+    #[inline]
     pub(crate) fn put_back(&mut self) {
+        if !self.standing.is_empty() {
+            self.put_back_what_stands();
+        }
+    }
+
+    #[cold]
+    fn put_back_what_stands(&mut self) {
         let set = self.standing;
-        if set.is_empty() || !self.is_connected() {
+        if !self.is_connected() {
             self.standing = Characteristics::default();
             return;
         }

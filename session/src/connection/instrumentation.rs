@@ -23,15 +23,16 @@ impl SharedInstrumentation {
             ear.forget();
             return ear.failed.clone();
         }
-        let failed = FailedStatement::default();
-        if self.0.is_some() || is_default(raw.instrumentation()) {
-            raw.set_instrumentation(Ear {
-                users: self.clone(),
-                default: get_default_instrumentation(),
-                failed: failed.clone(),
-                has_failed: false,
-            });
+        if self.0.is_none() && !is_default(raw.instrumentation()) {
+            return FailedStatement::default();
         }
+        let failed = FailedStatement::shared();
+        raw.set_instrumentation(Ear {
+            users: self.clone(),
+            default: get_default_instrumentation(),
+            failed: failed.clone(),
+            has_failed: false,
+        });
         failed
     }
 
@@ -58,16 +59,24 @@ impl Instrumentation for SharedInstrumentation {
 /// known for every way in which a statement may have been sent. Shared with the raw connection, since an error is
 /// noted while that is lent to a cursor.
 #[derive(Clone, Default)]
-pub(crate) struct FailedStatement(Arc<Mutex<Option<String>>>);
+pub(crate) struct FailedStatement(Option<Arc<Mutex<Option<String>>>>);
 
 impl FailedStatement {
     /// The text, once.
     pub(super) fn take(&self) -> Option<String> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+        let text = self.0.as_ref()?;
+        text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+
+    /// Of a raw connection that has our ear: before there is one nobody needs the memory.
+    fn shared() -> Self {
+        Self(Some(Arc::default()))
     }
 
     fn set(&self, text: Option<String>) {
-        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        if let Some(shared) = &self.0 {
+            *shared.lock().unwrap_or_else(PoisonError::into_inner) = text;
+        }
     }
 }
 

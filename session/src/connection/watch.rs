@@ -26,6 +26,7 @@ struct Watched {
 
 impl Watch {
     /// Runs the call to the driver inside of the statement's span.
+    #[inline]
     pub(crate) fn inside<T>(&self, call: impl FnOnce() -> T) -> T {
         match &self.0 {
             None => call(),
@@ -34,24 +35,34 @@ impl Watch {
     }
 
     /// The statement has ended; `rows` were read or changed.
+    #[inline]
     pub(crate) fn finish(mut self, rows: Option<usize>, failed: bool) {
         self.end(rows, failed);
     }
 
     /// The same for one that cannot be given away.
+    #[inline]
     pub(super) fn end(&mut self, rows: Option<usize>, failed: bool) {
-        let Some(watched) = self.0.take() else { return };
+        if let Some(watched) = self.0.take() {
+            watched.end(rows, failed);
+        }
+    }
+}
+
+impl Watched {
+    #[cold]
+    fn end(self: Box<Self>, rows: Option<usize>, failed: bool) {
         if let Some(rows) = rows {
-            watched.span.record("db.response.returned_rows", rows);
+            self.span.record("db.response.returned_rows", rows);
         }
         if failed {
-            watched.span.record("otel.status_code", "ERROR");
+            self.span.record("otel.status_code", "ERROR");
         }
-        if watched.listeners.wants_statements() {
-            watched.listeners.emit_statement(&Event::Statement {
-                connection: watched.connection,
-                sql: &watched.sql,
-                duration: watched.clock.now().saturating_duration_since(watched.started),
+        if self.listeners.wants_statements() {
+            self.listeners.emit_statement(&Event::Statement {
+                connection: self.connection,
+                sql: &self.sql,
+                duration: self.clock.now().saturating_duration_since(self.started),
                 rows,
                 failed,
             });
@@ -60,6 +71,7 @@ impl Watch {
 }
 
 impl Drop for Watch {
+    #[inline]
     fn drop(&mut self) {
         self.end(None, true);
     }
@@ -68,11 +80,18 @@ impl Drop for Watch {
 impl<C: Dialect> Connection<C> {
     /// A statement is about to be sent: it is logged, and those who listen are told. `text` is asked for it with its
     /// values, or without them.
+    #[inline]
     pub(crate) fn watch(&self, text: impl Fn(bool) -> QueryResult<String>) -> Watch {
-        let log = self.engine.log();
-        if !self.is_watched() {
-            return Watch(None);
+        if self.is_watched() {
+            self.statement_watched(text)
+        } else {
+            Watch(None)
         }
+    }
+
+    #[cold]
+    fn statement_watched(&self, text: impl Fn(bool) -> QueryResult<String>) -> Watch {
+        let log = self.engine.log();
         // One that cannot be rendered is not sent either.
         let Ok(sql) = text(false) else { return Watch(None) };
         if log.wants_statements() {
@@ -83,10 +102,17 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// The same for a statement of transaction control, which the log shows in SQLAlchemy's words.
+    #[inline]
     pub(crate) fn watch_control(&self, control: Control) -> Watch {
-        if !self.is_watched() {
-            return Watch(None);
+        if self.is_watched() {
+            self.control_watched(control)
+        } else {
+            Watch(None)
         }
+    }
+
+    #[cold]
+    fn control_watched(&self, control: Control) -> Watch {
         let log = self.engine.log();
         if log.wants_statements() {
             log.control(self.number(), self.token(), control);
@@ -102,6 +128,7 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
+    #[inline]
     fn is_watched(&self) -> bool {
         self.engine.log().wants_statements() || self.engine.listeners().wants_statements()
     }

@@ -67,7 +67,14 @@ impl<C: Dialect> Session<C> {
 }
 
 impl Hooks {
+    #[inline]
     pub(super) fn follow(&mut self, change: Change) {
+        if !self.0.is_empty() {
+            self.each_follows(change);
+        }
+    }
+
+    fn each_follows(&mut self, change: Change) {
         match change {
             Change::Beginning => {
                 for hook in &mut self.0 {

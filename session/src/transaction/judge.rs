@@ -27,7 +27,15 @@ enum Damage {
 
 impl<C: Dialect> Connection<C> {
     /// Judges the error that was noted last, if it has not been judged yet, and draws the consequences.
+    #[inline]
     pub(crate) fn settle(&mut self) {
+        if self.is_of_parent() || self.is_busy() || self.transaction.is_unsettled() {
+            self.settle_now();
+        }
+    }
+
+    #[cold]
+    fn settle_now(&mut self) {
         self.notice_a_fork();
         self.notice_a_call_left_by_a_panic();
         match self.transaction.question.take() {

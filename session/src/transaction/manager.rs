@@ -174,6 +174,5 @@ impl Transaction {
             Root::Open { origin, .. } | Root::Doomed { origin, .. } => *origin = to,
             Root::Idle | Root::Autocommit => {}
         }
-        self.reflect();
     }
 }
