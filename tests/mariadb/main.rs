@@ -7,6 +7,7 @@ mod connecting;
 mod design;
 mod forked;
 mod isolation;
+mod isolation_cases;
 mod killed;
 mod logging;
 mod lost;

@@ -34,6 +34,7 @@ mod retry;
 mod testing;
 
 // SQLAlchemy's cases.
+mod isolation_cases;
 mod reconnect_cases;
 mod reset_agent_cases;
 mod transaction_cases;

@@ -9,6 +9,7 @@ mod forked;
 mod forked_engine;
 mod in_memory;
 mod isolation;
+mod isolation_cases;
 mod logging;
 mod mock;
 mod objects;
