@@ -16,6 +16,7 @@ mod regressions;
 mod reset_agent_cases;
 mod round_trips;
 mod schema;
+mod session_transaction_cases;
 mod stopped;
 mod stories;
 mod support;

@@ -37,4 +37,5 @@ mod testing;
 mod isolation_cases;
 mod reconnect_cases;
 mod reset_agent_cases;
+mod session_transaction_cases;
 mod transaction_cases;

@@ -17,6 +17,7 @@ mod reconnect_cases;
 mod regressions;
 mod rerun;
 mod reset_agent_cases;
+mod session_transaction_cases;
 mod shared_cache;
 mod stories;
 mod support;
