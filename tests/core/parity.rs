@@ -2,7 +2,7 @@
 //!
 //! A table of tests rots in silence, since nobody runs a table. This reads the tables, and walks the sources for what they
 //! name: `binary::file::name` under `tests/`, `aludel-core:module::name` and `aludel:module::name` under the packages'
-//! `src/`, `pool::tests::..` for those of core.
+//! `src/`, `pool::tests::..` for those of core, `ui::fail::name` for what must not compile.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,7 @@ fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     // A function that is no test is none.
     assert!(told("core::parity::lookup").ends_with("has no test `lookup`"));
     lookup("core::parity").expect("this module");
+    lookup("ui::fail::hook_uses_its_session").expect("a file in a folder");
     lookup("core::config::files").expect("a module in a file");
     lookup("session::design::as_you_go").expect("a test that a macro of the support library makes");
     assert_eq!(
@@ -108,12 +109,13 @@ fn lookup(name: &str) -> Result<(), String> {
     let mut folder = workspace.join(root);
     let mut parts = name[prefix.len()..].split("::").peekable();
     while let Some(part) = parts.peek() {
-        let next = folder.join(format!("{part}.rs"));
-        if !next.is_file() {
+        let (next, within) = (folder.join(format!("{part}.rs")), folder.join(part));
+        if next.is_file() {
+            file = Some(next);
+        } else if !within.is_dir() {
             break;
         }
-        file = Some(next);
-        folder.push(part);
+        folder = within;
         parts.next();
     }
     let rest: Vec<&str> = parts.collect();

@@ -43,8 +43,10 @@ mod retry;
 mod testing;
 
 // SQLAlchemy's cases.
+mod isolation_cases;
 mod reconnect_cases;
 mod reset_agent_cases;
 mod tls;
+mod session_transaction_cases;
 mod transaction_cases;
 mod verify;

@@ -29,6 +29,7 @@ programs! {
     borrowed_session_used_while_nested_is_open
     error_type_left_open
     handle_of_another_model
+    hook_uses_its_session
     isolation_level_as_text
     model_on_an_enum
     model_with_a_key_as_version

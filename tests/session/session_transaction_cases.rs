@@ -1,0 +1,3 @@
+//! `SessionTransactionTest` and its neighbours, as SQLAlchemy has them: the stories are `tests/support/cases/session.rs`.
+
+aludel_tests::session_cases!(aludel_tests::cases::sqlite);
