@@ -6,6 +6,7 @@ mod conflicts;
 mod connecting;
 mod design;
 mod forked;
+mod hidden;
 mod isolation;
 mod killed;
 mod logging;

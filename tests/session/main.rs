@@ -7,6 +7,7 @@ mod design;
 mod endings;
 mod forked;
 mod forked_engine;
+mod hidden;
 mod in_memory;
 mod isolation;
 mod logging;

@@ -11,6 +11,7 @@
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
+//! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
@@ -32,6 +33,7 @@ pub mod capture;
 pub mod fork;
 pub mod forked;
 pub mod gate;
+pub mod hidden;
 pub mod outage;
 pub mod poll;
 mod promise;
