@@ -64,6 +64,10 @@ pub enum Deed {
     RawMissing,
     /// The same, with a value that is no number where one is expected.
     RawNumber,
+    /// Diesel's `save_changes`, with a text that another row has.
+    SaveChanges,
+    /// On the driver's own connection, twice.
+    WithRaw,
     /// Text that is read as a number.
     ReadAsNumber,
     /// An object, added and edited.
@@ -75,7 +79,7 @@ pub enum Deed {
 }
 
 /// All of them.
-pub const DEEDS: [Deed; 16] = [
+pub const DEEDS: [Deed; 18] = [
     Deed::Insert,
     Deed::InsertTwice,
     Deed::TooLong,
@@ -88,6 +92,8 @@ pub const DEEDS: [Deed; 16] = [
     Deed::Raw,
     Deed::RawMissing,
     Deed::RawNumber,
+    Deed::SaveChanges,
+    Deed::WithRaw,
     Deed::ReadAsNumber,
     Deed::Object,
     Deed::ObjectTwice,
