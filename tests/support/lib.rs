@@ -13,6 +13,7 @@
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
+//! | [`hidden_values!`], [`logging_stories!`] | what nobody sees, and what is shown, as tests on any backend or server |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
@@ -34,6 +35,7 @@ pub mod fork;
 pub mod forked;
 pub mod gate;
 pub mod hidden;
+mod logging;
 pub mod outage;
 pub mod poll;
 mod promise;
