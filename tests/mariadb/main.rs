@@ -12,6 +12,7 @@ mod failed_commit;
 mod forged;
 mod forked;
 mod implicit_commits;
+mod hidden;
 mod isolation;
 mod isolation_cases;
 mod killed;

@@ -30,6 +30,7 @@ mod autobegin;
 mod design;
 mod diesel_api;
 mod full_reset;
+mod hidden;
 mod isolation;
 mod logging;
 mod migrations;

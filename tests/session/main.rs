@@ -11,6 +11,7 @@ mod endings;
 mod failed_commit;
 mod forked;
 mod forked_engine;
+mod hidden;
 mod in_memory;
 mod isolation;
 mod isolation_cases;

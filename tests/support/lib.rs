@@ -18,7 +18,9 @@
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
+//! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
+//! | [`hidden_values!`], [`logging_stories!`] | what nobody sees, and what is shown, as tests on any backend or server |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`forgery`] | what an error costs whose words somebody made up, as a story for any server |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
@@ -51,6 +53,8 @@ pub mod forgery;
 pub mod fork;
 pub mod forked;
 pub mod gate;
+pub mod hidden;
+mod logging;
 pub mod outage;
 pub mod panics;
 pub mod poll;

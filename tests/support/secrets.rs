@@ -50,6 +50,15 @@ pub fn percent_encoded(plain: &str) -> String {
 /// Runs a story on an engine that shows whatever it can, and gives all of that in one text: the log at TRACE, events, hooks,
 /// metrics, `Debug` of everything, and errors with their causes, as they are printed and as a panic shows them.
 pub fn shown_by<C: Dialect>(url: &str, story: impl FnOnce(&Engine<C>) -> aludel::Result<()>) -> String {
+    shown_with(url, false, story)
+}
+
+/// [`shown_by`], with bind values and rows or, as it is by default, without.
+pub fn shown_with<C: Dialect>(
+    url: &str,
+    hide_parameters: bool,
+    story: impl FnOnce(&Engine<C>) -> aludel::Result<()>,
+) -> String {
     let capture = Capture::new(Level::TRACE);
     let seen = Arc::new(Mutex::new(String::new()));
     let write = |text: String| {
@@ -60,14 +69,14 @@ pub fn shown_by<C: Dialect>(url: &str, story: impl FnOnce(&Engine<C>) -> aludel:
         Err(error) => write(format!("{error} {error:?}")),
         Ok(parsed) => {
             write(format!("{parsed} {parsed:?}"));
-            let (one, two, three) = (Arc::clone(&seen), Arc::clone(&seen), Arc::clone(&seen));
+            let [one, two, three, four] = [(); 4].map(|()| Arc::clone(&seen));
             let keep = |into: &Mutex<String>, text: String| {
                 let _ = writeln!(into.lock().unwrap_or_else(PoisonError::into_inner), "{text}");
             };
             let builder = Engine::<C>::builder(parsed)
                 .echo(Echo::Debug)
                 .echo_pool(Echo::Debug)
-                .hide_parameters(false)
+                .hide_parameters(hide_parameters)
                 .parameters_in_errors(true)
                 .pool_metrics(true)
                 .listen(move |event| keep(&one, format!("{event:?}")))
@@ -75,7 +84,8 @@ pub fn shown_by<C: Dialect>(url: &str, story: impl FnOnce(&Engine<C>) -> aludel:
                 .on_connect(move |_, info| {
                     keep(&three, format!("{info:?}"));
                     Ok(())
-                });
+                })
+                .handle_error(move |context| keep(&four, format!("{context:?}")));
             write(format!("{builder:?}"));
             match builder.build() {
                 Err(error) => write(format!("{error} {error:?}")),
