@@ -2,6 +2,7 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod autocommit;
+mod chaos;
 mod default_level;
 mod design;
 mod endings;

@@ -36,6 +36,8 @@ mod nemesis;
 mod postgres;
 mod resolve;
 mod site;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod summary;
 mod tally;
 mod transfer;
@@ -51,6 +53,8 @@ pub use nemesis::Deed;
 #[cfg(feature = "postgres")]
 pub use postgres::postgres;
 pub use site::Site;
+#[cfg(feature = "sqlite")]
+pub use sqlite::sqlite;
 pub use summary::Summary;
 use tally::Tally;
 
@@ -139,6 +143,7 @@ where
             Engine::<C>::builder(url)
                 .pool_size(POOL_SIZE)
                 .max_overflow(OVERFLOW)
+                .faults(site.faults())
                 .listen(move |event| tally.note(event))
                 .on_connect(move |connection: &mut C, _| match prepare {
                     Some(sql) => Ok(connection.batch_execute(sql)?),
@@ -161,7 +166,8 @@ where
         let clerks = self.hire();
         self.wait_for_everybody();
         let began = self.course.begun.elapsed();
-        let deeds = nemesis::rage(self.site, self.seed, lasts.saturating_sub(3 * CALM));
+        let dispose = || self.engines.iter().for_each(Engine::dispose);
+        let deeds = nemesis::rage(self.site, dispose, self.seed, lasts.saturating_sub(3 * CALM));
         let ended = self.course.begun.elapsed();
         self.wait_for_everybody();
         self.course.over.store(true, Ordering::Relaxed);
@@ -191,7 +197,8 @@ where
             let (course, tally, done) = (Arc::clone(&self.course), Arc::clone(&self.tally), done.clone());
             let seed = self.seed.wrapping_add(1 + number as u64);
             thread::spawn(move || {
-                let clerk = thread::spawn(move || clerk::work(number, seed, &course, &engine, &office, &tally));
+                let shared = Arc::clone(&course);
+                let clerk = thread::spawn(move || clerk::work(number, seed, &shared, &engine, &office, &tally));
                 let deals = clerk.join().map_err(|panic| {
                     let text = panic.downcast_ref::<String>().map(String::as_str);
                     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -200,6 +207,7 @@ where
                         text.unwrap_or("of something that is no text")
                     )
                 });
+                course.somebody_died.fetch_or(deals.is_err(), Ordering::Relaxed);
                 // Nobody listens any more where the test has failed already.
                 let _ = done.send(deals);
             });
@@ -207,7 +215,8 @@ where
         clerks
     }
 
-    /// A calm second at least, and until every clerk has had a transfer acknowledged in it.
+    /// A calm second at least, and until every clerk has had a transfer acknowledged in it and nothing is in wait any more.
+    /// Where one has died there is nothing to wait for.
     fn wait_for_everybody(&self) {
         let (before, began) = (self.course.acknowledged(), self.course.begun.elapsed());
         poll::until("every clerk has had a transfer acknowledged", PATIENCE, || {
@@ -217,7 +226,8 @@ where
                 .iter()
                 .zip(&before)
                 .all(|(now, before)| now > before);
-            (all && self.course.begun.elapsed() >= began + CALM).then_some(())
+            let calm = all && self.site.is_calm() && self.course.begun.elapsed() >= began + CALM;
+            (calm || self.course.somebody_died.load(Ordering::Relaxed)).then_some(())
         });
     }
 

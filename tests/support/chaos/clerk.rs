@@ -19,6 +19,7 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(20);
 pub(super) struct Course {
     pub(super) begun: Instant,
     pub(super) over: AtomicBool,
+    pub(super) somebody_died: AtomicBool,
     next_order: AtomicI64,
     /// How many transfers each clerk has had acknowledged.
     acknowledged: Vec<AtomicU64>,
@@ -39,6 +40,7 @@ impl Course {
         Self {
             begun: Instant::now(),
             over: AtomicBool::new(false),
+            somebody_died: AtomicBool::new(false),
             next_order: AtomicI64::new(1),
             acknowledged: (0..clerks).map(|_| AtomicU64::new(0)).collect(),
         }

@@ -177,6 +177,7 @@ impl Site for OnMariaDb {
             Deed::ReadOnly,
             Deed::HoldLocks,
             Deed::NoRoom,
+            Deed::Dispose,
         ]
     }
 
@@ -208,7 +209,7 @@ impl Site for OnMariaDb {
             }
             Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
-            Deed::Lose | Deed::LoseCommit => false,
+            Deed::Dispose | Deed::Lose | Deed::LoseCommit => false,
         }
     }
 

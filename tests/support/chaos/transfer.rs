@@ -40,7 +40,9 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 8] = [
+    /// `#[retry]` twice: what runs a transaction again by itself is what can do it once too often.
+    pub(super) const ALL: [Self; 9] = [
+        Self::Objects,
         Self::Objects,
         Self::Idempotent,
         Self::OwnLoop,
