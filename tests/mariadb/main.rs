@@ -17,3 +17,4 @@ mod schema;
 mod stopped;
 mod stories;
 mod support;
+mod verify;

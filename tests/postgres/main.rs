@@ -33,3 +33,4 @@ mod raw;
 mod regressions;
 mod retry;
 mod testing;
+mod verify;

@@ -21,3 +21,4 @@ mod support;
 mod testing;
 mod thread_local;
 mod transactions;
+mod verify;

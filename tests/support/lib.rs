@@ -16,6 +16,7 @@
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
+//! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
@@ -39,6 +40,7 @@ pub mod poll;
 mod promise;
 pub mod secrets;
 pub mod stories;
+pub mod verify;
 
 // The databases.
 pub mod database;
