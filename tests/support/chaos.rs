@@ -63,11 +63,11 @@ use crate::poll;
 /// Threads that make transfers: more than there are connections, so that some always wait for one.
 const CLERKS: usize = 8;
 
-/// Connections that a pool keeps.
-const POOL_SIZE: usize = 4;
+/// Connections that a pool keeps; there are two pools or more.
+const POOL_SIZE: usize = 2;
 
 /// Connections above that.
-const OVERFLOW: usize = 2;
+const OVERFLOW: usize = 1;
 
 /// How long a run takes at least, where nobody says.
 const SECONDS: u64 = 10;
@@ -138,12 +138,13 @@ where
         open::<C>(&office).expect("the database is empty");
         let tally = Arc::new(Tally::new(C::FLAVOUR));
         let prepare = site.prepare();
-        let engine = |url: String| {
+        let engine = |(number, url): (usize, String)| {
             let tally = Arc::clone(&tally);
             Engine::<C>::builder(url)
                 .pool_size(POOL_SIZE)
                 .max_overflow(OVERFLOW)
                 .faults(site.faults())
+                .verify_commits(number % 2 == 1)
                 .listen(move |event| tally.note(event))
                 .on_connect(move |connection: &mut C, _| match prepare {
                     Some(sql) => Ok(connection.batch_execute(sql)?),
@@ -155,7 +156,7 @@ where
         Self {
             site,
             seed,
-            engines: site.urls().into_iter().map(engine).collect(),
+            engines: site.urls().into_iter().enumerate().map(engine).collect(),
             office,
             tally,
             course: Arc::new(Course::new(CLERKS)),
@@ -236,7 +237,8 @@ where
     fn resolve_what_is_left(&self, mut deals: Vec<Deal>) -> Vec<Deal> {
         for deal in &mut deals {
             if let Fate::Unknown(first) = deal.fate {
-                let again = resolve::resolve(&self.office, &deal.order, PATIENCE).expect("nobody breaks anything now");
+                let again = resolve::resolve(&self.office, &deal.order, deal.token.as_ref(), PATIENCE)
+                    .expect("nobody breaks anything now");
                 if first.is_none_or(|first| first == again) {
                     deal.fate = Fate::Unknown(Some(again));
                 } else {
@@ -292,5 +294,6 @@ where
     for statement in SCHEMA {
         raw.batch_execute(statement)?;
     }
-    Ok(C::Backend::open(&mut *raw)?)
+    C::Backend::open(&mut *raw)?;
+    office.create_commit_table()
 }

@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aludel::prelude::*;
+use aludel::verify::CommitToken;
 
 use super::audit::Fate;
 use super::books::{Account, Books, Line, Order};
@@ -31,6 +32,8 @@ pub(super) struct Deal {
     pub(super) order: Order,
     pub(super) way: Way,
     pub(super) fate: Fate,
+    /// What an unknown one can be asked for with, if it was verified.
+    pub(super) token: Option<CommitToken>,
     /// Since the run began.
     pub(super) answered: Duration,
 }
@@ -80,6 +83,7 @@ where
             1 => Gambit::Collision,
             _ => Gambit::None,
         };
+        let mut token = None;
         let fate = match transfer::carry_out(way, engine, &mut kept, &order, gambit) {
             Answer::Done => {
                 course.acknowledged[number].fetch_add(1, Ordering::Relaxed);
@@ -91,13 +95,15 @@ where
             }
             Answer::Unknown(error) => {
                 tally.note_refusal(way, &error);
-                Fate::Unknown(resolve::resolve(office, &order, RESOLVE_WITHIN).ok())
+                token = error.commit_token().copied();
+                Fate::Unknown(resolve::resolve(office, &order, token.as_ref(), RESOLVE_WITHIN).ok())
             }
         };
         deals.push(Deal {
             order,
             way,
             fate,
+            token,
             answered: course.begun.elapsed(),
         });
     }

@@ -153,7 +153,7 @@ impl Site for OnMariaDb {
 
     fn urls(&self) -> Vec<String> {
         let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
-        vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}")]
+        vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
     fn office_url(&self) -> String {

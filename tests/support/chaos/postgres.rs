@@ -177,7 +177,7 @@ impl Site for OnPostgres {
 
     fn urls(&self) -> Vec<String> {
         let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
-        vec![format!("postgres://{CLERK}:{password}@127.0.0.1:{port}/{name}")]
+        vec![format!("postgres://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
     fn office_url(&self) -> String {

@@ -9,7 +9,7 @@ pub trait Site: Sync {
     /// What it calls itself.
     fn name(&self) -> String;
 
-    /// The URLs of the engines that do the work, in turn.
+    /// The URLs of the engines that do the work, in turn. Every second one verifies all that it commits.
     fn urls(&self) -> Vec<String>;
 
     /// The URL of the engine that keeps the books: it does not go through what stands between.
