@@ -4,6 +4,7 @@
 mod autocommit;
 mod cancelled;
 mod control;
+mod chaos;
 mod default_level;
 mod design;
 mod doomed;

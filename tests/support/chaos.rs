@@ -36,6 +36,8 @@ mod nemesis;
 mod postgres;
 mod resolve;
 mod site;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod summary;
 mod tally;
 mod transfer;
@@ -51,6 +53,8 @@ pub use nemesis::Deed;
 #[cfg(feature = "postgres")]
 pub use postgres::postgres;
 pub use site::Site;
+#[cfg(feature = "sqlite")]
+pub use sqlite::sqlite;
 pub use summary::Summary;
 use tally::Tally;
 
@@ -59,11 +63,11 @@ use crate::poll;
 /// Threads that make transfers: more than there are connections, so that some always wait for one.
 const CLERKS: usize = 8;
 
-/// Connections that a pool keeps.
-const POOL_SIZE: usize = 4;
+/// Connections that a pool keeps; there are two pools or more.
+const POOL_SIZE: usize = 2;
 
 /// Connections above that.
-const OVERFLOW: usize = 2;
+const OVERFLOW: usize = 1;
 
 /// How long a run takes at least, where nobody says.
 const SECONDS: u64 = 10;
@@ -134,11 +138,13 @@ where
         open::<C>(&office).expect("the database is empty");
         let tally = Arc::new(Tally::new(C::FLAVOUR));
         let prepare = site.prepare();
-        let engine = |url: String| {
+        let engine = |(number, url): (usize, String)| {
             let tally = Arc::clone(&tally);
             Engine::<C>::builder(url)
                 .pool_size(POOL_SIZE)
                 .max_overflow(OVERFLOW)
+                .faults(site.faults())
+                .verify_commits(number % 2 == 1)
                 .listen(move |event| tally.note(event))
                 .on_connect(move |connection: &mut C, _| match prepare {
                     Some(sql) => Ok(connection.batch_execute(sql)?),
@@ -150,7 +156,7 @@ where
         Self {
             site,
             seed,
-            engines: site.urls().into_iter().map(engine).collect(),
+            engines: site.urls().into_iter().enumerate().map(engine).collect(),
             office,
             tally,
             course: Arc::new(Course::new(CLERKS)),
@@ -161,7 +167,8 @@ where
         let clerks = self.hire();
         self.wait_for_everybody();
         let began = self.course.begun.elapsed();
-        let deeds = nemesis::rage(self.site, self.seed, lasts.saturating_sub(3 * CALM));
+        let dispose = || self.engines.iter().for_each(Engine::dispose);
+        let deeds = nemesis::rage(self.site, dispose, self.seed, lasts.saturating_sub(3 * CALM));
         let ended = self.course.begun.elapsed();
         self.wait_for_everybody();
         self.course.over.store(true, Ordering::Relaxed);
@@ -191,7 +198,8 @@ where
             let (course, tally, done) = (Arc::clone(&self.course), Arc::clone(&self.tally), done.clone());
             let seed = self.seed.wrapping_add(1 + number as u64);
             thread::spawn(move || {
-                let clerk = thread::spawn(move || clerk::work(number, seed, &course, &engine, &office, &tally));
+                let shared = Arc::clone(&course);
+                let clerk = thread::spawn(move || clerk::work(number, seed, &shared, &engine, &office, &tally));
                 let deals = clerk.join().map_err(|panic| {
                     let text = panic.downcast_ref::<String>().map(String::as_str);
                     let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -200,6 +208,7 @@ where
                         text.unwrap_or("of something that is no text")
                     )
                 });
+                course.somebody_died.fetch_or(deals.is_err(), Ordering::Relaxed);
                 // Nobody listens any more where the test has failed already.
                 let _ = done.send(deals);
             });
@@ -207,7 +216,8 @@ where
         clerks
     }
 
-    /// A calm second at least, and until every clerk has had a transfer acknowledged in it.
+    /// A calm second at least, and until every clerk has had a transfer acknowledged in it and nothing is in wait any more.
+    /// Where one has died there is nothing to wait for.
     fn wait_for_everybody(&self) {
         let (before, began) = (self.course.acknowledged(), self.course.begun.elapsed());
         poll::until("every clerk has had a transfer acknowledged", PATIENCE, || {
@@ -217,7 +227,8 @@ where
                 .iter()
                 .zip(&before)
                 .all(|(now, before)| now > before);
-            (all && self.course.begun.elapsed() >= began + CALM).then_some(())
+            let calm = all && self.site.is_calm() && self.course.begun.elapsed() >= began + CALM;
+            (calm || self.course.somebody_died.load(Ordering::Relaxed)).then_some(())
         });
     }
 
@@ -226,7 +237,8 @@ where
     fn resolve_what_is_left(&self, mut deals: Vec<Deal>) -> Vec<Deal> {
         for deal in &mut deals {
             if let Fate::Unknown(first) = deal.fate {
-                let again = resolve::resolve(&self.office, &deal.order, PATIENCE).expect("nobody breaks anything now");
+                let again = resolve::resolve(&self.office, &deal.order, deal.token.as_ref(), PATIENCE)
+                    .expect("nobody breaks anything now");
                 if first.is_none_or(|first| first == again) {
                     deal.fate = Fate::Unknown(Some(again));
                 } else {
@@ -282,5 +294,6 @@ where
     for statement in SCHEMA {
         raw.batch_execute(statement)?;
     }
-    Ok(C::Backend::open(&mut *raw)?)
+    C::Backend::open(&mut *raw)?;
+    office.create_commit_table()
 }

@@ -57,7 +57,8 @@ pub(super) fn audit(told: &[(Order, Fate)], accounts: &[Account], lines: &[Line]
                 unknown += 1;
                 match resolution {
                     Some(Resolution::Committed) => (Some(order.line()), &mut doubtful),
-                    Some(Resolution::NotCommitted) => (Some(order.fence()), &mut doubtful),
+                    Some(Resolution::NotCommitted) => (None, &mut doubtful),
+                    Some(Resolution::Fenced) => (Some(order.fence()), &mut doubtful),
                     None => {
                         doubtful.push(format!("order {} was never resolved: {found:?}", order.id));
                         continue;
@@ -123,7 +124,7 @@ fn balances(accounts: &[Account], lines: &[Line]) -> Check {
 mod tests {
     use super::*;
 
-    const ORDERS: [Order; 4] = [order(1), order(2), order(3), order(4)];
+    const ORDERS: [Order; 5] = [order(1), order(2), order(3), order(4), order(5)];
 
     const fn order(id: i64) -> Order {
         Order {
@@ -139,6 +140,7 @@ mod tests {
             Fate::Acknowledged,
             Fate::Refused,
             Fate::Unknown(Some(Resolution::Committed)),
+            Fate::Unknown(Some(Resolution::Fenced)),
             Fate::Unknown(Some(Resolution::NotCommitted)),
         ];
         ORDERS.into_iter().zip(fates).collect()
@@ -202,6 +204,9 @@ mod tests {
         let mut wrong = told();
         wrong[2].1 = Fate::Unknown(Some(Resolution::NotCommitted));
         assert_eq!(failed(&wrong, &accounts(20), &lines()), [3]);
+        wrong[2].1 = Fate::Unknown(Some(Resolution::Committed));
+        wrong[3].1 = Fate::Unknown(Some(Resolution::NotCommitted));
+        assert_eq!(failed(&wrong, &accounts(20), &lines()), [3]);
         let mut silent = told();
         silent[3].1 = Fate::Unknown(None);
         assert_eq!(failed(&silent, &accounts(20), &lines()), [3]);
@@ -213,7 +218,7 @@ mod tests {
         haunted.push(ORDERS[0].ghost());
         assert_eq!(failed(&told(), &accounts(20), &haunted), [4]);
         let mut strange = lines();
-        strange.push(order(5).fence());
+        strange.push(order(6).fence());
         assert_eq!(failed(&told(), &accounts(20), &strange), [5]);
     }
 }

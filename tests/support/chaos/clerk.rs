@@ -4,6 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aludel::prelude::*;
+use aludel::verify::CommitToken;
 
 use super::audit::Fate;
 use super::books::{Account, Books, Line, Order};
@@ -19,6 +20,7 @@ const RESOLVE_WITHIN: Duration = Duration::from_secs(20);
 pub(super) struct Course {
     pub(super) begun: Instant,
     pub(super) over: AtomicBool,
+    pub(super) somebody_died: AtomicBool,
     next_order: AtomicI64,
     /// How many transfers each clerk has had acknowledged.
     acknowledged: Vec<AtomicU64>,
@@ -30,6 +32,8 @@ pub(super) struct Deal {
     pub(super) order: Order,
     pub(super) way: Way,
     pub(super) fate: Fate,
+    /// What an unknown one can be asked for with, if it was verified.
+    pub(super) token: Option<CommitToken>,
     /// Since the run began.
     pub(super) answered: Duration,
 }
@@ -39,6 +43,7 @@ impl Course {
         Self {
             begun: Instant::now(),
             over: AtomicBool::new(false),
+            somebody_died: AtomicBool::new(false),
             next_order: AtomicI64::new(1),
             acknowledged: (0..clerks).map(|_| AtomicU64::new(0)).collect(),
         }
@@ -78,6 +83,7 @@ where
             1 => Gambit::Collision,
             _ => Gambit::None,
         };
+        let mut token = None;
         let fate = match transfer::carry_out(way, engine, &mut kept, &order, gambit) {
             Answer::Done => {
                 course.acknowledged[number].fetch_add(1, Ordering::Relaxed);
@@ -89,13 +95,15 @@ where
             }
             Answer::Unknown(error) => {
                 tally.note_refusal(way, &error);
-                Fate::Unknown(resolve::resolve(office, &order, RESOLVE_WITHIN).ok())
+                token = error.commit_token().copied();
+                Fate::Unknown(resolve::resolve(office, &order, token.as_ref(), RESOLVE_WITHIN).ok())
             }
         };
         deals.push(Deal {
             order,
             way,
             fate,
+            token,
             answered: course.begun.elapsed(),
         });
     }

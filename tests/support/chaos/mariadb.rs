@@ -153,7 +153,7 @@ impl Site for OnMariaDb {
 
     fn urls(&self) -> Vec<String> {
         let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
-        vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}")]
+        vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
     fn office_url(&self) -> String {
@@ -177,6 +177,7 @@ impl Site for OnMariaDb {
             Deed::ReadOnly,
             Deed::HoldLocks,
             Deed::NoRoom,
+            Deed::Dispose,
         ]
     }
 
@@ -208,7 +209,7 @@ impl Site for OnMariaDb {
             }
             Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
-            Deed::Lose | Deed::LoseCommit => false,
+            Deed::Dispose | Deed::Lose | Deed::LoseCommit => false,
         }
     }
 

@@ -31,6 +31,8 @@ pub enum Deed {
     HoldLocks,
     /// There is no room for new connections for a moment, and the old ones are killed.
     NoRoom,
+    /// Every engine is disposed of while it is in use.
+    Dispose,
     /// The driver says that its connection is gone, in whatever it is asked next.
     Lose,
     /// The same as the answer to a COMMIT that has happened.
@@ -49,6 +51,7 @@ impl fmt::Display for Deed {
             Self::ReadOnly => "read-only for a moment",
             Self::HoldLocks => "account locked by somebody else",
             Self::NoRoom => "no room for connections",
+            Self::Dispose => "engines disposed of",
             Self::Lose => "connection lost by script",
             Self::LoseCommit => "answer to COMMIT lost by script",
         })
@@ -59,7 +62,7 @@ impl fmt::Display for Deed {
 /// decides about the order, the pauses and the victims; what they find is the machine's.
 ///
 /// Answers how often each deed hit something.
-pub(super) fn rage(site: &dyn Site, seed: u64, lasts: Duration) -> BTreeMap<Deed, u64> {
+pub(super) fn rage(site: &dyn Site, dispose: impl Fn(), seed: u64, lasts: Duration) -> BTreeMap<Deed, u64> {
     let mut random = fastrand::Rng::with_seed(seed);
     let begun = Instant::now();
     let mut hits: BTreeMap<Deed, u64> = BTreeMap::new();
@@ -72,7 +75,12 @@ pub(super) fn rage(site: &dyn Site, seed: u64, lasts: Duration) -> BTreeMap<Deed
                 return hits;
             }
             pause(Duration::from_millis(random.u64(PAUSE_MS)));
-            let hit = site.strike(*deed, &mut random);
+            let hit = if *deed == Deed::Dispose {
+                dispose();
+                true
+            } else {
+                site.strike(*deed, &mut random)
+            };
             *hits.entry(*deed).or_default() += u64::from(hit);
         }
         rounds += 1;

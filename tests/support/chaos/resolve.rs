@@ -3,6 +3,7 @@
 use std::time::{Duration, Instant};
 
 use aludel::prelude::*;
+use aludel::verify::{self, CommitToken};
 use aludel::{Error, Flavour, Result};
 
 use super::books::{Books, DONE, FENCED, Order};
@@ -18,13 +19,37 @@ pub(super) enum Resolution {
     Committed,
     /// It is not, and never will be.
     NotCommitted,
+    /// The same; and a line of the ledger in its place says so.
+    Fenced,
 }
 
-/// Finds out, however often the server is lost meanwhile.
+/// Finds out: from its token, where the transaction was verified; else with a fence of our own.
+pub(super) fn resolve<C>(
+    office: &Engine<C>,
+    order: &Order,
+    token: Option<&CommitToken>,
+    deadline: Duration,
+) -> Result<Resolution>
+where
+    C: Dialect<Backend: Books>,
+{
+    let Some(token) = token else {
+        return without_token(office, order, deadline);
+    };
+    match office.resolve(token, deadline)? {
+        verify::Resolution::Committed => Ok(Resolution::Committed),
+        verify::Resolution::NotCommitted => Ok(Resolution::NotCommitted),
+        other => Err(Error::other(format!(
+            "{token} is a minute old, and its resolver says {other:?}"
+        ))),
+    }
+}
+
+/// Goes on however often the server is lost meanwhile.
 ///
 /// A look at the ledger alone would race with a COMMIT that is still on its way. So the line itself is written, saying that
 /// the transfer is fenced off: that waits for the COMMIT, and then either succeeds, or is refused for what is there.
-pub(super) fn resolve<C>(office: &Engine<C>, order: &Order, deadline: Duration) -> Result<Resolution>
+fn without_token<C>(office: &Engine<C>, order: &Order, deadline: Duration) -> Result<Resolution>
 where
     C: Dialect<Backend: Books>,
 {
@@ -51,7 +76,7 @@ where
     }
     let fenced = transaction.run(|session| Ok(C::Backend::write(session, &order.fence())?));
     match fenced {
-        Ok(_) => Ok(Resolution::NotCommitted),
+        Ok(_) => Ok(Resolution::Fenced),
         Err(error) if is_duplicate(&error) => read(office, order),
         Err(error) => Err(error),
     }
@@ -65,7 +90,7 @@ where
     let state = office.begin(|session| Ok(C::Backend::state(session, order.id)?))?;
     match state.as_deref() {
         Some(DONE) => Ok(Resolution::Committed),
-        Some(FENCED) => Ok(Resolution::NotCommitted),
+        Some(FENCED) => Ok(Resolution::Fenced),
         other => Err(Error::other(format!(
             "the line of order {} refused a second one, and says {other:?}",
             order.id

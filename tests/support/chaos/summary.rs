@@ -92,10 +92,11 @@ impl fmt::Display for Summary {
         line(
             "  unknown",
             format!(
-                "{}, resolved: committed {}, not committed {}",
+                "{}, of which {} with a token; resolved: committed {}, not committed {}",
                 self.count(|deal| matches!(deal.fate, Fate::Unknown(_))),
+                self.count(|deal| deal.token.is_some()),
                 resolved(Resolution::Committed),
-                resolved(Resolution::NotCommitted)
+                resolved(Resolution::NotCommitted) + resolved(Resolution::Fenced)
             ),
         )?;
         line("errors", list(&self.counts.refusals))?;

@@ -50,7 +50,10 @@ impl Tally {
             Event::Fault {
                 class, phase, message, ..
             } => {
-                let complaint = self.unheard_of(*phase, message);
+                // What no rule knows is permanent; what has a kind of its own may have any words.
+                let complaint = (*class == Class::Permanent)
+                    .then(|| self.unheard_of(*phase, message))
+                    .flatten();
                 let mut counts = self.counts();
                 add(&mut counts.faults, format!("{class} in {phase}"));
                 counts.complaints.extend(complaint);
@@ -92,7 +95,7 @@ impl Tally {
         std::mem::take(&mut *self.counts())
     }
 
-    /// Whether no rule knows these words; those with a kind of their own are known by their words as well.
+    /// Whether no rule knows these words. Constraints have a kind of their own, and are known by their words as well.
     fn unheard_of(&self, phase: Phase, message: &str) -> Option<String> {
         let error = DieselError::DatabaseError(DatabaseErrorKind::Unknown, Box::new(message.to_owned()));
         let rule = classify(self.flavour, phase, &error).rule;

@@ -25,6 +25,10 @@ pub(super) enum Way {
     Objects,
     /// `#[retry(commit = "idempotent")]`, in SQL.
     Idempotent,
+    /// `#[retry(commit = "verify")]`, in SQL.
+    Verified,
+    /// A transaction that is to be verified, whose token its caller keeps.
+    Token,
     /// `engine.begin`, and a loop of the caller's own around it.
     OwnLoop,
     /// A session that is kept for a long time, its transactions begun by themselves and ended by `commit`.
@@ -40,9 +44,13 @@ pub(super) enum Way {
 }
 
 impl Way {
-    pub(super) const ALL: [Self; 8] = [
+    /// `#[retry]` twice: what runs a transaction again by itself is what can do it once too often.
+    pub(super) const ALL: [Self; 11] = [
+        Self::Objects,
         Self::Objects,
         Self::Idempotent,
+        Self::Verified,
+        Self::Token,
         Self::OwnLoop,
         Self::AsYouGo,
         Self::Diesel,
@@ -106,6 +114,12 @@ where
     match way {
         Way::Objects => by_objects(&mut engine.session(), order, gambit).into(),
         Way::Idempotent => once(&mut engine.session(), order, gambit).into(),
+        Way::Verified => verified(&mut engine.session(), order, gambit).into(),
+        Way::Token => {
+            let mut session = engine.session();
+            let transaction = session.build_transaction().verified();
+            transaction.run(|session| in_order(session, order, gambit)).into()
+        }
         Way::OwnLoop => in_own_loop(engine, order, gambit).into(),
         Way::AsYouGo => as_you_go(kept, order, gambit).into(),
         Way::Diesel => as_foreign_code(&mut engine.session(), order, gambit)
@@ -151,17 +165,22 @@ where
     pay(session, order)
 }
 
+/// What has happened is answered as if nothing had; what has not runs again.
+#[retry(attempts = 100, deadline = "4s", commit = "verify")]
+fn verified<C>(session: &mut Session<C>, order: &Order, gambit: Gambit) -> Result<()>
+where
+    C: Dialect<Backend: Books>,
+{
+    in_order(session, order, gambit)
+}
+
 fn in_own_loop<C>(engine: &Engine<C>, order: &Order, gambit: Gambit) -> Result<()>
 where
     C: Dialect<Backend: Books>,
 {
     let started = Instant::now();
     loop {
-        let tried = engine.begin(|session| {
-            gamble(session, order, gambit)?;
-            C::Backend::write(session, &order.line())?;
-            pay(session, order)
-        });
+        let tried = engine.begin(|session| in_order(session, order, gambit));
         match tried {
             Err(error) if error.is_retryable() && started.elapsed() < PATIENCE => engine.clock().sleep(PAUSE),
             other => return other,
@@ -274,6 +293,15 @@ where
         Err(payload) if payload.is::<OnPurpose>() => Error::other(OnPurpose),
         Err(payload) => resume_unwind(payload),
     }
+}
+
+fn in_order<C>(session: &mut Session<C>, order: &Order, gambit: Gambit) -> Result<()>
+where
+    C: Dialect<Backend: Books>,
+{
+    gamble(session, order, gambit)?;
+    C::Backend::write(session, &order.line())?;
+    pay(session, order)
 }
 
 fn pay<N>(connection: &mut N, order: &Order) -> Result<()>
