@@ -7,6 +7,7 @@ mod connecting;
 mod design;
 mod forged;
 mod forked;
+mod galera;
 mod isolation;
 mod killed;
 mod logging;

@@ -465,6 +465,7 @@ fn a_server_of_its_own() -> aludel::Result<()> {
             run(&mut session, "UPDATE accounts SET balance = balance + 1")?;
         }
         server.execute("SET GLOBAL read_only = ON");
+        let generation = engine.pool().generation();
         let phase = if at_commit {
             let error = session.commit().expect_err("it writes no more");
             assert!(!error.is_commit_unknown(), "{error}");
@@ -475,6 +476,11 @@ fn a_server_of_its_own() -> aludel::Result<()> {
         };
         server.execute("SET GLOBAL read_only = OFF");
         heard.expect(phase, "mysql 1290 read-only");
+        assert_eq!(
+            engine.pool().generation(),
+            generation + 1,
+            "no connection to this host is of use"
+        );
         session.rollback()?;
     }
 

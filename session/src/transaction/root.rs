@@ -1,6 +1,6 @@
 //! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
 
-use aludel_core::classify::{CommitOutcome, Fate};
+use aludel_core::classify::{CommitOutcome, Fate, Scope};
 use aludel_core::dialect::{Characteristics, ServerTransaction};
 use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Phase, Result};
 use diesel::connection::InstrumentationEvent;
@@ -135,14 +135,18 @@ impl<C: Dialect> Connection<C> {
         let number = self.number();
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
+        // Only the connection itself can confirm that it is dead.
+        let dead = verdict.class == Class::Disconnect
+            && (!verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err()));
+        // Of a host that is gone, or serves no writes, no other connection is of use either.
+        let all = verdict.scope == Some(Scope::Generation) && (dead || verdict.class == Class::Failover);
         if verdict.at_commit == CommitOutcome::Unknown {
             self.engine().emit(&Event::CommitUnknown {
                 connection: number,
                 cause: fault.message(),
             });
-            // Only the connection itself can confirm that it is dead; alive or not, nobody may use it again.
-            let dead = !verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err());
-            if verdict.class == Class::Disconnect && dead {
+            // Alive or not, nobody may use it again.
+            if all {
                 self.retire_generation(fault.message());
             } else {
                 self.discard(fault.message());
@@ -151,6 +155,11 @@ impl<C: Dialect> Connection<C> {
             return Error::commit_unknown(fault);
         }
         // The server refused, and may still have the transaction open (SQLite does).
+        if all {
+            self.retire_generation(fault.message()); // closing it rolls back
+        } else if dead || verdict.scope.is_some() {
+            self.wear_out();
+        }
         let later = self.rollback_root();
         let error = Error::commit(fault);
         match later {
