@@ -135,18 +135,14 @@ impl<C: Dialect> Connection<C> {
         let number = self.number();
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
-        // Only the connection itself can confirm that it is dead.
-        let dead = verdict.class == Class::Disconnect
-            && (!verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err()));
-        // Of a host that is gone, or serves no writes, no other connection is of use either.
-        let all = verdict.scope == Some(Scope::Generation) && (dead || verdict.class == Class::Failover);
         if verdict.at_commit == CommitOutcome::Unknown {
             self.engine().emit(&Event::CommitUnknown {
                 connection: number,
                 cause: fault.message(),
             });
-            // Alive or not, nobody may use it again.
-            if all {
+            // Only the connection itself can confirm that it is dead; alive or not, nobody may use it again.
+            let dead = !verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err());
+            if verdict.scope == Some(Scope::Generation) && dead {
                 self.retire_generation(fault.message());
             } else {
                 self.discard(fault.message());
@@ -155,10 +151,11 @@ impl<C: Dialect> Connection<C> {
             return Error::commit_unknown(fault);
         }
         // The server refused, and may still have the transaction open (SQLite does).
-        if all {
-            self.retire_generation(fault.message()); // closing it rolls back
-        } else if dead || verdict.scope.is_some() {
-            self.wear_out();
+        match verdict.scope {
+            // A host that serves no writes: no connection to it is of use. Closing this one rolls back.
+            Some(Scope::Generation) if !verdict.by_text => self.retire_generation(fault.message()),
+            Some(_) => self.wear_out(),
+            None => {}
         }
         let later = self.rollback_root();
         let error = Error::commit(fault);
