@@ -13,6 +13,7 @@ mod logging;
 mod mock;
 mod objects;
 mod provoked;
+mod reconsidered;
 mod regressions;
 mod rerun;
 mod shared_cache;

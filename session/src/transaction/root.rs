@@ -153,7 +153,9 @@ impl<C: Dialect> Connection<C> {
         // The server refused, and may still have the transaction open (SQLite does).
         match verdict.scope {
             // A host that serves no writes: no connection to it is of use. Closing this one rolls back.
-            Some(Scope::Generation) if !verdict.by_text => self.retire_generation(fault.message()),
+            Some(Scope::Generation) if verdict.class != Class::Disconnect || !verdict.by_text => {
+                self.retire_generation(fault.message())
+            }
             Some(_) => self.wear_out(),
             None => {}
         }
