@@ -13,6 +13,7 @@ mod forged;
 mod forked;
 mod implicit_commits;
 mod hidden;
+mod galera;
 mod isolation;
 mod isolation_cases;
 mod killed;

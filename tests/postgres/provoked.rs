@@ -183,8 +183,8 @@ fn connections_that_are_lost() -> aludel::Result<()> {
     heard.expect(Phase::Statement, "libpq not connected");
 
     // In a transaction, and outside of one, for longer than allowed.
-    run(&mut session, "SET idle_in_transaction_session_timeout = 10")?;
     let pid = Bank::pid(&mut session);
+    run(&mut session, "SET idle_in_transaction_session_timeout = 10")?;
     gone(server, &story.database, pid);
     run(&mut session, "SELECT 1").expect_err("it did nothing for too long");
     heard.expect_any(Phase::Statement, &IDLE);

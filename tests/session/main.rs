@@ -23,6 +23,7 @@ mod panics;
 mod reconnect_cases;
 mod raw_control;
 mod provoked;
+mod reconsidered;
 mod regressions;
 mod rerun;
 mod reset_agent_cases;

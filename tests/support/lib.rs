@@ -3,6 +3,7 @@
 //! | Module | What a test gets from it |
 //! |---|---|
 //! | `mariadb` (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
+//! | `galera` (feature `mysql`) | a cluster of two such servers |
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
@@ -68,6 +69,8 @@ pub mod verify;
 
 // The databases.
 pub mod database;
+#[cfg(feature = "mysql")]
+pub mod galera;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 #[cfg(feature = "postgres")]

@@ -279,7 +279,16 @@ impl MariaDb {
         self.watchdog.thaw();
     }
 
+    /// Another server with this one's users, which it must get from this one: the next node of a cluster.
+    pub(crate) fn joined_by(&self, options: &[&str]) -> Self {
+        Self::begin(None, options, Some(&self.password))
+    }
+
     fn start_new(certified: Option<&str>, options: &[&str]) -> Self {
+        Self::begin(certified, options, None)
+    }
+
+    fn begin(certified: Option<&str>, options: &[&str], joined_with: Option<&str>) -> Self {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
@@ -296,8 +305,10 @@ impl MariaDb {
             "--skip-test-db",
             "--skip-log-error",
         ]);
-        let password = ports::random_word();
-        watchdog.write("init.sql", &users(&password));
+        let password = joined_with.map_or_else(ports::random_word, str::to_owned);
+        if joined_with.is_none() {
+            watchdog.write("init.sql", &users(&password));
+        }
 
         if let Some(host) = certified {
             certificates::write(&watchdog, host);
@@ -332,7 +343,6 @@ impl MariaDb {
             format!("--tmpdir={folder}"),
             format!("--socket={folder}/s"),
             format!("--pid-file={folder}/pid"),
-            format!("--init-file={folder}/init.sql"),
             format!("--port={port}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--max-connections=500".to_owned(),
@@ -342,6 +352,9 @@ impl MariaDb {
             "--innodb-buffer-pool-size=64M".to_owned(),
             "--performance-schema=OFF".to_owned(),
         ];
+        if self.folder().join("init.sql").exists() {
+            words.push(format!("--init-file={folder}/init.sql"));
+        }
         if self.authority().exists() {
             for (option, file) in [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")] {
                 words.push(format!("--ssl-{option}={folder}/{file}"));
@@ -353,7 +366,7 @@ impl MariaDb {
         })
     }
 
-    fn try_connect(&self, database: &str) -> ConnectionResult<MysqlConnection> {
+    pub(crate) fn try_connect(&self, database: &str) -> ConnectionResult<MysqlConnection> {
         MysqlConnection::establish(&format!(
             "mysql://root:{}@127.0.0.1:{}/{database}",
             self.password, self.port
