@@ -188,3 +188,36 @@ fn a_commit_that_waits_for_a_standby_has_happened_when_it_is_cut() {
     let found = scene.stranger().resolve(token, PATIENCE).expect("the server is there");
     assert_eq!((found, scene.charged()), (Resolution::Committed, 1), "{error}");
 }
+
+/// Who may not make the table is told so before anything has begun, with what to do.
+#[test]
+fn a_table_that_may_not_be_made_is_told_before_the_transaction() {
+    let server = postgres::server();
+    let database = server.database("not_allowed");
+    server.execute_in(
+        database.name(),
+        "CREATE SCHEMA theirs; CREATE TABLE theirs.charges (amount BIGINT NOT NULL); \
+         GRANT USAGE ON SCHEMA theirs TO PUBLIC; GRANT ALL ON theirs.charges TO PUBLIC",
+    );
+    let url = database.url_with("search_path", "theirs");
+    let engine = Engine::<PgConnection>::new(url.as_str()).expect("the URL is a good one");
+    let mut session = engine.session();
+    let builder = session.build_transaction().verified();
+    let error = builder
+        .run(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (1)")?))
+        .expect_err("there is no table of tokens");
+    assert_eq!(error.outcome(), Some(aludel::Outcome::NotBegun), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("permission denied for schema theirs"), "{text}");
+    assert!(text.contains("make it by migration (CommitTable::sql)"), "{text}");
+
+    // As a migration would.
+    let sql = aludel::verify::CommitTable::sql(aludel::Flavour::PostgreSql);
+    let grant = "GRANT SELECT, INSERT, DELETE ON aludel_commits TO PUBLIC";
+    server.execute_in(database.name(), &format!("SET search_path = theirs; {sql}{grant}"));
+    session
+        .build_transaction()
+        .verified()
+        .run(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (1)")?))
+        .expect("it is there now");
+}

@@ -738,15 +738,18 @@ pub fn a_transaction_in_flight_is_ended_by_force<C: Dialect>(scene: &Scene<C>) {
         .begin(|session| {
             session.batch_execute(CHARGE)?;
             let given = *token.insert(session.commit_token()?);
-            assert_eq!(
-                scene.stranger().resolve_by_force(&given, PATIENCE)?,
-                Resolution::NotCommitted
-            );
+            let found = scene.stranger().resolve_by_force(&given, PATIENCE);
+            assert_eq!(found.expect("it is ended"), Resolution::NotCommitted);
             Ok(())
         })
         .expect_err("its connection was ended");
     let token = token.expect("it was given out");
-    assert_eq!(error.commit_token(), Some(&token), "{error}");
+    assert!(error.is_disconnect(), "{error}");
+    assert_eq!(
+        error.commit_token(),
+        Some(&token),
+        "COMMIT was sent, as far as it knows: {error}"
+    );
     assert_eq!(scene.resolve(&token), Resolution::NotCommitted);
     bystander.commit().expect("nobody has touched it");
     assert_eq!((scene.charged(), scene.tokens("committed")), (1, 0));
