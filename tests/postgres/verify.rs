@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aludel::prelude::*;
 use aludel::verify::{CommitToken, Resolution};
+use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
 use aludel_tests::{Meeting, fork, poll, postgres, verify_stories};
 use diesel::connection::SimpleConnection as _;
@@ -220,4 +221,30 @@ fn a_table_that_may_not_be_made_is_told_before_the_transaction() {
         .verified()
         .run(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (1)")?))
         .expect("it is there now");
+}
+
+/// What the network does to a COMMIT.
+mod through_a_proxy {
+    use super::*;
+
+    fn told(story: fn(&Scene<PgConnection>, &Proxy)) {
+        let server = postgres::server();
+        let proxy = Proxy::postgres(server.port());
+        story(&verify::behind(&proxy, server.database("proxied").url(), ask), &proxy);
+    }
+
+    #[test]
+    fn a_network_that_cuts_commits_charges_once() {
+        told(verify::a_network_that_cuts_commits_charges_once);
+    }
+
+    #[test]
+    fn a_commit_in_a_black_hole_is_ended_by_force() {
+        told(verify::a_commit_in_a_black_hole_is_ended_by_force);
+    }
+
+    #[test]
+    fn a_late_commit_is_never_called_not_committed() {
+        told(verify::a_late_commit_is_never_called_not_committed);
+    }
 }
