@@ -12,6 +12,8 @@ mod isolation;
 mod logging;
 mod mock;
 mod objects;
+mod provoked;
+mod reconsidered;
 mod regressions;
 mod rerun;
 mod shared_cache;
