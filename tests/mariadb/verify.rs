@@ -7,7 +7,7 @@ use aludel::prelude::*;
 use aludel::verify::Resolution;
 use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
-use aludel_tests::{fork, mariadb, verify_stories};
+use aludel_tests::{fork, galera, mariadb, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -153,4 +153,13 @@ mod through_a_proxy {
     fn a_late_commit_is_never_called_not_committed() {
         told(verify::a_late_commit_is_never_called_not_committed);
     }
+}
+
+#[test]
+fn another_node_of_a_cluster_finds_out() {
+    let cluster = galera::private();
+    let database = cluster.nodes[0].database("verified");
+    let scene = Scene::set(database.url(), ask);
+    let elsewhere = Engine::new(cluster.nodes[1].url(database.name())).expect("the URL is a good one");
+    verify::another_node_finds_out(&scene, &elsewhere);
 }

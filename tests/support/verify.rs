@@ -982,3 +982,39 @@ pub fn another_process_finds_out<C: Dialect>(note: &str, ask: Ask<C>) {
     let folder = std::path::Path::new(note).parent().expect("it is in a folder");
     std::fs::remove_dir_all(folder).expect("it is ours");
 }
+
+// ---- in a cluster ---------------------------------------------------------------------------------------------------
+
+/// The resolver asks another node than the one that the transaction ran on. One in flight is no match for it: nodes agree
+/// on what comes first, and the fence does.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn another_node_finds_out<C: Dialect>(scene: &Scene<C>, elsewhere: &Engine<C>) {
+    let ask = |token: &CommitToken| elsewhere.resolve(token, PATIENCE).expect("the other node is there");
+    scene.engine.create_commit_table().expect("it may be made");
+    scene.lose_the_answer();
+    assert_eq!(ask(&scene.charge_and_be_cut()), Resolution::Committed);
+    scene.lose_the_commit();
+    assert_eq!(ask(&scene.charge_and_be_cut()), Resolution::NotCommitted);
+
+    let (runs, told) = (AtomicU32::new(0), Arc::new(AtomicU32::new(0)));
+    let mut fenced = None;
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute(CHARGE)?;
+            let token = session.commit_token()?;
+            fenced = Some((token, ask(&token)));
+            Ok(())
+        })
+        .expect_err("the fence was first");
+    let (token, found) = fenced.expect("it was asked");
+    assert_eq!(found, Resolution::NotCommitted);
+    assert!(!error.is_commit_unknown() && error.is_retryable(), "{error}");
+    assert_eq!(ask(&token), Resolution::NotCommitted);
+    let run = charge(&mut scene.engine.session(), &runs, &told).expect("nothing is in its way");
+    assert_eq!((run, scene.charged()), (1, 2));
+    scene.assert_whole();
+}
