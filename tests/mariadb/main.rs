@@ -24,6 +24,8 @@ mod provoked;
 mod reconnect_cases;
 mod proxied;
 mod raw_control;
+mod provoked;
+mod proxied;
 mod regressions;
 mod reset_agent_cases;
 mod round_trips;

@@ -5,8 +5,9 @@ use std::time::Duration;
 use aludel::Outcome;
 use aludel::prelude::*;
 use aludel::verify::Resolution;
+use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
-use aludel_tests::{fork, mariadb, verify_stories};
+use aludel_tests::{fork, galera, mariadb, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -126,4 +127,39 @@ fn the_lock_wait_timeout_is_put_back() {
         (before, opened),
         "on the same connection"
     );
+}
+
+/// What the network does to a COMMIT.
+mod through_a_proxy {
+    use super::*;
+
+    fn told(story: fn(&Scene<MysqlConnection>, &Proxy)) {
+        let server = mariadb::server();
+        let proxy = Proxy::mysql(server.port());
+        story(&verify::behind(&proxy, server.database("proxied").url(), ask), &proxy);
+    }
+
+    #[test]
+    fn a_network_that_cuts_commits_charges_once() {
+        told(verify::a_network_that_cuts_commits_charges_once);
+    }
+
+    #[test]
+    fn a_commit_in_a_black_hole_is_ended_by_force() {
+        told(verify::a_commit_in_a_black_hole_is_ended_by_force);
+    }
+
+    #[test]
+    fn a_late_commit_is_never_called_not_committed() {
+        told(verify::a_late_commit_is_never_called_not_committed);
+    }
+}
+
+#[test]
+fn another_node_of_a_cluster_finds_out() {
+    let cluster = galera::private();
+    let database = cluster.nodes[0].database("verified");
+    let scene = Scene::set(database.url(), ask);
+    let elsewhere = Engine::new(cluster.nodes[1].url(database.name())).expect("the URL is a good one");
+    verify::another_node_finds_out(&scene, &elsewhere);
 }

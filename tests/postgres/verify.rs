@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use aludel::prelude::*;
 use aludel::verify::{CommitToken, Resolution};
+use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
 use aludel_tests::{Meeting, fork, poll, postgres, verify_stories};
 use diesel::connection::SimpleConnection as _;
@@ -187,4 +188,63 @@ fn a_commit_that_waits_for_a_standby_has_happened_when_it_is_cut() {
     let token = error.commit_token().expect("it has one");
     let found = scene.stranger().resolve(token, PATIENCE).expect("the server is there");
     assert_eq!((found, scene.charged()), (Resolution::Committed, 1), "{error}");
+}
+
+/// Who may not make the table is told so before anything has begun, with what to do.
+#[test]
+fn a_table_that_may_not_be_made_is_told_before_the_transaction() {
+    let server = postgres::server();
+    let database = server.database("not_allowed");
+    server.execute_in(
+        database.name(),
+        "CREATE SCHEMA theirs; CREATE TABLE theirs.charges (amount BIGINT NOT NULL); \
+         GRANT USAGE ON SCHEMA theirs TO PUBLIC; GRANT ALL ON theirs.charges TO PUBLIC",
+    );
+    let url = database.url_with("search_path", "theirs");
+    let engine = Engine::<PgConnection>::new(url.as_str()).expect("the URL is a good one");
+    let mut session = engine.session();
+    let builder = session.build_transaction().verified();
+    let error = builder
+        .run(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (1)")?))
+        .expect_err("there is no table of tokens");
+    assert_eq!(error.outcome(), Some(aludel::Outcome::NotBegun), "{error}");
+    let text = error.to_string();
+    assert!(text.starts_with("permission denied for schema theirs"), "{text}");
+    assert!(text.contains("make it by migration (CommitTable::sql)"), "{text}");
+
+    // As a migration would.
+    let sql = aludel::verify::CommitTable::sql(aludel::Flavour::PostgreSql);
+    let grant = "GRANT SELECT, INSERT, DELETE ON aludel_commits TO PUBLIC";
+    server.execute_in(database.name(), &format!("SET search_path = theirs; {sql}{grant}"));
+    session
+        .build_transaction()
+        .verified()
+        .run(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (1)")?))
+        .expect("it is there now");
+}
+
+/// What the network does to a COMMIT.
+mod through_a_proxy {
+    use super::*;
+
+    fn told(story: fn(&Scene<PgConnection>, &Proxy)) {
+        let server = postgres::server();
+        let proxy = Proxy::postgres(server.port());
+        story(&verify::behind(&proxy, server.database("proxied").url(), ask), &proxy);
+    }
+
+    #[test]
+    fn a_network_that_cuts_commits_charges_once() {
+        told(verify::a_network_that_cuts_commits_charges_once);
+    }
+
+    #[test]
+    fn a_commit_in_a_black_hole_is_ended_by_force() {
+        told(verify::a_commit_in_a_black_hole_is_ended_by_force);
+    }
+
+    #[test]
+    fn a_late_commit_is_never_called_not_committed() {
+        told(verify::a_late_commit_is_never_called_not_committed);
+    }
 }

@@ -116,3 +116,40 @@ fn a_database_in_memory_has_its_tokens_too() -> aludel::Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_mock_sees_the_token_being_written() -> aludel::Result<()> {
+    let log = aludel_tests::EventLog::new();
+    let told = log.clone();
+    let engine = Engine::<aludel::mock::Mock<diesel::sqlite::Sqlite>>::mock(move |statement| {
+        told.push(statement.sql());
+        Ok(1)
+    });
+    let mut session = engine.session();
+    let policy = RetryPolicy::new().commit(CommitPolicy::Verify);
+    session.retry(&policy, |session| {
+        Ok(diesel::sql_query("INSERT INTO charges VALUES (1)").execute(session)?)
+    })?;
+    log.expect(&[
+        "BEGIN",
+        "INSERT INTO charges VALUES (1)",
+        "INSERT INTO aludel_commits (token, outcome, created_at) VALUES (?, 'committed', 0)",
+        "COMMIT",
+    ]);
+    Ok(())
+}
+
+#[cfg(feature = "serde")]
+#[test]
+fn a_token_is_its_text_in_every_format() {
+    let text = "1-000102030405060708090a0b0c0d0e0f-00112233aabbccdd-1700000000000000-4711-5--";
+    let token: aludel::verify::CommitToken = text.parse().expect("it is one");
+    let written = serde_json::to_string(&token).expect("it can be written");
+    assert_eq!(written, format!("{text:?}"));
+    assert_eq!(
+        serde_json::from_str::<aludel::verify::CommitToken>(&written).expect("and read"),
+        token
+    );
+    let error = serde_json::from_str::<aludel::verify::CommitToken>("17").unwrap_err();
+    assert!(error.to_string().contains("a commit token as text"), "{error}");
+}
