@@ -38,7 +38,14 @@ fn a_connection_that_is_killed_before_it_is_sent() -> aludel::Result<()> {
 #[test]
 fn a_server_that_takes_no_writes() -> aludel::Result<()> {
     let server = mariadb::private();
-    let stage = Stage::<MysqlConnection>::at(server.database("refuses").url(), |builder| {
+    let database = server.database("refuses");
+    // The user of the tests may write whatever the server has been told.
+    server.execute(&format!(
+        "CREATE USER plain@'127.0.0.1' IDENTIFIED BY 'plain'; GRANT ALL ON `{}`.* TO plain@'127.0.0.1'",
+        database.name()
+    ));
+    let url = format!("mysql://plain:plain@127.0.0.1:{}/{}", server.port(), database.name());
+    let stage = Stage::<MysqlConnection>::at(&url, |builder| {
         builder.on_connect(|raw, _| Ok(raw.batch_execute("SET lock_wait_timeout = 1")?))
     });
     let mut admin = server.connect();
