@@ -162,6 +162,7 @@ where
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
+                self.transaction.query_has_failed = true;
                 watch.finish(None, true);
                 let error = observe(
                     &self.engine,
