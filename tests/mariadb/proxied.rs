@@ -2,7 +2,7 @@
 
 use aludel::prelude::*;
 use aludel_tests::account::accounts;
-use aludel_tests::proxied::{self, Server as _};
+use aludel_tests::proxied::{self, Server as _, sessions};
 use aludel_tests::proxy::{Fault, Proxy, Refusal, Trigger};
 use aludel_tests::stories::outline;
 use aludel_tests::{EventLog, Gate, fork, mariadb};
@@ -34,6 +34,46 @@ fn a_result_can_end_at_any_row() {
 #[test]
 fn connecting_can_fail_in_every_way() {
     proxied::connecting_can_fail_in_every_way::<MysqlConnection>();
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_unknown_and_not_run_again() {
+    sessions::a_commit_whose_answer_is_lost_is_unknown_and_not_run_again::<MysqlConnection>();
+}
+
+#[test]
+fn a_commit_that_is_swallowed_lasts_until_somebody_ends_it() {
+    sessions::a_commit_that_is_swallowed_lasts_until_somebody_ends_it::<MysqlConnection>();
+}
+
+#[test]
+fn what_breaks_before_commit_runs_again_from_the_start() {
+    sessions::what_breaks_before_commit_runs_again_from_the_start::<MysqlConnection>();
+}
+
+#[test]
+fn a_begin_that_breaks_is_repeated() {
+    sessions::a_begin_that_breaks_is_repeated::<MysqlConnection>();
+}
+
+#[test]
+fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause() {
+    sessions::a_swallowed_disconnect_dooms_the_root_and_stays_the_cause::<MysqlConnection>();
+}
+
+#[test]
+fn a_result_that_ends_in_the_middle_ends_the_transaction() {
+    sessions::a_result_that_ends_in_the_middle_ends_the_transaction::<MysqlConnection>();
+}
+
+#[test]
+fn a_conflict_is_rolled_back_once_and_runs_again() {
+    sessions::a_conflict_is_rolled_back_once_and_runs_again::<MysqlConnection>();
+}
+
+#[test]
+fn a_refused_savepoint_statement_dooms_the_root_by_its_first_cause() {
+    sessions::a_refused_savepoint_statement_dooms_the_root_by_its_first_cause::<MysqlConnection>();
 }
 
 /// Through a proxy, which cuts off the client that hangs when it goes, so that the test can fail.
