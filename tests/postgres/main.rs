@@ -41,6 +41,7 @@ mod raw;
 mod raw_control;
 mod regressions;
 mod retry;
+mod round_trips;
 mod testing;
 
 // SQLAlchemy's cases.

@@ -3,9 +3,12 @@
 use crate::TestDatabase;
 use crate::proxy::{Fault, Proxy, Refusal, Trigger};
 use aludel::Dialect;
+use aludel::Session;
 use diesel::connection::Connection;
 use diesel::result::QueryResult;
 use std::thread;
+
+pub mod sessions;
 
 /// A kind of server, and how to talk to it.
 pub trait Server: Dialect + Connection + 'static {
@@ -13,8 +16,35 @@ pub trait Server: Dialect + Connection + 'static {
     /// [`crate::account`]: Ann (1), Bob (2) and Cid (3), each with a balance of 100.
     fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase);
 
+    /// What the client library says of a connection that is gone, or a part of it that is in all its words for that.
+    const LOST: &str;
+
     /// An error in this server's words.
     fn refusal(message: &str) -> Refusal;
+
+    /// What this server says where it has rolled a transaction back that may be run again.
+    fn conflict() -> Refusal;
+
+    /// Puts an amount into Ann's account.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn pay(session: &mut Session<Self>, amount: i64) -> QueryResult<usize>;
+
+    /// Who has an account, through a session.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn list(session: &mut Session<Self>) -> QueryResult<Vec<String>>;
+
+    /// [`list`](Self::list), row by row, with the connection lent meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn list_one_by_one(session: &mut Session<Self>) -> QueryResult<Vec<String>>;
 
     /// Who has an account, in the order of their numbers.
     ///
@@ -29,6 +59,38 @@ pub trait Server: Dialect + Connection + 'static {
     ///
     /// Whatever the driver answers.
     fn balance(&mut self) -> QueryResult<i64>;
+}
+
+/// What clients have said on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    round_trips: u64,
+    log: Vec<String>,
+}
+
+/// What clients say while `what` is done, which is all that goes through the proxy meanwhile.
+pub fn conversation(proxy: &Proxy, what: impl FnOnce()) -> Said {
+    proxy.take_log();
+    proxy.reset_round_trips();
+    what();
+    let without_number = |line: &String| line.split_once(' ').map_or("", |(_, what)| what).to_owned();
+    Said {
+        round_trips: proxy.round_trips(),
+        log: proxy.take_log().iter().map(without_number).collect(),
+    }
+}
+
+impl Said {
+    /// Exactly these words, in exactly so many round trips.
+    ///
+    /// # Panics
+    ///
+    /// If it was something else.
+    #[track_caller]
+    pub fn expect<const N: usize>(self, round_trips: u64, log: [&str; N]) {
+        assert_eq!(self.log, log);
+        assert_eq!(self.round_trips, round_trips, "{log:?}");
+    }
 }
 
 /// A server, and a plain connection of Diesel's to it, through a proxy.
@@ -243,12 +305,14 @@ pub fn connecting_can_fail_in_every_way<C: Server>() {
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod servers {
-    use super::{Proxy, Refusal, Server, TestDatabase};
+    use super::{Proxy, Refusal, Server, Session, TestDatabase};
     use crate::account::accounts;
+    #[cfg(feature = "mysql")]
+    use diesel::connection::DefaultLoadingMode;
     use diesel::prelude::*;
 
     macro_rules! server {
-        ($connection:ty, $server:path, $proxy:path, $key:literal, $refusal:expr) => {
+        ($connection:ty, $server:path, $proxy:path, $key:literal, $mode:ty, $lost:literal, $refusal:expr, $conflict:expr) => {
             impl Server for $connection {
                 fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase) {
                     let server = $server();
@@ -268,8 +332,29 @@ mod servers {
                     ($proxy(server.port()), database)
                 }
 
+                const LOST: &str = $lost;
+
                 fn refusal(message: &str) -> Refusal {
                     $refusal(message)
+                }
+
+                fn conflict() -> Refusal {
+                    $conflict
+                }
+
+                fn pay(session: &mut Session<Self>, amount: i64) -> QueryResult<usize> {
+                    diesel::update(accounts::table.find(1))
+                        .set(accounts::balance.eq(accounts::balance + amount))
+                        .execute(session)
+                }
+
+                fn list(session: &mut Session<Self>) -> QueryResult<Vec<String>> {
+                    accounts::table.select(accounts::owner).order(accounts::id).load(session)
+                }
+
+                fn list_one_by_one(session: &mut Session<Self>) -> QueryResult<Vec<String>> {
+                    let owners = accounts::table.select(accounts::owner).order(accounts::id);
+                    owners.load_iter::<String, $mode>(session)?.collect()
                 }
 
                 fn owners(&mut self) -> QueryResult<Vec<String>> {
@@ -289,7 +374,14 @@ mod servers {
         crate::mariadb::server,
         Proxy::mysql,
         "INTEGER AUTO_INCREMENT PRIMARY KEY",
-        |message| Refusal::mysql(1105, "HY000", message)
+        DefaultLoadingMode,
+        "Lost connection to server",
+        |message| Refusal::mysql(1105, "HY000", message),
+        Refusal::mysql(
+            1213,
+            "40001",
+            "Deadlock found when trying to get lock; try restarting transaction"
+        )
     );
 
     #[cfg(feature = "postgres")]
@@ -298,6 +390,9 @@ mod servers {
         crate::postgres::server,
         Proxy::postgres,
         "SERIAL PRIMARY KEY",
-        |message| Refusal::postgres("XX000", message)
+        diesel::pg::PgRowByRowLoadingMode,
+        "server closed the connection unexpectedly",
+        |message| Refusal::postgres("XX000", message),
+        Refusal::postgres("40001", "could not serialize access due to concurrent update")
     );
 }
