@@ -10,6 +10,7 @@ mod isolation;
 mod killed;
 mod logging;
 mod lost;
+mod proxied;
 mod regressions;
 mod round_trips;
 mod schema;

@@ -15,7 +15,9 @@
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
+//! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
+//! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
@@ -35,6 +37,7 @@ pub mod gate;
 pub mod outage;
 pub mod poll;
 mod promise;
+pub mod proxied;
 pub mod secrets;
 pub mod stories;
 
@@ -45,6 +48,9 @@ pub mod mariadb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+
+// The way to a server.
+pub mod proxy;
 
 // The benchmarks.
 pub mod figures;
