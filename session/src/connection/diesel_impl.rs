@@ -163,7 +163,7 @@ where
                     &self.engine,
                     number,
                     &mut self.transaction,
-                    &self.failed_statement,
+                    self.failed_statement,
                     watch,
                 ))
             }

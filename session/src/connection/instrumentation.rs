@@ -1,7 +1,9 @@
 //! Diesel's instrumentation: the user's, kept by us and lent to whichever raw connection is in use, and an ear of our own on
 //! it, which knows the text of a statement that has failed.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use diesel::connection::{DynInstrumentation, Instrumentation, InstrumentationEvent, get_default_instrumentation};
@@ -21,16 +23,16 @@ impl SharedInstrumentation {
         if let Some(ear) = raw.instrumentation().downcast_mut::<Ear>() {
             ear.users = self.clone();
             ear.forget();
-            return ear.failed.clone();
+            return ear.failed;
         }
         if self.0.is_none() && !is_default(raw.instrumentation()) {
             return FailedStatement::default();
         }
-        let failed = FailedStatement::shared();
+        let failed = FailedStatement::of_a_new_ear();
         raw.set_instrumentation(Ear {
             users: self.clone(),
             default: get_default_instrumentation(),
-            failed: failed.clone(),
+            failed,
             has_failed: false,
         });
         failed
@@ -56,28 +58,42 @@ impl Instrumentation for SharedInstrumentation {
 }
 
 /// The text of the statement that has just failed on a raw connection, without its values: the driver's own, so it is
-/// known for every way in which a statement may have been sent. Shared with the raw connection, since an error is
-/// noted while that is lent to a cursor.
-#[derive(Clone, Default)]
-pub(crate) struct FailedStatement(Option<Arc<Mutex<Option<String>>>>);
+/// known for every way in which a statement may have been sent. It is the number of the ear that has heard it, since an
+/// error is noted while the raw connection is lent to a cursor; 0 where there is no ear.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FailedStatement(u64);
+
+thread_local! {
+    /// What the ear with this number has heard last on this thread, which is the one that notes the error: a pair of
+    /// counted references for each session would cost a hundredth of a whole transaction on SQLite.
+    static HEARD: RefCell<Option<(u64, String)>> = const { RefCell::new(None) };
+}
 
 impl FailedStatement {
     /// The text, once.
-    pub(super) fn take(&self) -> Option<String> {
-        let text = self.0.as_ref()?;
-        text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take(self) -> Option<String> {
+        heard(|heard| heard.take_if(|(ear, _)| *ear == self.0))?.map(|(_, text)| text)
     }
 
-    /// Of a raw connection that has our ear: before there is one nobody needs the memory.
-    fn shared() -> Self {
-        Self(Some(Arc::default()))
+    /// Of an ear that is about to be put on a raw connection.
+    fn of_a_new_ear() -> Self {
+        static EARS: AtomicU64 = AtomicU64::new(1);
+        Self(EARS.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn set(&self, text: Option<String>) {
-        if let Some(shared) = &self.0 {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = text;
-        }
+    fn set(self, text: Option<String>) {
+        heard(|heard| {
+            heard.take_if(|(ear, _)| *ear == self.0);
+            if let Some(text) = text {
+                *heard = Some((self.0, text));
+            }
+        });
     }
+}
+
+/// `None` on a thread that is about to end.
+fn heard<T>(look: impl FnOnce(&mut Option<(u64, String)>) -> T) -> Option<T> {
+    HEARD.try_with(|heard| look(&mut heard.borrow_mut())).ok()
 }
 
 /// What stays on a raw connection, so that its next session finds it there.
@@ -86,7 +102,7 @@ struct Ear {
     /// What Diesel would have there.
     default: Option<Box<dyn Instrumentation>>,
     failed: FailedStatement,
-    /// Whether there may be a text: it is asked before every statement, and the lock costs more.
+    /// Whether there may be a text: it is asked before every statement, and looking costs more.
     has_failed: bool,
 }
 

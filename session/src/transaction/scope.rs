@@ -172,7 +172,7 @@ pub(crate) enum Stand {
 #[track_caller]
 pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand> {
     let footing = unit.connection().footing();
-    if footing == Footing::Explicit {
+    if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
         let transaction = &unit.connection().transaction;
         let outermost = transaction.depth() == 0 && !transaction.in_scope();

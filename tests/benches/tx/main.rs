@@ -23,7 +23,7 @@ use sides::{Sides, Statements, bare_read, bare_write};
 
 /// More rounds steady the median, and make the run longer. Many short ones: what else the machine does then falls on both
 /// sides alike.
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
 
 /// Some ten milliseconds a side and round.
 const ON_SQLITE: Turns = Turns {
