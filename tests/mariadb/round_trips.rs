@@ -2,6 +2,8 @@
 
 use aludel::prelude::*;
 use aludel_tests::mariadb;
+use aludel_tests::proxy::Proxy;
+use aludel_tests::round_trips::{self, RoundTrips};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -137,5 +139,28 @@ fn a_pre_ping_is_one_round_trip_and_idle_for_spares_a_busy_pool_even_that() -> a
         questions(PrePing::IdleFor(std::time::Duration::from_mins(10)))?,
         (0, prepared_for_looks)
     );
+    Ok(())
+}
+
+#[test]
+fn a_transaction_with_one_statement_is_three_round_trips_and_its_return_none() -> aludel::Result<()> {
+    let server = mariadb::server();
+    let proxy = Proxy::mysql(server.port());
+    let engine = Engine::<MysqlConnection>::new(proxy.url(server.database("on_the_wire").url()))?;
+    let one = || diesel::select(1_i64.into_sql::<BigInt>());
+    let counted = round_trips::count(
+        &proxy,
+        &engine,
+        |session| one().get_result::<i64>(session).map(drop),
+        |raw| one().get_result::<i64>(raw).map(drop),
+    );
+    let expected = RoundTrips {
+        transaction: 3,
+        nested: 5,
+        rolled_back: 3,
+        returned: 0,
+        of_diesel: 7, // multi-statements on, BEGIN, off; the statement; the same three for COMMIT
+    };
+    assert_eq!(counted, expected, "{:?}", proxy.log());
     Ok(())
 }

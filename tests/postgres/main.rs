@@ -32,4 +32,5 @@ mod proxied;
 mod raw;
 mod regressions;
 mod retry;
+mod round_trips;
 mod testing;
