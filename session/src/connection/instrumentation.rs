@@ -6,7 +6,9 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::connection::{DynInstrumentation, Instrumentation, InstrumentationEvent, get_default_instrumentation};
+use diesel::connection::{
+    DebugQuery, DynInstrumentation, Instrumentation, InstrumentationEvent, get_default_instrumentation,
+};
 
 /// One instrumentation, shared by the session and its raw connection of the moment.
 #[derive(Clone, Default)]
@@ -22,7 +24,9 @@ impl SharedInstrumentation {
     pub(crate) fn install<C: diesel::Connection>(&self, raw: &mut C) -> FailedStatement {
         if let Some(ear) = raw.instrumentation().downcast_mut::<Ear>() {
             ear.users = self.clone();
-            ear.forget();
+            if ear.has_failed {
+                ear.forget();
+            }
             return ear.failed;
         }
         if self.0.is_none() && !is_default(raw.instrumentation()) {
@@ -107,32 +111,43 @@ struct Ear {
 }
 
 impl Ear {
+    #[cold]
     fn forget(&mut self) {
-        if std::mem::take(&mut self.has_failed) {
-            self.failed.set(None);
+        self.has_failed = false;
+        self.failed.set(None);
+    }
+
+    #[cold]
+    fn hear(&mut self, query: &dyn DebugQuery) {
+        let mut text = String::new();
+        // A query that cannot be rendered has no text to be told.
+        let rendered = write!(text, "{query}").is_ok();
+        self.failed.set(rendered.then(|| without_values(text)));
+        self.has_failed = true;
+    }
+
+    #[cold]
+    fn pass_on(&mut self, event: InstrumentationEvent<'_>) {
+        if self.users.0.is_some() {
+            self.users.on_connection_event(event);
+        } else if let Some(default) = &mut self.default {
+            default.on_connection_event(event);
         }
     }
 }
 
 impl Instrumentation for Ear {
+    // Called twice a statement, nearly always for nothing.
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match &event {
-            InstrumentationEvent::StartQuery { .. } => self.forget(),
+            InstrumentationEvent::StartQuery { .. } if self.has_failed => self.forget(),
             InstrumentationEvent::FinishQuery {
                 query, error: Some(_), ..
-            } => {
-                let mut text = String::new();
-                // A query that cannot be rendered has no text to be told.
-                let rendered = write!(text, "{query}").is_ok();
-                self.failed.set(rendered.then(|| without_values(text)));
-                self.has_failed = true;
-            }
+            } => self.hear(*query),
             _ => {}
         }
-        if self.users.0.is_some() {
-            self.users.on_connection_event(event);
-        } else if let Some(default) = &mut self.default {
-            default.on_connection_event(event);
+        if self.users.0.is_some() || self.default.is_some() {
+            self.pass_on(event);
         }
     }
 }
