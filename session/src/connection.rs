@@ -570,7 +570,15 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// What a drop does: the transaction is rolled back, and whoever is listening learns of lost writes.
+    #[inline]
     pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
+        let idle = !self.transaction.has_begun() && !self.transaction.is_streaming();
+        if !idle || also_unflushed.is_some() || self.is_connected() {
+            self.abandon_what_is_left(also_unflushed);
+        }
+    }
+
+    fn abandon_what_is_left(&mut self, also_unflushed: Option<&str>) {
         if (std::thread::panicking() || self.transaction.is_streaming()) && !self.stays_after_an_exit() {
             // Nobody knows in which state the caller was interrupted.
             if self.transaction.has_begun() || self.transaction.is_streaming() {

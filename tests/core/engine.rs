@@ -133,3 +133,21 @@ fn options_that_a_kind_of_pool_has_no_use_for_are_refused_by_name() {
         "the defaults may be said"
     );
 }
+
+#[test]
+fn no_two_sessions_have_the_same_number_whichever_threads_they_begin_on() -> aludel::Result<()> {
+    let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    let numbers = || -> Vec<u64> { (0..2_500).map(|_| engine.next_session_number()).collect() };
+    let mut all = numbers();
+    std::thread::scope(|threads| {
+        let started: Vec<_> = (0..4).map(|_| threads.spawn(numbers)).collect();
+        for thread in started {
+            all.extend(thread.join().expect("nothing panics"));
+        }
+    });
+    let count = all.len();
+    all.sort_unstable();
+    all.dedup();
+    assert_eq!((all.len(), count), (12_500, 12_500));
+    Ok(())
+}

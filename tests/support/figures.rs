@@ -22,6 +22,11 @@ pub fn figure(name: &str, value: f64) {
     println!("figure {name} {value:.3}");
 }
 
+/// Prints a figure that was counted and not measured.
+pub fn count(name: &str, value: u64) {
+    println!("figure {name} {value}");
+}
+
 /// Prints what only people read.
 pub fn comment(text: impl Display) {
     println!("# {text}");

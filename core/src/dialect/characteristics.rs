@@ -267,7 +267,11 @@ impl Characteristics {
     /// assert_eq!((told.isolation_level, told.access_mode), (None, Some(AccessMode::ReadOnly)));
     /// ```
     #[must_use]
+    #[inline]
     pub fn beyond(self, connected: Self) -> Self {
+        if self.is_empty() {
+            return self;
+        }
         let (told, connected) = (self.for_server(), connected.for_server());
         Self {
             isolation_level: told

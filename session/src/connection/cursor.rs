@@ -36,7 +36,7 @@ where
     engine: &'conn Engine<C>,
     connection: u64,
     transaction: &'conn mut Transaction,
-    failed_statement: &'conn FailedStatement,
+    failed_statement: FailedStatement,
     /// Rows that were asked for, for the fault script.
     asked: u64,
     /// The driver has said that there are no more.
@@ -62,7 +62,7 @@ where
         engine: &'conn Engine<C>,
         connection: u64,
         transaction: &'conn mut Transaction,
-        failed_statement: &'conn FailedStatement,
+        failed_statement: FailedStatement,
         watching: Watching,
     ) -> Self {
         transaction.set_streaming(true);

@@ -184,7 +184,7 @@ where
                     &self.engine,
                     number,
                     &mut self.transaction,
-                    &self.failed_statement,
+                    self.failed_statement,
                     watch,
                 ))
             }

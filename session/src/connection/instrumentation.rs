@@ -1,10 +1,14 @@
 //! Diesel's instrumentation: the user's, kept by us and lent to whichever raw connection is in use, and an ear of our own on
 //! it, which knows the text of a statement that has failed.
 
+use std::cell::RefCell;
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use diesel::connection::{DynInstrumentation, Instrumentation, InstrumentationEvent, get_default_instrumentation};
+use diesel::connection::{
+    DebugQuery, DynInstrumentation, Instrumentation, InstrumentationEvent, get_default_instrumentation,
+};
 
 /// One instrumentation, shared by the session and its raw connection of the moment.
 #[derive(Clone, Default)]
@@ -20,17 +24,19 @@ impl SharedInstrumentation {
     pub(crate) fn install<C: diesel::Connection>(&self, raw: &mut C) -> FailedStatement {
         if let Some(ear) = raw.instrumentation().downcast_mut::<Ear>() {
             ear.users = self.clone();
-            ear.forget();
-            return ear.failed.clone();
+            if ear.has_failed {
+                ear.forget();
+            }
+            return ear.failed;
         }
         if self.0.is_none() && !is_default(raw.instrumentation()) {
             return FailedStatement::default();
         }
-        let failed = FailedStatement::shared();
+        let failed = FailedStatement::of_a_new_ear();
         raw.set_instrumentation(Ear {
             users: self.clone(),
             default: get_default_instrumentation(),
-            failed: failed.clone(),
+            failed,
             has_failed: false,
         });
         failed
@@ -56,28 +62,42 @@ impl Instrumentation for SharedInstrumentation {
 }
 
 /// The text of the statement that has just failed on a raw connection, without its values: the driver's own, so it is
-/// known for every way in which a statement may have been sent. Shared with the raw connection, since an error is
-/// noted while that is lent to a cursor.
-#[derive(Clone, Default)]
-pub(crate) struct FailedStatement(Option<Arc<Mutex<Option<String>>>>);
+/// known for every way in which a statement may have been sent. It is the number of the ear that has heard it, since an
+/// error is noted while the raw connection is lent to a cursor; 0 where there is no ear.
+#[derive(Clone, Copy, Default)]
+pub(crate) struct FailedStatement(u64);
+
+thread_local! {
+    /// What the ear with this number has heard last on this thread, which is the one that notes the error: a pair of
+    /// counted references for each session would cost a hundredth of a whole transaction on SQLite.
+    static HEARD: RefCell<Option<(u64, String)>> = const { RefCell::new(None) };
+}
 
 impl FailedStatement {
     /// The text, once.
-    pub(super) fn take(&self) -> Option<String> {
-        let text = self.0.as_ref()?;
-        text.lock().unwrap_or_else(PoisonError::into_inner).take()
+    pub(super) fn take(self) -> Option<String> {
+        heard(|heard| heard.take_if(|(ear, _)| *ear == self.0))?.map(|(_, text)| text)
     }
 
-    /// Of a raw connection that has our ear: before there is one nobody needs the memory.
-    fn shared() -> Self {
-        Self(Some(Arc::default()))
+    /// Of an ear that is about to be put on a raw connection.
+    fn of_a_new_ear() -> Self {
+        static EARS: AtomicU64 = AtomicU64::new(1);
+        Self(EARS.fetch_add(1, Ordering::Relaxed))
     }
 
-    fn set(&self, text: Option<String>) {
-        if let Some(shared) = &self.0 {
-            *shared.lock().unwrap_or_else(PoisonError::into_inner) = text;
-        }
+    fn set(self, text: Option<String>) {
+        heard(|heard| {
+            heard.take_if(|(ear, _)| *ear == self.0);
+            if let Some(text) = text {
+                *heard = Some((self.0, text));
+            }
+        });
     }
+}
+
+/// `None` on a thread that is about to end.
+fn heard<T>(look: impl FnOnce(&mut Option<(u64, String)>) -> T) -> Option<T> {
+    HEARD.try_with(|heard| look(&mut heard.borrow_mut())).ok()
 }
 
 /// What stays on a raw connection, so that its next session finds it there.
@@ -86,37 +106,48 @@ struct Ear {
     /// What Diesel would have there.
     default: Option<Box<dyn Instrumentation>>,
     failed: FailedStatement,
-    /// Whether there may be a text: it is asked before every statement, and the lock costs more.
+    /// Whether there may be a text: it is asked before every statement, and looking costs more.
     has_failed: bool,
 }
 
 impl Ear {
+    #[cold]
     fn forget(&mut self) {
-        if std::mem::take(&mut self.has_failed) {
-            self.failed.set(None);
+        self.has_failed = false;
+        self.failed.set(None);
+    }
+
+    #[cold]
+    fn hear(&mut self, query: &dyn DebugQuery) {
+        let mut text = String::new();
+        // A query that cannot be rendered has no text to be told.
+        let rendered = write!(text, "{query}").is_ok();
+        self.failed.set(rendered.then(|| without_values(text)));
+        self.has_failed = true;
+    }
+
+    #[cold]
+    fn pass_on(&mut self, event: InstrumentationEvent<'_>) {
+        if self.users.0.is_some() {
+            self.users.on_connection_event(event);
+        } else if let Some(default) = &mut self.default {
+            default.on_connection_event(event);
         }
     }
 }
 
 impl Instrumentation for Ear {
+    // Called twice a statement, nearly always for nothing.
     fn on_connection_event(&mut self, event: InstrumentationEvent<'_>) {
         match &event {
-            InstrumentationEvent::StartQuery { .. } => self.forget(),
+            InstrumentationEvent::StartQuery { .. } if self.has_failed => self.forget(),
             InstrumentationEvent::FinishQuery {
                 query, error: Some(_), ..
-            } => {
-                let mut text = String::new();
-                // A query that cannot be rendered has no text to be told.
-                let rendered = write!(text, "{query}").is_ok();
-                self.failed.set(rendered.then(|| without_values(text)));
-                self.has_failed = true;
-            }
+            } => self.hear(*query),
             _ => {}
         }
-        if self.users.0.is_some() {
-            self.users.on_connection_event(event);
-        } else if let Some(default) = &mut self.default {
-            default.on_connection_event(event);
+        if self.users.0.is_some() || self.default.is_some() {
+            self.pass_on(event);
         }
     }
 }

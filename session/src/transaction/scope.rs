@@ -176,7 +176,7 @@ pub(crate) enum Stand {
 pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand> {
     unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
-    if footing == Footing::Explicit {
+    if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
         if std::mem::take(&mut unit.connection().wish).verified == Some(true) {
             unit.connection().verify_from_now_on()?;

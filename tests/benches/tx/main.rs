@@ -12,7 +12,8 @@ use std::time::Instant;
 
 use aludel::Dialect;
 use aludel::prelude::*;
-use aludel_tests::figures::{alternate, comment, figure};
+use aludel_tests::figures::{alternate, comment, count, figure};
+use aludel_tests::proxy::Proxy;
 use aludel_tests::{mariadb, postgres};
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection;
@@ -23,7 +24,7 @@ use sides::{Sides, Statements, bare_read, bare_write};
 
 /// More rounds steady the median, and make the run longer. Many short ones: what else the machine does then falls on both
 /// sides alike.
-const ROUNDS: usize = 41;
+const ROUNDS: usize = 21;
 
 /// Some ten milliseconds a side and round.
 const ON_SQLITE: Turns = Turns {
@@ -54,6 +55,31 @@ fn main() {
     on_a_server("mariadb", &cores, Sides::<MysqlConnection>::open(database.url(), None));
     let database = cores.apart(postgres::server).database("tx");
     on_a_server("postgres", &cores, Sides::<PgConnection>::open(database.url(), None));
+    let (server, database) = (mariadb::server(), mariadb::server().database("round_trips"));
+    round_trips::<MysqlConnection>("mariadb", &Proxy::mysql(server.port()), database.url());
+    let (server, database) = (postgres::server(), postgres::server().database("round_trips"));
+    round_trips::<PgConnection>("postgres", &Proxy::postgres(server.port()), database.url());
+}
+
+/// Exact, so one look is enough.
+fn round_trips<C>(server: &str, proxy: &Proxy, url: &str)
+where
+    C: Dialect + Statements + SimpleConnection,
+    Session<C>: Statements + SimpleConnection,
+{
+    let sides = Sides::<C>::open(&proxy.url(url), None);
+    let counted = aludel_tests::round_trips::count(
+        proxy,
+        sides.engine(),
+        |session| session.select_one().map(drop),
+        |raw| raw.select_one().map(drop),
+    );
+    count(&format!("roundtrips.{server}.tx"), counted.transaction);
+    count(&format!("roundtrips.{server}.return"), counted.returned);
+    comment(format!(
+        "roundtrips.{server}: with a savepoint {}, rolled back {}, with Diesel's own transaction() {}",
+        counted.nested, counted.rolled_back, counted.of_diesel
+    ));
 }
 
 /// Once with a core for each, and once with one for both, where what counts is how much work it is for both.

@@ -72,6 +72,10 @@ where
         sides
     }
 
+    pub(crate) fn engine(&self) -> &Engine<C> {
+        &self.engine
+    }
+
     /// Lends the bare connection, for many turns.
     pub(crate) fn with_bare<T>(&mut self, turns: impl FnOnce(&mut C) -> T) -> T {
         match &mut self.bare {
