@@ -81,6 +81,15 @@ impl<C: Dialect> Stage<C> {
         Ok(())
     }
 
+    /// The server closes a connection that is idle in the pool; a file has nobody who would.
+    pub fn lose_idle(&self, engine: &Engine<C>) -> aludel::Result<()> {
+        let mut raw = engine.pool().checkout()?; // clean, so that its return sends nothing
+        if let (Some(kill), Some(id)) = (&self.kill, raw.backend_id()?) {
+            kill(id);
+        }
+        Ok(())
+    }
+
     /// Whether a lost connection speaks for all that are as old: a server's do, those to a file do not.
     pub fn is_served(&self) -> bool {
         self.kill.is_some()

@@ -10,7 +10,9 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use aludel::clock::Clock;
 use aludel::pool::Null;
 use aludel::prelude::*;
 use aludel::{Error, ErrorKind, Outcome, Phase};
@@ -37,6 +39,7 @@ macro_rules! reconnect_cases {
             no_begin_on_invalid
             explode_in_initializer_disconnect
             null_pool
+            basic
             close
             exception_no_autorollback
             cursor_close_resultset_failed_connectionless
@@ -285,6 +288,22 @@ pub fn null_pool<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     assert_eq!(stage.rows(), [1, 2]);
     assert_eq!((engine.pool().checkedin(), engine.pool().checkedout()), (0, 0));
     engine.pool().assert_invariants();
+    Ok(())
+}
+
+/// What has died in the pool and is older than `pool_recycle` is replaced, and nobody hears of it.
+pub fn basic<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
+    let (clock, hour) = (Clock::test(), Duration::from_hours(1));
+    let engine = stage.engine_with(|builder| builder.clock(clock.0).pool_recycle(hour));
+    engine.begin(|session| insert(session, 1))?;
+    stage.lose_idle(&engine)?;
+    clock.1.advance(hour + Duration::from_secs(1));
+    stage.log.clear();
+    engine.begin(|session| insert(session, 2))?;
+    stage.log.expect(&["begin", "commit"]);
+    assert_eq!(stage.rows(), [1, 2]);
+    assert_eq!((engine.pool().opened(), engine.pool().closed()), (2, 1));
+    assert_eq!(engine.pool().generation(), 0, "the others may be well");
     Ok(())
 }
 
