@@ -1,11 +1,5 @@
 //! Lost connections, and errors on their way: `MockReconnectTest`, `RealReconnectTest`, `HandleErrorTest`, `OnConnectTest`,
 //! `CursorEventErrorTest`.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -143,12 +137,12 @@ pub fn dialect_initialize_once<C: Dialect>(stage: &Stage<C>) -> aludel::Result<(
         })
     });
     for run in [1, 2] {
-        engine.begin(|session| look(session)).expect_err("the hook fails");
+        engine.begin(look).expect_err("the hook fails");
         assert_eq!(runs.load(Ordering::Relaxed), run);
         assert_eq!((engine.pool().checkedin(), engine.pool().checkedout()), (0, 0));
     }
     for _ in 0..2 {
-        engine.begin(|session| look(session))?;
+        engine.begin(look)?;
         engine.dispose();
     }
     assert_eq!(runs.load(Ordering::Relaxed), 3);
@@ -267,7 +261,7 @@ pub fn explode_in_initializer_disconnect<C: Dialect>(stage: &Stage<C>) -> aludel
     assert_eq!(runs.load(Ordering::Relaxed), 1);
     engine.pool().assert_invariants();
     assert_eq!(engine.pool().checkedout(), 0);
-    engine.begin(|session| look(session))?;
+    engine.begin(look)?;
     assert_eq!(runs.load(Ordering::Relaxed), 2);
     Ok(())
 }
@@ -419,10 +413,7 @@ pub fn base_exception_invalidates<C: Dialect>(stage: &Stage<C>) -> aludel::Resul
 /// What the driver says when it connects comes out with its words, and nothing had begun.
 pub fn wraps_connect_in_dbapi<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     stage.fail(Phase::Connect, DatabaseErrorKind::Unknown, "the door is locked");
-    let error = stage
-        .engine
-        .begin(|session| look(session))
-        .expect_err("it cannot connect");
+    let error = stage.engine.begin(look).expect_err("it cannot connect");
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert_eq!(error.outcome(), Some(Outcome::NotBegun));
     assert!(
@@ -430,7 +421,7 @@ pub fn wraps_connect_in_dbapi<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()
         "{error}"
     );
     stage.assert_whole();
-    stage.engine.begin(|session| look(session))
+    stage.engine.begin(look)
 }
 
 /// What hangs up while it is connected to cannot serve now: there is no transaction that could be lost with it.
