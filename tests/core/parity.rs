@@ -13,8 +13,12 @@ const TABLES: [(&str, &str); 3] = [
     ("README.md", include_str!("../../README.md")),
 ];
 
+/// What stands for the three binaries that have sessions on a database.
+const EVERYWHERE: &str = "everywhere::";
+
 /// Where the modules of what a name begins with are, seen from the workspace's root.
-const ROOTS: [(&str, &str); 10] = [
+const ROOTS: [(&str, &str); 11] = [
+    (EVERYWHERE, "tests"),
     ("core::", "tests/core"),
     ("session::", "tests/session"),
     ("mariadb::", "tests/mariadb"),
@@ -53,6 +57,9 @@ fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     assert!(told("aludel-core:classify::tests::nobody").ends_with("has no test `nobody`"));
     // A function that is no test is none.
     assert!(told("core::parity::lookup").ends_with("has no test `lookup`"));
+    assert!(told("everywhere::transaction_cases::no_such_case").contains("session/transaction_cases.rs"));
+    assert!(told("everywhere::endings::an_exit_in_a_box_is_an_exit").contains("no module `endings`"));
+    lookup("everywhere::transaction_cases::commits").expect("a story of all three");
     lookup("core::parity").expect("this module");
     lookup("ui::fail::hook_uses_its_session").expect("a file in a folder");
     lookup("core::config::files").expect("a module in a file");
@@ -98,6 +105,12 @@ fn names(line: &str) -> Vec<String> {
 
 /// Looks for a test, or for a module where the name ends with one.
 fn lookup(name: &str) -> Result<(), String> {
+    // A story of the support library, which each of these binaries has as a test.
+    if let Some(rest) = name.strip_prefix(EVERYWHERE) {
+        return ["session::", "mariadb::", "postgres::"]
+            .iter()
+            .try_for_each(|binary| lookup(&format!("{binary}{rest}")));
+    }
     let (prefix, root) = ROOTS
         .iter()
         .find(|(prefix, _)| name.starts_with(prefix))

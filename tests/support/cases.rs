@@ -3,6 +3,12 @@
 //!
 //! A test binary has them as tests of its own with one line, e.g.
 //! `aludel_tests::transaction_cases!(aludel_tests::cases::sqlite);`.
+#![allow(
+    missing_docs,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    reason = "a story is a test, has the name of SQLAlchemy's, and fails as tests do"
+)]
 
 use std::fmt;
 
@@ -40,7 +46,7 @@ pub struct Stage<C: Dialect> {
 }
 
 impl<C: Dialect> Stage<C> {
-    fn new(url: &str, rows: impl Fn() -> Vec<i32> + 'static) -> Self {
+    fn new(url: &str, rows: impl Fn() -> Vec<i32> + 'static, file: Option<files::TempDatabase>) -> Self {
         let (script, log, sent) = (FaultScript::new(), EventLog::new(), EventLog::new());
         Self {
             engine: heard(Engine::builder(url), &script, &log, &sent)
@@ -52,7 +58,7 @@ impl<C: Dialect> Stage<C> {
             impatient: "",
             rows: Box::new(rows),
             kill: None,
-            _file: None,
+            _file: file,
         }
     }
 
@@ -81,6 +87,15 @@ impl<C: Dialect> Stage<C> {
         Ok(())
     }
 
+    /// The server closes a connection that is idle in the pool; a file has nobody who would.
+    pub fn lose_idle(&self, engine: &Engine<C>) -> aludel::Result<()> {
+        let mut raw = engine.pool().checkout()?; // clean, so that its return sends nothing
+        if let (Some(kill), Some(id)) = (&self.kill, raw.backend_id()?) {
+            kill(id);
+        }
+        Ok(())
+    }
+
     /// Whether a lost connection speaks for all that are as old: a server's do, those to a file do not.
     pub fn is_served(&self) -> bool {
         self.kill.is_some()
@@ -89,9 +104,10 @@ impl<C: Dialect> Stage<C> {
     /// What the log has of a connection that was lost.
     #[track_caller]
     pub fn expect_loss(&self, before: &[&str], after: &[&str]) {
-        let loss: &[&str] = match self.is_served() {
-            true => &["doomed", "retire", "invalidate"],
-            false => &["doomed", "invalidate"],
+        let loss: &[&str] = if self.is_served() {
+            &["doomed", "retire", "invalidate"]
+        } else {
+            &["doomed", "invalidate"]
         };
         self.log.expect(&[before, loss, after].concat());
     }
@@ -187,8 +203,8 @@ macro_rules! rows_of {
 pub fn sqlite(_name: &str) -> Stage<diesel::SqliteConnection> {
     let file = files::file();
     let rows = rows_of!(diesel::SqliteConnection, file.path().to_str().expect("it is UTF-8"));
-    let mut stage = Stage::new(file.url(), rows);
-    stage._file = Some(file);
+    let url = file.url().to_owned();
+    let stage = Stage::new(&url, rows, Some(file));
     with_table(stage, "INTEGER PRIMARY KEY", "")
 }
 
@@ -197,7 +213,7 @@ pub fn sqlite(_name: &str) -> Stage<diesel::SqliteConnection> {
 pub fn mariadb(name: &str) -> Stage<diesel::MysqlConnection> {
     let server = crate::mariadb::server();
     let database = server.database(name);
-    let mut stage = Stage::new(database.url(), rows_of!(diesel::MysqlConnection, database.url()));
+    let mut stage = Stage::new(database.url(), rows_of!(diesel::MysqlConnection, database.url()), None);
     stage.kill = Some(Box::new(|id| server.kill(id.try_into().expect("it is not negative"))));
     stage.impatient = "SET lock_wait_timeout = 10";
     with_table(stage, "INTEGER AUTO_INCREMENT PRIMARY KEY", " ENGINE=InnoDB")
@@ -208,7 +224,7 @@ pub fn mariadb(name: &str) -> Stage<diesel::MysqlConnection> {
 pub fn postgres(name: &str) -> Stage<diesel::PgConnection> {
     let server = crate::postgres::server();
     let database = server.database(name);
-    let mut stage = Stage::new(database.url(), rows_of!(diesel::PgConnection, database.url()));
+    let mut stage = Stage::new(database.url(), rows_of!(diesel::PgConnection, database.url()), None);
     stage.kill = Some(Box::new(|id| server.terminate(id.try_into().expect("it fits"))));
     stage.impatient = "SET lock_timeout = '10s'";
     with_table(stage, "SERIAL PRIMARY KEY", "")

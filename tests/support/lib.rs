@@ -45,6 +45,7 @@
 pub mod account;
 pub mod adopted;
 pub mod capture;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod cases;
 pub mod chaos;
 pub mod corpus;

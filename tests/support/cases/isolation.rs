@@ -1,11 +1,5 @@
 //! Isolation levels and access modes: `IsolationLevelTest` and `ConnectionCharacteristicTest`. The characteristic that
 //! SQLAlchemy's users add by themselves is here the access mode, which every backend has.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use aludel::ErrorKind;
 use aludel::prelude::*;

@@ -1,16 +1,12 @@
 //! Lost connections, and errors on their way: `MockReconnectTest`, `RealReconnectTest`, `HandleErrorTest`, `OnConnectTest`,
 //! `CursorEventErrorTest`.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use aludel::clock::Clock;
 use aludel::pool::Null;
 use aludel::prelude::*;
 use aludel::{Error, ErrorKind, Outcome, Phase};
@@ -37,6 +33,7 @@ macro_rules! reconnect_cases {
             no_begin_on_invalid
             explode_in_initializer_disconnect
             null_pool
+            basic
             close
             exception_no_autorollback
             cursor_close_resultset_failed_connectionless
@@ -140,12 +137,12 @@ pub fn dialect_initialize_once<C: Dialect>(stage: &Stage<C>) -> aludel::Result<(
         })
     });
     for run in [1, 2] {
-        engine.begin(|session| look(session)).expect_err("the hook fails");
+        engine.begin(look).expect_err("the hook fails");
         assert_eq!(runs.load(Ordering::Relaxed), run);
         assert_eq!((engine.pool().checkedin(), engine.pool().checkedout()), (0, 0));
     }
     for _ in 0..2 {
-        engine.begin(|session| look(session))?;
+        engine.begin(look)?;
         engine.dispose();
     }
     assert_eq!(runs.load(Ordering::Relaxed), 3);
@@ -264,7 +261,7 @@ pub fn explode_in_initializer_disconnect<C: Dialect>(stage: &Stage<C>) -> aludel
     assert_eq!(runs.load(Ordering::Relaxed), 1);
     engine.pool().assert_invariants();
     assert_eq!(engine.pool().checkedout(), 0);
-    engine.begin(|session| look(session))?;
+    engine.begin(look)?;
     assert_eq!(runs.load(Ordering::Relaxed), 2);
     Ok(())
 }
@@ -285,6 +282,22 @@ pub fn null_pool<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     assert_eq!(stage.rows(), [1, 2]);
     assert_eq!((engine.pool().checkedin(), engine.pool().checkedout()), (0, 0));
     engine.pool().assert_invariants();
+    Ok(())
+}
+
+/// What has died in the pool and is older than `pool_recycle` is replaced, and nobody hears of it.
+pub fn basic<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
+    let (clock, hour) = (Clock::test(), Duration::from_hours(1));
+    let engine = stage.engine_with(|builder| builder.clock(clock.0).pool_recycle(hour));
+    engine.begin(|session| insert(session, 1))?;
+    stage.lose_idle(&engine)?;
+    clock.1.advance(hour + Duration::from_secs(1));
+    stage.log.clear();
+    engine.begin(|session| insert(session, 2))?;
+    stage.log.expect(&["begin", "commit"]);
+    assert_eq!(stage.rows(), [1, 2]);
+    assert_eq!((engine.pool().opened(), engine.pool().closed()), (2, 1));
+    assert_eq!(engine.pool().generation(), 0, "the others may be well");
     Ok(())
 }
 
@@ -400,10 +413,7 @@ pub fn base_exception_invalidates<C: Dialect>(stage: &Stage<C>) -> aludel::Resul
 /// What the driver says when it connects comes out with its words, and nothing had begun.
 pub fn wraps_connect_in_dbapi<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     stage.fail(Phase::Connect, DatabaseErrorKind::Unknown, "the door is locked");
-    let error = stage
-        .engine
-        .begin(|session| look(session))
-        .expect_err("it cannot connect");
+    let error = stage.engine.begin(look).expect_err("it cannot connect");
     assert_eq!(error.kind(), ErrorKind::Connect);
     assert_eq!(error.outcome(), Some(Outcome::NotBegun));
     assert!(
@@ -411,7 +421,7 @@ pub fn wraps_connect_in_dbapi<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()
         "{error}"
     );
     stage.assert_whole();
-    stage.engine.begin(|session| look(session))
+    stage.engine.begin(look)
 }
 
 /// What hangs up while it is connected to cannot serve now: there is no transaction that could be lost with it.

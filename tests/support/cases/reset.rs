@@ -2,12 +2,6 @@
 //!
 //! SQLAlchemy's counts have one more wherever a transaction had ended before its connection came back, since its pool
 //! resets what it cannot know to be clean.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 

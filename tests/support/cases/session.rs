@@ -1,12 +1,6 @@
 //! Transactions and savepoints of a session, with its objects: `SessionTransactionTest`, `SubtransactionRecipeTest`,
 //! `FixtureDataTest`, `CleanSavepointTest`, `AutoExpireTest`, `SavepointTest`, `ContextManagerPlusFutureTest`,
 //! `TransactionFlagsTest`, `NaturalPKRollbackTest`.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use aludel::prelude::*;
 use aludel::{Error, ErrorKind, Outcome};
@@ -330,7 +324,7 @@ where
 
 pub fn no_autobegin_after_explicit_commit<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     let mut session = stage.engine.session();
-    session.begin(|session| look(session))?;
+    session.begin(look)?;
     assert!(!session.in_transaction());
     session.commit()?;
     stage.log.expect(&["begin", "commit"]);
@@ -435,11 +429,11 @@ where
     Account: Persist<C::Backend>,
 {
     let (mut session, ann, _) = fixture(stage)?;
-    session[ann].owner = "Anna".to_owned();
+    session[ann].owner = "Anna".into();
     session.rollback()?;
     assert_eq!(session.read(ann)?.owner, "Ann");
     assert_eq!(statements(stage), ["SELECT"], "it was never written, and is read again");
-    session.edit(ann)?.owner = "Anna".to_owned();
+    session.edit(ann)?.owner = "Anna".into();
     session.flush()?;
     session.rollback()?;
     assert_eq!(session.read(ann)?.owner, "Ann");
@@ -451,7 +445,7 @@ where
     Account: Persist<C::Backend>,
 {
     let (mut session, ann, _) = fixture(stage)?;
-    session[ann].owner = "Anna".to_owned();
+    session[ann].owner = "Anna".into();
     session.flush()?;
     session.commit()?;
     assert_eq!(session.read(ann)?.owner, "Anna");
@@ -470,7 +464,7 @@ where
     session.commit()?;
     stage.engine.begin(|other| {
         let theirs = other.get_one::<Account>(1)?;
-        other[theirs].owner = "Anna".to_owned();
+        other[theirs].owner = "Anna".into();
         Ok(())
     })?;
     assert_eq!(session.read(ann)?.owner, "Anna");
@@ -570,7 +564,7 @@ where
     session.commit()?;
     stage.engine.begin(|other| {
         let theirs = other.get_one::<Account>(1)?;
-        other[theirs].owner = "Anna".to_owned();
+        other[theirs].owner = "Anna".into();
         Ok(())
     })?;
     assert_eq!(session.read(ann)?.owner, "Anna");

@@ -1,10 +1,4 @@
 //! Transactions and savepoints of a connection: `TransactionTest` and `AutoRollbackTest`.
-#![allow(
-    missing_docs,
-    clippy::missing_errors_doc,
-    clippy::missing_panics_doc,
-    reason = "each is a test, has the name of SQLAlchemy's, and fails as tests do"
-)]
 
 use aludel::prelude::*;
 use aludel::{Connection, Error, ErrorKind, Outcome, Phase};
