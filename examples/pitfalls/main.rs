@@ -1,4 +1,4 @@
-//! Pitfalls, each walked into twice, on real servers: first with Diesel and r2d2 as their guides have them, then
+//! Eight pitfalls, each walked into twice, on real servers: first with Diesel and r2d2 as their guides have them, then
 //! with Aludel. Each scene says what its caller was told, and what was in the table afterwards.
 //!
 //! ```text
@@ -27,6 +27,7 @@ use clap::Parser;
 mod bank;
 mod dead_pool;
 mod deadlock;
+mod lost_answer;
 mod lost_savepoint;
 mod no_tls;
 mod panic;
@@ -38,7 +39,7 @@ mod wrong_password;
 use report::Played;
 use scene::Scene;
 
-const SCENES: [Scene; 7] = [
+const SCENES: [Scene; 8] = [
     deadlock::SCENE,
     swallowed_error::SCENE,
     lost_savepoint::SCENE,
@@ -46,9 +47,10 @@ const SCENES: [Scene; 7] = [
     wrong_password::SCENE,
     no_tls::SCENE,
     panic::SCENE,
+    lost_answer::SCENE,
 ];
 
-/// Pitfalls, with Diesel and r2d2, and with Aludel.
+/// Eight pitfalls, with Diesel and r2d2, and with Aludel.
 #[derive(Parser)]
 #[command(name = "pitfalls")]
 struct Options {

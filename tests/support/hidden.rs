@@ -201,7 +201,10 @@ impl Seen {
 fn traces(values: &Values) -> Vec<String> {
     let mark = MARK.as_bytes();
     let list = mark.iter().map(u8::to_string).collect::<Vec<_>>().join(", ");
-    let hex: String = mark.iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = mark.iter().fold(String::new(), |mut text, byte| {
+        let _ = write!(text, "{byte:02x}");
+        text
+    });
     vec![
         MARK.to_owned(),
         values.number.to_string(),

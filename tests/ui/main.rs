@@ -61,6 +61,7 @@ programs! {
     retry_without_a_return_type
     retry_without_a_session
     retry_without_attempts
+    savepoint_named_by_text
     session_answered_by_its_closure
     session_dropped_under_a_value
     session_kept_beyond_its_closure

@@ -187,11 +187,15 @@ macro_rules! hidden_values {
         fn tell_all(url: &str, steps: &[Step]) -> usize {
             let mut seen = Seen::default();
             let shown = secrets::shown_with::<$connection>(url, true, |engine| {
-                steps.iter().for_each(|step| tell(engine, step, &mut seen));
+                for step in steps {
+                    tell(engine, step, &mut seen);
+                }
                 Ok(())
             });
             let quiet = Engine::<$connection>::new(url).expect("the URL of a test is sound");
-            steps.iter().for_each(|step| tell(&quiet, step, &mut seen));
+            for step in steps {
+                tell(&quiet, step, &mut seen);
+            }
             let failed = seen.failed();
             seen.expect_hidden(&shown, steps);
             failed
