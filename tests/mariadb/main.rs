@@ -11,6 +11,7 @@ mod isolation;
 mod killed;
 mod logging;
 mod lost;
+mod proxied;
 mod regressions;
 mod round_trips;
 mod schema;

@@ -29,6 +29,7 @@ mod logging;
 mod migrations;
 mod model;
 mod objects;
+mod proxied;
 mod raw;
 mod regressions;
 mod retry;

@@ -17,7 +17,9 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
+//! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
+//! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
@@ -38,6 +40,7 @@ pub mod gate;
 pub mod outage;
 pub mod poll;
 mod promise;
+pub mod proxied;
 pub mod secrets;
 pub mod stories;
 pub mod verify;
@@ -49,6 +52,9 @@ pub mod mariadb;
 #[cfg(feature = "postgres")]
 pub mod postgres;
 pub mod sqlite;
+
+// The way to a server.
+pub mod proxy;
 
 // The benchmarks.
 pub mod figures;
