@@ -7,6 +7,7 @@
 //! | `clerk` | the threads that do it |
 //! | `nemesis` | the deeds, and the plan that a seed makes of them |
 //! | `site`, and one file a backend | where it takes place, and how each deed is done there |
+//! | `wire` | the deeds that a proxy is made to do |
 //! | `resolve` | what has become of a transfer whose COMMIT was never answered |
 //! | `tally` | what the engines tell; errors that nobody has a word for |
 //! | `audit`, `whole` | the checks: of the books, and of the pools |
@@ -42,6 +43,7 @@ mod summary;
 mod tally;
 mod transfer;
 mod whole;
+mod wire;
 
 use audit::{Check, Fate};
 use books::SCHEMA;

@@ -10,8 +10,10 @@ use diesel::sql_types::{BigInt, Text, Unsigned};
 use super::books::ACCOUNTS;
 use super::nemesis::{Deed, pause};
 use super::site::Site;
+use super::wire;
 use crate::TestDatabase;
 use crate::mariadb::MariaDb;
+use crate::proxy::Proxy;
 
 /// Whose connections are hurt. Without the right to write on a server that is read-only.
 const CLERK: &str = "clerk";
@@ -37,6 +39,8 @@ const FEW: usize = 10;
 
 #[derive(Debug)]
 struct OnMariaDb {
+    /// Before the server, so that it is gone first.
+    proxy: Proxy,
     server: MariaDb,
     database: TestDatabase,
 }
@@ -56,7 +60,11 @@ pub fn mariadb() -> impl Site {
             database.name()
         ));
     }
-    OnMariaDb { server, database }
+    OnMariaDb {
+        proxy: Proxy::mysql(server.port()),
+        server,
+        database,
+    }
 }
 
 impl OnMariaDb {
@@ -152,7 +160,7 @@ impl Site for OnMariaDb {
     }
 
     fn urls(&self) -> Vec<String> {
-        let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
+        let (password, port, name) = (self.server.password(), self.proxy.port(), self.database.name());
         vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
@@ -165,7 +173,7 @@ impl Site for OnMariaDb {
     }
 
     fn deck(&self) -> Vec<Deed> {
-        vec![
+        let mut deck = vec![
             Deed::KillOne,
             Deed::KillOne,
             Deed::KillInCommit,
@@ -178,10 +186,15 @@ impl Site for OnMariaDb {
             Deed::HoldLocks,
             Deed::NoRoom,
             Deed::Dispose,
-        ]
+        ];
+        deck.extend(wire::DECK);
+        deck
     }
 
     fn strike(&self, deed: Deed, random: &mut fastrand::Rng) -> bool {
+        if let Some(hit) = wire::strike(&self.proxy, deed, random) {
+            return hit;
+        }
         match deed {
             Deed::KillOne => self.kill(random, false, LOOK),
             Deed::KillInCommit => self.kill(random, true, GLANCE) || self.kill_in_held_commit(random),
@@ -209,7 +222,7 @@ impl Site for OnMariaDb {
             }
             Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
-            Deed::Dispose | Deed::Lose | Deed::LoseCommit => false,
+            _ => false,
         }
     }
 
