@@ -274,6 +274,13 @@ where
     }
 }
 
+impl<C: Dialect> Drop for Run<'_, C> {
+    /// A run that fails half-way leaves no clerks behind that knock at a server which is gone.
+    fn drop(&mut self) {
+        self.course.over.store(true, Ordering::Relaxed);
+    }
+}
+
 fn gather(clerks: &mpsc::Receiver<Result<Vec<Deal>, String>>) -> (Vec<Deal>, Vec<String>) {
     let (mut deals, mut deaths) = (Vec::new(), Vec::new());
     for number in 0..CLERKS {

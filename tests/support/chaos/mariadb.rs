@@ -23,7 +23,7 @@ const CLERK: &str = "clerk";
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The same, where somebody must come.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the server stands still, in milliseconds.
 const FREEZE_MS: std::ops::Range<u64> = 100..500;
@@ -83,14 +83,17 @@ impl OnMariaDb {
         false
     }
 
-    /// Kills one while a global read lock keeps all of them in COMMIT.
+    /// Kills one while a backup keeps all of them in COMMIT.
     fn kill_in_held_commit(&self, random: &mut fastrand::Rng) -> bool {
         let mut root = self.server.connect();
-        root.batch_execute("FLUSH TABLES WITH READ LOCK")
-            .expect("root may lock");
+        // Not FLUSH TABLES WITH READ LOCK, which stops them at the statements before.
+        for stage in ["START", "FLUSH", "BLOCK_DDL", "BLOCK_COMMIT"] {
+            root.batch_execute(&format!("BACKUP STAGE {stage}"))
+                .expect("root may make a backup");
+        }
         let killed = self.kill(random, true, LOOK);
-        root.batch_execute("UNLOCK TABLES")
-            .expect("root may unlock what it locked");
+        root.batch_execute("BACKUP STAGE END")
+            .expect("root may end what it began");
         killed
     }
 

@@ -23,7 +23,7 @@ const CLERK: &str = "clerk";
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The same, where somebody must come.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the server stands still, in milliseconds.
 const FREEZE_MS: std::ops::Range<u64> = 100..500;

@@ -7,7 +7,7 @@ use super::nemesis::{Deed, pause};
 use crate::proxy::{Fault, Proxy, Trigger};
 
 /// How long somebody is waited for who does what is to be struck. All of it is done all the time.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// The one that is struck is one of the next few.
 const NTH: std::ops::RangeInclusive<u64> = 1..=5;
