@@ -71,8 +71,11 @@ const POOL_SIZE: usize = 2;
 /// Connections above that.
 const OVERFLOW: usize = 1;
 
-/// How long a run takes at least, where nobody says.
+/// How long a run takes where nobody says, in seconds; longer where the long runs are asked for (`ALUDEL_TEST_LONG`).
 const SECONDS: u64 = 10;
+
+/// The same, then.
+const LONG_SECONDS: u64 = 60;
 
 /// The calm before the chaos, and after it.
 const CALM: Duration = Duration::from_secs(1);
@@ -94,9 +97,14 @@ where
     Line: Persist<C::Backend>,
 {
     let given = number_of("ALUDEL_CHAOS_SECONDS");
+    let otherwise = if env::var_os("ALUDEL_TEST_LONG").is_some() {
+        LONG_SECONDS
+    } else {
+        SECONDS
+    };
     let seed = number_of("ALUDEL_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("{}: ALUDEL_CHAOS_SEED={seed}", site.name());
-    let summary = Run::<C>::new(site, seed).take_place(Duration::from_secs(given.unwrap_or(SECONDS)));
+    let summary = Run::<C>::new(site, seed).take_place(Duration::from_secs(given.unwrap_or(otherwise)));
     if given.is_some() {
         // Whoever asked for it wants to read it, and a test that passes shows nothing that it prints.
         write!(std::io::stderr(), "{summary}").expect("standard error takes a summary");
