@@ -3,6 +3,7 @@
 //! | Module | What a test gets from it |
 //! |---|---|
 //! | `mariadb` (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
+//! | `galera` (feature `mysql`) | a cluster of two such servers |
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
@@ -10,9 +11,11 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`forgery`] | what an error costs whose words somebody made up, as a story for any server |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
@@ -34,6 +37,8 @@ pub mod account;
 pub mod adopted;
 pub mod capture;
 pub mod chaos;
+pub mod corpus;
+pub mod forgery;
 pub mod fork;
 pub mod forked;
 pub mod gate;
@@ -47,6 +52,8 @@ pub mod verify;
 
 // The databases.
 pub mod database;
+#[cfg(feature = "mysql")]
+pub mod galera;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 #[cfg(feature = "postgres")]

@@ -1,8 +1,8 @@
 //! What becomes of a COMMIT whose answer never comes, where it is verified: stories told on each database.
 //! [`verify_stories!`](crate::verify_stories) makes tests of them.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use aludel::{CommitPolicy, Dialect, EngineBuilder, ErrorKind, Flavour, Outcome, 
 use diesel::connection::SimpleConnection as _;
 use diesel::result::DatabaseErrorKind;
 
+use crate::proxy::{Fault, Proxy, Trigger};
 use crate::stories::outline;
 use crate::{EventLog, Gate, Meeting};
 
@@ -213,6 +214,7 @@ macro_rules! verify_stories {
             a_token_that_was_rolled_back_with_its_savepoint_is_written_again,
             a_transaction_that_has_written_nothing_has_nothing_to_verify,
             every_transaction_of_an_engine_can_be_verified,
+            a_part_that_is_verified_verifies_the_whole,
         }
     };
 }
@@ -322,7 +324,7 @@ fn in_flight<C: Dialect>(scene: &Scene<C>, commits: bool) {
     scene.engine.create_commit_table().expect("it may be made");
     let resolvers = Meeting::new("both resolvers and the transaction", 3);
     let given = Gate::new("the token is given out");
-    let token = std::sync::OnceLock::new();
+    let token = OnceLock::new();
     let expected = if commits {
         Resolution::Committed
     } else {
@@ -657,4 +659,326 @@ pub fn every_transaction_of_an_engine_can_be_verified<C: Dialect>(scene: &Scene<
         Resolution::NotCommitted
     );
     assert_eq!(scene.charged(), 2);
+}
+
+/// Who joins a transaction and wants it verified gets that for all of it; AUTOCOMMIT has nothing to verify.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_part_that_is_verified_verifies_the_whole<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    scene.lose_the_answer();
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute(CHARGE)?;
+            let part = session.build_transaction().verified();
+            part.run(|session| Ok(session.batch_execute(CHARGE)?))
+        })
+        .expect_err("its answer is lost");
+    assert_eq!(
+        scene.resolve(error.commit_token().expect("it has one")),
+        Resolution::Committed
+    );
+    // The wish was for that one alone.
+    scene.lose_the_answer();
+    let error = scene.engine.begin(|session| Ok(session.batch_execute(CHARGE)?));
+    assert!(error.expect_err("its answer is lost").commit_token().is_none());
+    assert_eq!((scene.charged(), scene.tokens("committed")), (3, 1));
+
+    let options = ExecutionOptions::new().isolation_level(IsolationLevel::Autocommit);
+    let engine = scene.engine.execution_options(options).expect("every database has it");
+    let error = engine.session().commit_token().expect_err("there is no COMMIT");
+    assert!(error.to_string().starts_with("commit_token() in AUTOCOMMIT"), "{error}");
+    scene.assert_whole();
+}
+
+// ---- where there is a server --------------------------------------------------------------------------------------
+
+/// Ends a connection by the server's number of it.
+pub type Kill = fn(i64);
+
+/// The connection is really killed before COMMIT is sent, and the charge takes effect once.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_charge_whose_connection_is_killed_at_commit_takes_effect_once<C: Dialect>(scene: &Scene<C>, kill: Kill) {
+    let policy = RetryPolicy::new().deadline(PATIENCE).commit(CommitPolicy::Verify);
+    let mut runs = 0;
+    let run = scene
+        .engine
+        .session()
+        .retry(&policy, |session| {
+            runs += 1;
+            if runs == 1 {
+                let backend = session.backend_id()?.expect("a server's connection has a number");
+                scene.script.call_before(Phase::Commit, move || kill(backend));
+            }
+            session.batch_execute(CHARGE)?;
+            Ok(runs)
+        })
+        .expect("the second run is committed");
+    assert_eq!((run, scene.charged(), scene.tokens("committed")), (2, 1, 1));
+    scene.assert_whole();
+}
+
+/// A transaction that nobody will ever end is ended by force: its connection, and no other.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_transaction_in_flight_is_ended_by_force<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    let mut bystander = scene.engine.session();
+    bystander.batch_execute(CHARGE).expect("it is nobody's business");
+    let mut token = None;
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute(CHARGE)?;
+            let given = *token.insert(session.commit_token()?);
+            let found = scene.stranger().resolve_by_force(&given, PATIENCE);
+            assert_eq!(found.expect("it is ended"), Resolution::NotCommitted);
+            Ok(())
+        })
+        .expect_err("its connection was ended");
+    let token = token.expect("it was given out");
+    assert!(error.is_disconnect(), "{error}");
+    assert_eq!(
+        error.commit_token(),
+        Some(&token),
+        "COMMIT was sent, as far as it knows: {error}"
+    );
+    assert_eq!(scene.resolve(&token), Resolution::NotCommitted);
+    bystander.commit().expect("nobody has touched it");
+    assert_eq!((scene.charged(), scene.tokens("committed")), (1, 0));
+    // By the time that it is asked for by force it may have been committed.
+    let token = scene
+        .engine
+        .begin(|session| session.commit_token())
+        .expect("it is committed");
+    let resolution = scene.stranger().resolve_by_force(&token, PATIENCE);
+    assert_eq!(resolution.expect("the database is there"), Resolution::Committed);
+    scene.assert_whole();
+}
+
+/// A token that went with its savepoint is resolved before it is written again: what was answered stays true.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_transaction_that_was_fenced_off_is_refused<C: Dialect>(scene: &Scene<C>) {
+    scene.engine.create_commit_table().expect("it may be made");
+    let policy = RetryPolicy::new().commit(CommitPolicy::Verify);
+    let mut runs = 0;
+    let error = scene
+        .engine
+        .session()
+        .retry(&policy, |session| {
+            runs += 1;
+            session.batch_execute(CHARGE)?;
+            let mut token = None;
+            let undone: aludel::Result<()> = session.begin_nested(|nested| {
+                token = Some(nested.commit_token()?);
+                Err(aludel::Error::other("no"))
+            });
+            assert!(undone.is_err());
+            assert_eq!(
+                scene.resolve(&token.expect("it was given out")),
+                Resolution::NotCommitted
+            );
+            Ok(())
+        })
+        .expect_err("somebody was told that it is not committed");
+    assert!(
+        error
+            .to_string()
+            .starts_with("this transaction cannot be committed any more"),
+        "{error}"
+    );
+    assert_eq!(
+        (error.outcome(), runs),
+        (Some(Outcome::RolledBack), 1),
+        "they may have run it again"
+    );
+    assert_eq!(
+        (scene.charged(), scene.tokens("committed"), scene.tokens("fenced")),
+        (0, 0, 1)
+    );
+    scene.assert_whole();
+}
+
+// ---- through a network that fails -----------------------------------------------------------------------------------
+
+/// A scene whose engine goes through a proxy; strangers go straight to the server.
+///
+/// # Panics
+///
+/// As [`Scene::set`].
+pub fn behind<C: Dialect>(proxy: &Proxy, url: &str, ask: Ask<C>) -> Scene<C> {
+    let mut scene = Scene::set(url, ask);
+    let builder = Engine::<C>::builder(proxy.url(url)).faults(scene.script.clone());
+    let builder = builder.listen(outline(&scene.log));
+    scene.engine = builder.build().expect("the URL is a good one");
+    scene.engine.create_commit_table().expect("it may be made");
+    scene
+}
+
+/// However the connection ends around a COMMIT, that of the fence included, each charge takes effect once.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_network_that_cuts_commits_charges_once<C: Dialect>(scene: &Scene<C>, proxy: &Proxy) {
+    let cases: [(&[Fault], u32); 6] = [
+        (&[Fault::CutBefore], 2),
+        (&[Fault::CutAfter], 1),
+        (&[Fault::ResetBefore], 2),
+        (&[Fault::ResetAfter], 1),
+        // The second is the fence's; that of the second run, where PostgreSQL remembers the abort and needs no fence.
+        (&[Fault::CutBefore, Fault::CutBefore], 2),
+        (&[Fault::CutBefore, Fault::CutAfter], 2),
+    ];
+    for (charged, (faults, runs_until_then)) in (1..).zip(cases) {
+        let fired = proxy.fired();
+        for fault in faults {
+            proxy.when(Trigger::Commit).then(fault.clone());
+        }
+        let (runs, told) = (AtomicU32::new(0), Arc::new(AtomicU32::new(0)));
+        let run = charge(&mut scene.engine.session(), &runs, &told).expect("in the end it is committed");
+        let cut = usize::try_from(proxy.fired() - fired).expect("they are few");
+        assert_eq!((told.load(Ordering::Relaxed), cut), (1, faults.len()), "{faults:?}");
+        assert!(
+            run == runs_until_then || (C::FLAVOUR == Flavour::PostgreSql && cut == 2),
+            "{run}, {faults:?}"
+        );
+        assert_eq!(scene.charged(), charged, "{faults:?}: {:?}", scene.log);
+    }
+    scene.assert_whole();
+}
+
+/// A COMMIT that gets lost in a network which closes nothing: the server waits for it, and holds the row. It is ended by
+/// force; the client, which hears of nothing, learns the same later.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_commit_in_a_black_hole_is_ended_by_force<C: Dialect>(scene: &Scene<C>, proxy: &Proxy) {
+    let (given, token) = (Gate::new("the token is given out"), OnceLock::new());
+    proxy.when(Trigger::Commit).then(Fault::SwallowBefore);
+    thread::scope(|threads| {
+        let client = threads.spawn(|| {
+            scene.engine.begin(|session| {
+                session.batch_execute(CHARGE)?;
+                token.set(session.commit_token()?).expect("nobody else sets it");
+                given.pass();
+                Ok(())
+            })
+        });
+        given.wait();
+        proxy.wait_until_fired(1);
+        let token = token.get().expect("it was given out");
+        let error = scene
+            .stranger()
+            .resolve(token, Duration::ZERO)
+            .expect_err("it is in flight");
+        assert!(error.is_commit_unknown(), "{error}");
+        let found = scene.stranger().resolve_by_force(token, PATIENCE);
+        assert_eq!(found.expect("it is ended"), Resolution::NotCommitted);
+        proxy.release();
+        let error = client.join().expect("it does not panic").expect_err("it is cut off");
+        assert_eq!(
+            (error.is_commit_unknown(), error.commit_token()),
+            (true, Some(token)),
+            "{error}"
+        );
+        assert_eq!(scene.resolve(token), Resolution::NotCommitted);
+    });
+    assert_eq!(scene.charged(), 0);
+    scene.assert_whole();
+}
+
+/// A COMMIT that is late: as long as it may still arrive nobody is told that it has not happened.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_late_commit_is_never_called_not_committed<C: Dialect>(scene: &Scene<C>, proxy: &Proxy) {
+    let (given, token) = (Gate::new("the token is given out"), OnceLock::new());
+    proxy.when(Trigger::Commit).then(Fault::Hold);
+    thread::scope(|threads| {
+        let client = threads.spawn(|| {
+            scene.engine.begin(|session| {
+                session.batch_execute(CHARGE)?;
+                token.set(session.commit_token()?).expect("nobody else sets it");
+                given.pass();
+                Ok(())
+            })
+        });
+        given.wait();
+        proxy.wait_until_fired(1);
+        let token = token.get().expect("it was given out");
+        let resolver = threads.spawn(|| scene.resolve(token));
+        let error = scene
+            .stranger()
+            .resolve(token, Duration::ZERO)
+            .expect_err("it is in flight");
+        assert!(error.is_commit_unknown(), "{error}");
+        proxy.release();
+        client
+            .join()
+            .expect("it does not panic")
+            .expect("its COMMIT has arrived");
+        assert_eq!(resolver.join().expect("it does not panic"), Resolution::Committed);
+    });
+    assert_eq!(scene.charged(), 1);
+    scene.assert_whole();
+}
+
+// ---- from another process -----------------------------------------------------------------------------------------
+
+/// What the story of a crash is told: the database, and a file of which nobody knows anything.
+///
+/// # Panics
+///
+/// If there is no temporary folder.
+pub fn note_of_a_crash(url: &str) -> String {
+    let folder = tempfile::Builder::new().prefix("aludel-crash.").tempdir();
+    let note = folder.expect("a temporary folder can be made").keep().join("token");
+    format!("{} {url}", note.display())
+}
+
+/// Told on a [stage](crate::fork::stage): a process dies with its transaction open, or after its COMMIT, and another one
+/// finds out with the token that it had written down.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn another_process_finds_out<C: Dialect>(note: &str, ask: Ask<C>) {
+    let (note, url) = note.split_once(' ').expect("it was noted like this");
+    let scene = Scene::<C>::set(url, ask);
+    for (commits, expected) in [(false, Resolution::NotCommitted), (true, Resolution::Committed)] {
+        crate::fork::child(|| {
+            let engine = scene.stranger();
+            engine.create_commit_table().expect("it may be made");
+            let mut session = engine.session();
+            session.batch_execute(CHARGE).expect("the table is there");
+            let token = session.commit_token().expect("the table is there");
+            std::fs::write(note, token.to_string()).expect("it can be written down");
+            if commits {
+                session.commit().expect("nothing is in its way");
+            }
+            // It ends as it stands, like one that has crashed.
+            std::process::exit(0);
+        })
+        .expect_success();
+        let text = std::fs::read_to_string(note).expect("it was written down");
+        let token = text.parse().expect("it was written by a token");
+        assert_eq!(scene.resolve(&token), expected);
+    }
+    assert_eq!(scene.charged(), 1);
+    let folder = std::path::Path::new(note).parent().expect("it is in a folder");
+    std::fs::remove_dir_all(folder).expect("it is ours");
 }

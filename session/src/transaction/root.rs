@@ -1,6 +1,6 @@
 //! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
 
-use aludel_core::classify::{CommitOutcome, Fate};
+use aludel_core::classify::{CommitOutcome, Fate, Scope};
 use aludel_core::dialect::{Characteristics, ServerTransaction};
 use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Outcome, Phase, Result};
 use diesel::connection::InstrumentationEvent;
@@ -158,7 +158,7 @@ impl<C: Dialect> Connection<C> {
             }
             // Only the connection itself can confirm that it is dead; alive or not, nobody may use it again.
             let dead = !verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err());
-            if verdict.class == Class::Disconnect && dead {
+            if verdict.scope == Some(Scope::Generation) && dead {
                 self.retire_generation(fault.message());
             } else {
                 self.discard(fault.message());
@@ -175,6 +175,14 @@ impl<C: Dialect> Connection<C> {
             };
         }
         // The server refused, and may still have the transaction open (SQLite does).
+        match verdict.scope {
+            // A host that serves no writes: no connection to it is of use. Closing this one rolls back.
+            Some(Scope::Generation) if verdict.class != Class::Disconnect || !verdict.by_text => {
+                self.retire_generation(fault.message())
+            }
+            Some(_) => self.wear_out(),
+            None => {}
+        }
         let later = self.rollback_root();
         let error = Error::commit(fault);
         match later {

@@ -39,7 +39,8 @@ pub(crate) fn resolve<C: Dialect>(
     loop {
         let left = deadline.saturating_sub(clock.now() - started);
         let mut resolver = Resolver::new(engine, token, started, left);
-        let answer = resolver.ask(by_force, blocked);
+        let ends_it = by_force && blocked && clock.now() - started >= GRACE;
+        let answer = resolver.ask(if by_force { GRACE } else { STEP }, ends_it);
         resolver.leave();
         let pause = match answer {
             Ok(Answer::Resolved(resolution)) => {
@@ -116,7 +117,7 @@ impl<'a, C: Dialect> Resolver<'a, C> {
         }
     }
 
-    fn ask(&mut self, by_force: bool, blocked: bool) -> Result<Answer> {
+    fn ask(&mut self, step: Duration, ends_it: bool) -> Result<Answer> {
         self.connect()?;
         let connection = &mut self.connection;
         let looked = connection.look_for_commit_table();
@@ -127,11 +128,11 @@ impl<'a, C: Dialect> Resolver<'a, C> {
             connection.engine().remember_commit_table(None);
             return Err(elsewhere("the table aludel_commits is another one"));
         }
-        if by_force && blocked {
+        if ends_it {
             let token = self.token;
             self.call(Phase::Begin, |raw| raw.end_backend_of(token))?;
         }
-        let step = if by_force { GRACE } else { STEP }.min(self.left);
+        let step = step.min(self.left);
         self.lock_waits = Some(self.call(Phase::Begin, |raw| raw.bound_lock_waits(step))?);
         self.connection.wish = Wish {
             verified: Some(false),

@@ -51,7 +51,12 @@ impl<C: Dialect> Connection<C> {
                 self.transaction.forget_faults();
                 Ok(known)
             }
-            (None, Some(error)) => Err(error),
+            (None, Some(error)) => Err(Error::from(error)
+                .with_later(Error::misuse(
+                    "the table aludel_commits, without which no COMMIT can be verified, is missing: make it by migration \
+                     (CommitTable::sql), as somebody who may",
+                ))
+                .into()),
             (None, None) => Err(Error::misuse(
                 "the table aludel_commits was made and is not there: another one has its name, or the server hides it",
             )
