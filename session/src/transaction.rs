@@ -110,6 +110,8 @@ pub struct Transaction {
     unsettled: Option<Fault>,
     /// Rows of a statement are being read.
     streaming: bool,
+    /// A query has failed, maybe after some of its rows, and what is prepared has not been looked after yet.
+    pub(crate) query_has_failed: bool,
     /// What the server is to be asked about as soon as the connection is back.
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
@@ -134,6 +136,7 @@ impl Default for Transaction {
             fault: None,
             unsettled: None,
             streaming: false,
+            query_has_failed: false,
             question: None,
             partly_committed: false,
             verification: Verification::default(),
