@@ -240,6 +240,29 @@ fn the_closures_error_is_not_replaced_by_that_of_the_rollback() {
 }
 
 #[test]
+fn an_error_that_leaves_a_savepoint_and_then_its_root_says_that_all_is_rolled_back() {
+    let bank = Bank::open();
+    let mut inside = None;
+    let error = bank
+        .engine
+        .begin(|session| {
+            withdraw(session, 1, 100)?;
+            session.begin_nested(|outer| {
+                let left =
+                    outer.begin_nested(|_| -> aludel::Result<()> { Err(aludel::Error::other("not enough tea")) });
+                inside = left.as_ref().err().and_then(aludel::Error::outcome);
+                left
+            })
+        })
+        .expect_err("it fails");
+    assert_eq!(inside, Some(Outcome::RolledBackToSavepoint));
+    assert_eq!(error.outcome(), Some(Outcome::RolledBack));
+    assert_eq!(error.to_string(), "not enough tea [rolled back, nothing was written]");
+    assert_eq!(bank.balances(), [500, 0]);
+    bank.assert_whole();
+}
+
+#[test]
 fn errors_of_the_users_own_type_pass_through() {
     #[derive(Debug)]
     enum Mine {

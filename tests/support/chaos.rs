@@ -7,6 +7,7 @@
 //! | `clerk` | the threads that do it |
 //! | `nemesis` | the deeds, and the plan that a seed makes of them |
 //! | `site`, and one file a backend | where it takes place, and how each deed is done there |
+//! | `wire` | the deeds that a proxy is made to do |
 //! | `resolve` | what has become of a transfer whose COMMIT was never answered |
 //! | `tally` | what the engines tell; errors that nobody has a word for |
 //! | `audit`, `whole` | the checks: of the books, and of the pools |
@@ -42,6 +43,7 @@ mod summary;
 mod tally;
 mod transfer;
 mod whole;
+mod wire;
 
 use audit::{Check, Fate};
 use books::SCHEMA;
@@ -69,8 +71,11 @@ const POOL_SIZE: usize = 2;
 /// Connections above that.
 const OVERFLOW: usize = 1;
 
-/// How long a run takes at least, where nobody says.
+/// How long a run takes where nobody says, in seconds; longer where the long runs are asked for (`ALUDEL_TEST_LONG`).
 const SECONDS: u64 = 10;
+
+/// The same, then.
+const LONG_SECONDS: u64 = 60;
 
 /// The calm before the chaos, and after it.
 const CALM: Duration = Duration::from_secs(1);
@@ -92,9 +97,14 @@ where
     Line: Persist<C::Backend>,
 {
     let given = number_of("ALUDEL_CHAOS_SECONDS");
+    let otherwise = if env::var_os("ALUDEL_TEST_LONG").is_some() {
+        LONG_SECONDS
+    } else {
+        SECONDS
+    };
     let seed = number_of("ALUDEL_CHAOS_SEED").unwrap_or_else(|| fastrand::u64(..));
     println!("{}: ALUDEL_CHAOS_SEED={seed}", site.name());
-    let summary = Run::<C>::new(site, seed).take_place(Duration::from_secs(given.unwrap_or(SECONDS)));
+    let summary = Run::<C>::new(site, seed).take_place(Duration::from_secs(given.unwrap_or(otherwise)));
     if given.is_some() {
         // Whoever asked for it wants to read it, and a test that passes shows nothing that it prints.
         write!(std::io::stderr(), "{summary}").expect("standard error takes a summary");
@@ -269,6 +279,13 @@ where
             missed.map(|(deed, _)| deed.to_string()).collect(),
         ));
         checks
+    }
+}
+
+impl<C: Dialect> Drop for Run<'_, C> {
+    /// A run that fails half-way leaves no clerks behind that knock at a server which is gone.
+    fn drop(&mut self) {
+        self.course.over.store(true, Ordering::Relaxed);
     }
 }
 

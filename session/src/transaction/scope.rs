@@ -108,7 +108,8 @@ fn complete_ours(error: Error, ending: Ending) -> Error {
     if let Some(fault) = &ending.decisive {
         error = error.with_verdict(fault.verdict());
     }
-    if error.outcome().is_none() {
+    // What a savepoint on the way had to say of itself is not the whole story any more.
+    if matches!(error.outcome(), None | Some(Outcome::RolledBackToSavepoint)) {
         error = error.with_outcome(ending.outcome);
     }
     match ending.later {

@@ -10,8 +10,10 @@ use diesel::sql_types::{BigInt, Text, Unsigned};
 use super::books::ACCOUNTS;
 use super::nemesis::{Deed, pause};
 use super::site::Site;
+use super::wire;
 use crate::TestDatabase;
 use crate::mariadb::MariaDb;
+use crate::proxy::Proxy;
 
 /// Whose connections are hurt. Without the right to write on a server that is read-only.
 const CLERK: &str = "clerk";
@@ -21,7 +23,7 @@ const CLERK: &str = "clerk";
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The same, where somebody must come.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the server stands still, in milliseconds.
 const FREEZE_MS: std::ops::Range<u64> = 100..500;
@@ -37,6 +39,8 @@ const FEW: usize = 10;
 
 #[derive(Debug)]
 struct OnMariaDb {
+    /// Before the server, so that it is gone first.
+    proxy: Proxy,
     server: MariaDb,
     database: TestDatabase,
 }
@@ -56,7 +60,11 @@ pub fn mariadb() -> impl Site {
             database.name()
         ));
     }
-    OnMariaDb { server, database }
+    OnMariaDb {
+        proxy: Proxy::mysql(server.port()),
+        server,
+        database,
+    }
 }
 
 impl OnMariaDb {
@@ -75,14 +83,17 @@ impl OnMariaDb {
         false
     }
 
-    /// Kills one while a global read lock keeps all of them in COMMIT.
+    /// Kills one while a backup keeps all of them in COMMIT.
     fn kill_in_held_commit(&self, random: &mut fastrand::Rng) -> bool {
         let mut root = self.server.connect();
-        root.batch_execute("FLUSH TABLES WITH READ LOCK")
-            .expect("root may lock");
+        // Not FLUSH TABLES WITH READ LOCK, which stops them at the statements before.
+        for stage in ["START", "FLUSH", "BLOCK_DDL", "BLOCK_COMMIT"] {
+            root.batch_execute(&format!("BACKUP STAGE {stage}"))
+                .expect("root may make a backup");
+        }
         let killed = self.kill(random, true, LOOK);
-        root.batch_execute("UNLOCK TABLES")
-            .expect("root may unlock what it locked");
+        root.batch_execute("BACKUP STAGE END")
+            .expect("root may end what it began");
         killed
     }
 
@@ -152,7 +163,7 @@ impl Site for OnMariaDb {
     }
 
     fn urls(&self) -> Vec<String> {
-        let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
+        let (password, port, name) = (self.server.password(), self.proxy.port(), self.database.name());
         vec![format!("mysql://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
@@ -165,7 +176,7 @@ impl Site for OnMariaDb {
     }
 
     fn deck(&self) -> Vec<Deed> {
-        vec![
+        let mut deck = vec![
             Deed::KillOne,
             Deed::KillOne,
             Deed::KillInCommit,
@@ -178,10 +189,15 @@ impl Site for OnMariaDb {
             Deed::HoldLocks,
             Deed::NoRoom,
             Deed::Dispose,
-        ]
+        ];
+        deck.extend(wire::DECK);
+        deck
     }
 
     fn strike(&self, deed: Deed, random: &mut fastrand::Rng) -> bool {
+        if let Some(hit) = wire::strike(&self.proxy, deed, random) {
+            return hit;
+        }
         match deed {
             Deed::KillOne => self.kill(random, false, LOOK),
             Deed::KillInCommit => self.kill(random, true, GLANCE) || self.kill_in_held_commit(random),
@@ -209,7 +225,7 @@ impl Site for OnMariaDb {
             }
             Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
-            Deed::Dispose | Deed::Lose | Deed::LoseCommit => false,
+            _ => false,
         }
     }
 

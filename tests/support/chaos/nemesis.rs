@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use super::site::Site;
 
-/// Between two deeds, in milliseconds: long enough for most to find work in progress, short enough for a dozen and more
+/// Between two deeds, in milliseconds: long enough for most to find work in progress, short enough for two or three dozen
 /// within ten seconds.
-const PAUSE_MS: std::ops::Range<u64> = 50..300;
+const PAUSE_MS: std::ops::Range<u64> = 20..150;
 
 /// One kind of thing that is done to a database and its connections.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -33,6 +33,22 @@ pub enum Deed {
     NoRoom,
     /// Every engine is disposed of while it is in use.
     Dispose,
+    /// The network is cut before the server sees a COMMIT.
+    CutBeforeCommit,
+    /// The network is cut when the server has answered a COMMIT.
+    CutAfterCommit,
+    /// The server answers a COMMIT, and for a moment nobody hears of it; then the network is cut.
+    SwallowCommit,
+    /// The network is cut before or after SAVEPOINT, RELEASE or ROLLBACK TO.
+    CutAtSavepoint,
+    /// The network is cut before or after a statement, BEGIN or ROLLBACK.
+    CutAtStatement,
+    /// The network is cut while rows are on their way.
+    CutAtRow,
+    /// The network is cut on all connections.
+    CutAll,
+    /// The same, and nobody gets in for a moment.
+    Refuse,
     /// The driver says that its connection is gone, in whatever it is asked next.
     Lose,
     /// The same as the answer to a COMMIT that has happened.
@@ -52,6 +68,14 @@ impl fmt::Display for Deed {
             Self::HoldLocks => "account locked by somebody else",
             Self::NoRoom => "no room for connections",
             Self::Dispose => "engines disposed of",
+            Self::CutBeforeCommit => "cut before COMMIT",
+            Self::CutAfterCommit => "cut after COMMIT",
+            Self::SwallowCommit => "answer to COMMIT swallowed",
+            Self::CutAtSavepoint => "cut at a savepoint",
+            Self::CutAtStatement => "cut at a statement",
+            Self::CutAtRow => "cut at a row",
+            Self::CutAll => "all connections cut",
+            Self::Refuse => "connections refused",
             Self::Lose => "connection lost by script",
             Self::LoseCommit => "answer to COMMIT lost by script",
         })

@@ -10,8 +10,10 @@ use diesel::sql_types::{Integer, Text};
 use super::books::ACCOUNTS;
 use super::nemesis::{Deed, pause};
 use super::site::Site;
+use super::wire;
 use crate::TestDatabase;
 use crate::postgres::Postgres;
+use crate::proxy::Proxy;
 
 /// Whose connections are hurt.
 const CLERK: &str = "clerk";
@@ -21,7 +23,7 @@ const CLERK: &str = "clerk";
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// The same, where somebody must come.
-const LOOK: Duration = Duration::from_secs(5);
+const LOOK: Duration = Duration::from_secs(20);
 
 /// How long the server stands still, in milliseconds.
 const FREEZE_MS: std::ops::Range<u64> = 100..500;
@@ -34,6 +36,8 @@ const LOCKED: Duration = Duration::from_millis(700);
 
 #[derive(Debug)]
 struct OnPostgres {
+    /// Before the server, so that it is gone first.
+    proxy: Proxy,
     server: Postgres,
     database: TestDatabase,
 }
@@ -52,7 +56,11 @@ pub fn postgres() -> impl Site {
         database.name(),
         &format!("ALTER DEFAULT PRIVILEGES FOR ROLE aludel GRANT ALL ON TABLES TO {CLERK}"),
     );
-    OnPostgres { server, database }
+    OnPostgres {
+        proxy: Proxy::postgres(server.port()),
+        server,
+        database,
+    }
 }
 
 impl OnPostgres {
@@ -176,7 +184,7 @@ impl Site for OnPostgres {
     }
 
     fn urls(&self) -> Vec<String> {
-        let (password, port, name) = (self.server.password(), self.server.port(), self.database.name());
+        let (password, port, name) = (self.server.password(), self.proxy.port(), self.database.name());
         vec![format!("postgres://{CLERK}:{password}@127.0.0.1:{port}/{name}"); 2]
     }
 
@@ -189,7 +197,7 @@ impl Site for OnPostgres {
     }
 
     fn deck(&self) -> Vec<Deed> {
-        vec![
+        let mut deck = vec![
             Deed::KillOne,
             Deed::KillOne,
             Deed::KillInCommit,
@@ -202,10 +210,15 @@ impl Site for OnPostgres {
             Deed::HoldLocks,
             Deed::NoRoom,
             Deed::Dispose,
-        ]
+        ];
+        deck.extend(wire::DECK);
+        deck
     }
 
     fn strike(&self, deed: Deed, random: &mut fastrand::Rng) -> bool {
+        if let Some(hit) = wire::strike(&self.proxy, deed, random) {
+            return hit;
+        }
         match deed {
             Deed::KillOne => self.kill(random, false, LOOK),
             Deed::KillInCommit => self.kill(random, true, GLANCE) || self.kill_in_held_commit(random),
@@ -233,7 +246,7 @@ impl Site for OnPostgres {
             }
             Deed::HoldLocks => self.hold_lock(random.i64(1..=ACCOUNTS)),
             Deed::NoRoom => self.no_room(Duration::from_millis(random.u64(REFUSE_MS))),
-            Deed::Dispose | Deed::Lose | Deed::LoseCommit => false,
+            _ => false,
         }
     }
 
