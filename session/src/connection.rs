@@ -289,7 +289,9 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
             let patience = self.patience.unwrap_or(self.engine.pool().options().pool_timeout);
-            let mut checkout = self.engine.checkout_unless(self.place, patience, Some(&self.cancel_token))?;
+            let mut checkout = self
+                .engine
+                .checkout_unless(self.place, patience, Some(&self.cancel_token))?;
             self.failed_statement = self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);

@@ -48,7 +48,7 @@ mod testing;
 mod isolation_cases;
 mod reconnect_cases;
 mod reset_agent_cases;
-mod tls;
 mod session_transaction_cases;
+mod tls;
 mod transaction_cases;
 mod verify;

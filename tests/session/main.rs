@@ -3,8 +3,8 @@
 
 mod autocommit;
 mod cancelled;
-mod control;
 mod chaos;
+mod control;
 mod default_level;
 mod design;
 mod doomed;
@@ -20,9 +20,9 @@ mod logging;
 mod mock;
 mod objects;
 mod panics;
-mod reconnect_cases;
-mod raw_control;
 mod provoked;
+mod raw_control;
+mod reconnect_cases;
 mod reconsidered;
 mod regressions;
 mod rerun;
