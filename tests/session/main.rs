@@ -15,6 +15,7 @@ mod objects;
 mod regressions;
 mod rerun;
 mod shared_cache;
+mod statements;
 mod stories;
 mod support;
 mod testing;
