@@ -297,6 +297,9 @@ pub fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause<C: Server>() {
     }
 }
 
+/// A way to read rows.
+type Read<C> = fn(&mut Session<C>) -> Result<(), DieselError>;
+
 /// A result that ends in the middle, read in every way there is.
 ///
 /// # Panics
@@ -304,7 +307,6 @@ pub fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause<C: Server>() {
 /// If it is not so.
 pub fn a_result_that_ends_in_the_middle_ends_the_transaction<C: Server>() {
     let database = C::database("rows");
-    type Read<C> = fn(&mut Session<C>) -> Result<(), DieselError>;
     let ways: [(&str, Read<C>); 3] = [
         ("load", |session| C::list(session).map(drop)),
         ("load_iter", |session| C::list_one_by_one(session).map(drop)),
