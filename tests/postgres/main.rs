@@ -34,5 +34,6 @@ mod proxied;
 mod raw;
 mod regressions;
 mod retry;
+mod round_trips;
 mod testing;
 mod verify;

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::mysql::{Mysql, MysqlConnection, MysqlType, MysqlValue};
 use diesel::query_builder::{AstPass, QueryFragment, QueryId};
@@ -83,6 +83,14 @@ impl Dialect for MysqlConnection {
             }
             Err(error) => Err(error),
         }
+    }
+
+    /// A prepared statement whose error came after its first row: libmariadb takes its result for one that is still to be
+    /// read, and its next execution waits for the rest for ever. Closing it is safe; Diesel closes all or none, and does
+    /// so with a cache of another size.
+    fn after_failed_query(&mut self) {
+        self.set_prepared_statement_cache_size(CacheSize::Disabled);
+        self.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
 
     fn isolation_level(&mut self, own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {
