@@ -72,13 +72,15 @@ pub(crate) struct Frame {
     doomed: Option<Fault>,
 }
 
-/// Something that only the server can tell, and that could not be asked while a cursor had the connection.
+/// Something that only the server can tell, or that only the connection can do, and not while a cursor has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
     UnreadRows,
     /// A statement that answered rows may have committed the transaction.
     Commit,
+    /// A query has failed, maybe after some of its rows: what is prepared may not survive that.
+    FailedQuery,
 }
 
 /// What a session knows of its transaction; it is Diesel's `TransactionStateData`.
@@ -109,8 +111,6 @@ pub struct Transaction {
     unsettled: Option<Fault>,
     /// Rows of a statement are being read.
     streaming: bool,
-    /// A query has failed, maybe after some of its rows, and what is prepared has not been looked after yet.
-    pub(crate) query_has_failed: bool,
     /// What the server is to be asked about as soon as the connection is back.
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
@@ -137,7 +137,6 @@ impl Default for Transaction {
             fault: None,
             unsettled: None,
             streaming: false,
-            query_has_failed: false,
             question: None,
             partly_committed: false,
             verification: Verification::default(),
@@ -399,6 +398,10 @@ impl Transaction {
     /// A statement that answers rows may have committed the transaction; that must be asked.
     pub(crate) fn left_definition(&mut self) {
         self.question = Some(Question::Commit);
+    }
+
+    pub(crate) fn left_failed_query(&mut self) {
+        self.question = Some(Question::FailedQuery);
     }
 
     pub(crate) fn set_streaming(&mut self, streaming: bool) {

@@ -96,6 +96,10 @@ fn a_query_that_failed_after_its_first_row_can_be_run_again() {
             let error = too_much().load::<i64>(&mut session).expect_err("Bob has too much");
             assert!(error.to_string().starts_with("BIGINT value is out of range"), "{error}");
         }
+        for _ in 0..2 {
+            let raw = session.with_raw(|raw| Ok(too_much().load::<i64>(raw)?));
+            raw.expect_err("Bob has too much");
+        }
         session.rollback().expect("the connection is as good as before");
         assert_eq!(
             too_much().load::<i64>(&mut session).expect("it was undone"),

@@ -96,7 +96,7 @@ fn a_token_that_a_definition_has_committed_ends_its_transaction() {
     );
     let found = scene
         .stranger()
-        .resolve(&token.expect("it was given out"), Duration::from_secs(60));
+        .resolve(&token.expect("it was given out"), Duration::from_mins(1));
     assert_eq!(
         (found.expect("the server is there"), scene.charged()),
         (Resolution::Committed, 1)
@@ -113,14 +113,11 @@ fn the_lock_wait_timeout_is_put_back() {
         ask(&mut scene.engine.raw_connection().expect("the server is there"), query)
     };
     let before = waits();
-    let token = scene
-        .engine
-        .begin(|session| session.commit_token())
-        .expect("it is committed");
+    let token = scene.engine.begin(Session::commit_token).expect("it is committed");
     let opened = scene.engine.pool().opened();
     scene
         .engine
-        .resolve(&token, Duration::from_secs(60))
+        .resolve(&token, Duration::from_mins(1))
         .expect("the server is there");
     assert_eq!(
         (waits(), scene.engine.pool().opened()),

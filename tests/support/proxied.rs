@@ -12,9 +12,31 @@ pub mod sessions;
 
 /// A kind of server, and how to talk to it.
 pub trait Server: Dialect + Connection + 'static {
-    /// A proxy of its own in front of the server of this test binary, and a new database with the table of
-    /// [`crate::account`]: Ann (1), Bob (2) and Cid (3), each with a balance of 100.
-    fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase);
+    /// A new database on the server of this test binary, with the table of [`crate::account`]: Ann (1), Bob (2) and Cid
+    /// (3), each with a balance of 100.
+    fn database(name: &str) -> TestDatabase;
+
+    /// A new proxy in front of that server.
+    fn proxy() -> Proxy;
+
+    /// A proxy and a database of their own.
+    fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase) {
+        (Self::proxy(), Self::database(name))
+    }
+
+    /// A connection that goes to the server directly, to a database whose balances are 100 again: a database costs more
+    /// than all else in most stories, so their cases share one.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not take it.
+    fn restored(database: &TestDatabase) -> Self {
+        let mut outside = Self::establish(database.url()).expect("the server runs");
+        outside
+            .batch_execute("UPDATE accounts SET balance = 100")
+            .expect("what had locked it is gone, or soon will be");
+        outside
+    }
 
     /// What the client library says of a connection that is gone, or a part of it that is in all its words for that.
     const LOST: &str;
@@ -96,26 +118,26 @@ impl Said {
 /// A server, and a plain connection of Diesel's to it, through a proxy.
 struct Plain<C: Server> {
     proxy: Proxy,
-    database: TestDatabase,
     connection: C,
+    outside: C,
 }
 
 impl<C: Server> Plain<C> {
-    fn new(name: &str) -> Self {
-        let (proxy, database) = C::behind_a_proxy(name);
+    fn new(database: &TestDatabase) -> Self {
+        let outside = C::restored(database);
+        let proxy = C::proxy();
         let connection = C::establish(&proxy.url(database.url())).expect("the proxy lets it through");
         proxy.take_statements(); // Diesel's own, for a new connection
         Self {
             proxy,
-            database,
             connection,
+            outside,
         }
     }
 
     /// What others see.
-    fn balance(&self) -> i64 {
-        let mut outside = C::establish(self.database.url()).expect("the server runs");
-        outside.balance().expect("the table is there")
+    fn balance(&mut self) -> i64 {
+        self.outside.balance().expect("the table is there")
     }
 }
 
@@ -158,9 +180,10 @@ const TRIGGERS: [(Trigger, usize); 7] = [
 ///
 /// If it is not so.
 pub fn cuts_strike_the_statement_they_are_meant_for<C: Server>() {
+    let database = C::database("cuts");
     for (trigger, place) in TRIGGERS {
         for fault in [Fault::CutBefore, Fault::CutAfter, Fault::ResetBefore, Fault::ResetAfter] {
-            let mut plain = Plain::<C>::new("cuts");
+            let mut plain = Plain::<C>::new(&database);
             plain.proxy.when(trigger).then(fault.clone());
             let (number, text) = program(&mut plain.connection).expect_err("it is cut off");
             assert_eq!(number, place, "{trigger:?} {fault:?}: {text}");
@@ -184,20 +207,20 @@ pub fn cuts_strike_the_statement_they_are_meant_for<C: Server>() {
 ///
 /// If it is not so.
 pub fn what_is_held_waits_for_the_release<C: Server>() {
+    let database = C::database("held");
     for (fault, seen, goes_on) in [
         (Fault::Hold, 100, true),
         (Fault::HoldAnswer, 111, true),
         (Fault::SwallowBefore, 100, false),
         (Fault::Swallow, 111, false),
     ] {
-        let mut plain = Plain::<C>::new("held");
+        let mut plain = Plain::<C>::new(&database);
         plain.proxy.when(Trigger::Commit).then(fault.clone());
         let client = &mut plain.connection;
-        let (proxy, database) = (&plain.proxy, &plain.database);
+        let (proxy, outside) = (&plain.proxy, &mut plain.outside);
         thread::scope(|threads| {
             let client = threads.spawn(|| program(client));
             proxy.wait_until_fired(1);
-            let mut outside = C::establish(database.url()).expect("the server runs");
             assert_eq!(outside.balance().expect("the table is there"), seen, "{fault:?}");
             assert!(!client.is_finished(), "{fault:?}: it waits for its answer");
             proxy.release();
@@ -215,8 +238,9 @@ pub fn what_is_held_waits_for_the_release<C: Server>() {
 ///
 /// If it is not so.
 pub fn the_proxy_can_answer_in_the_servers_words<C: Server>() {
+    let database = C::database("answers");
     for (after, seen) in [(false, 100), (true, 111)] {
-        let mut plain = Plain::<C>::new("answers");
+        let mut plain = Plain::<C>::new(&database);
         let refusal = C::refusal("the moon is in the wrong phase");
         let fault = if after {
             Fault::AnswerAfter(refusal)
@@ -242,8 +266,9 @@ pub fn the_proxy_can_answer_in_the_servers_words<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_result_can_end_at_any_row<C: Server>() {
+    let database = C::database("rows");
     for row in 1..=3 {
-        let mut plain = Plain::<C>::new("rows");
+        let mut plain = Plain::<C>::new(&database);
         plain
             .proxy
             .when(Trigger::Row(row))
@@ -252,7 +277,7 @@ pub fn a_result_can_end_at_any_row<C: Server>() {
         plain.connection.owners().expect_err("it is cut off");
         assert!(plain.connection.balance().is_err(), "it stays cut off");
 
-        let mut plain = Plain::<C>::new("rows");
+        let mut plain = Plain::<C>::new(&database);
         let refusal = C::refusal("the third row is a lie");
         let rule = plain.proxy.when(Trigger::Row(row)).within("owner");
         rule.then(Fault::Answer(refusal));
@@ -262,7 +287,7 @@ pub fn a_result_can_end_at_any_row<C: Server>() {
         assert_eq!(balance, 100);
         assert_eq!(plain.proxy.fired(), 1);
     }
-    let mut plain = Plain::<C>::new("rows");
+    let mut plain = Plain::<C>::new(&database);
     plain.proxy.when(Trigger::Row(4)).then(Fault::CutAfter);
     plain.connection.owners().expect("there is no fourth row");
     assert_eq!(plain.proxy.fired(), 0);
@@ -314,9 +339,8 @@ mod servers {
     macro_rules! server {
         ($connection:ty, $server:path, $proxy:path, $key:literal, $mode:ty, $lost:literal, $refusal:expr, $conflict:expr) => {
             impl Server for $connection {
-                fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase) {
-                    let server = $server();
-                    let database = server.database(name);
+                fn database(name: &str) -> TestDatabase {
+                    let database = $server().database(name);
                     let schema = format!(
                         "CREATE TABLE accounts (id {}, owner VARCHAR(40) NOT NULL, balance BIGINT NOT NULL, \
                          version INTEGER NOT NULL DEFAULT 1); \
@@ -329,7 +353,11 @@ mod servers {
                                 .map_err(ConnectionError::CouldntSetupConfiguration)
                         })
                         .expect("the database is empty");
-                    ($proxy(server.port()), database)
+                    database
+                }
+
+                fn proxy() -> Proxy {
+                    $proxy($server().port())
                 }
 
                 const LOST: &str = $lost;

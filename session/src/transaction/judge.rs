@@ -38,14 +38,14 @@ impl<C: Dialect> Connection<C> {
     fn settle_now(&mut self) {
         self.notice_a_fork();
         self.notice_a_call_left_by_a_panic();
-        if std::mem::take(&mut self.transaction.query_has_failed)
-            && let Some(raw) = self.raw()
-        {
-            raw.after_failed_query();
-        }
         match self.transaction.question.take() {
             Some(Question::UnreadRows) if self.transaction.unsettled.is_none() => self.ask_after_unread_rows(),
             Some(Question::Commit) => self.ask_after_a_commit(),
+            Some(Question::FailedQuery) => {
+                if let Some(raw) = self.raw() {
+                    raw.after_failed_query();
+                }
+            }
             _ => {}
         }
         let Some(fault) = self.transaction.unsettled.take() else {

@@ -23,8 +23,9 @@ struct House<C: Server> {
 
 impl<C: Server> House<C> {
     /// One connection is made and idle, and has prepared what it needs.
-    fn open(name: &str) -> Self {
-        let (proxy, database) = C::behind_a_proxy(name);
+    fn open(database: &TestDatabase) -> Self {
+        drop(C::restored(database));
+        let (proxy, database) = (C::proxy(), database.clone());
         let log = EventLog::new();
         let engine = Engine::builder(proxy.url(database.url()))
             .clock(Clock::test().0)
@@ -138,8 +139,9 @@ const BEFORE_COMMIT: [(Trigger, u64, usize); 9] = [
 ///
 /// If it is not so.
 pub fn a_commit_whose_answer_is_lost_is_unknown_and_not_run_again<C: Server>() {
+    let database = C::database("commit");
     for fault in ENDINGS {
-        let house = House::<C>::open("commit");
+        let house = House::<C>::open(&database);
         house.proxy.when(Trigger::Commit).then(fault.clone());
         let mut attempts = 0;
         let error = house
@@ -186,13 +188,14 @@ fn expect_unknown<C: Server>(house: &House<C>, error: &aludel::Error, fault: &Fa
 ///
 /// If it is not so.
 pub fn a_commit_that_is_swallowed_lasts_until_somebody_ends_it<C: Server>() {
+    let database = C::database("swallowed");
     for (fault, seen, answered) in [
         (Fault::SwallowBefore, 100, false),
         (Fault::Swallow, 111, false),
         (Fault::Hold, 100, true),
         (Fault::HoldAnswer, 111, true),
     ] {
-        let house = House::<C>::open("swallowed");
+        let house = House::<C>::open(&database);
         house.proxy.when(Trigger::Commit).then(fault.clone());
         thread::scope(|threads| {
             let caller = threads.spawn(|| house.engine.begin(|session| Ok(C::pay(session, 11).map(drop)?)));
@@ -220,10 +223,11 @@ pub fn a_commit_that_is_swallowed_lasts_until_somebody_ends_it<C: Server>() {
 ///
 /// If it is not so.
 pub fn what_breaks_before_commit_runs_again_from_the_start<C: Server>() {
+    let database = C::database("rerun");
     for (trigger, nth, said) in BEFORE_COMMIT {
         for fault in [Fault::CutAfter, Fault::ResetBefore] {
             let case = format!("{trigger:?} {nth} {fault:?}");
-            let house = House::<C>::open("rerun");
+            let house = House::<C>::open(&database);
             house.proxy.when(trigger).nth(nth).then(fault);
             let mut attempts = 0;
             let done = house.engine.session().retry(&RetryPolicy::new(), |session| {
@@ -245,9 +249,10 @@ pub fn what_breaks_before_commit_runs_again_from_the_start<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_begin_that_breaks_is_repeated<C: Server>() {
+    let database = C::database("begin");
     for fault in ENDINGS {
         let case = format!("{fault:?}");
-        let house = House::<C>::open("begin");
+        let house = House::<C>::open(&database);
         house.proxy.when(Trigger::Begin).then(fault);
         house.engine.begin(work).expect("nothing had happened yet");
         assert_eq!(house.said(), [&["BEGIN"], &WORK[..]].concat(), "{case}");
@@ -262,9 +267,10 @@ pub fn a_begin_that_breaks_is_repeated<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause<C: Server>() {
+    let database = C::database("swallow");
     for (trigger, nth, said) in BEFORE_COMMIT {
         let case = format!("{trigger:?} {nth}");
-        let house = House::<C>::open("swallow");
+        let house = House::<C>::open(&database);
         house.proxy.when(trigger).nth(nth).then(Fault::CutAfter);
         let mut first = None;
         let error = house
@@ -291,13 +297,16 @@ pub fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause<C: Server>() {
     }
 }
 
+/// A way to read rows.
+type Read<C> = fn(&mut Session<C>) -> Result<(), DieselError>;
+
 /// A result that ends in the middle, read in every way there is.
 ///
 /// # Panics
 ///
 /// If it is not so.
 pub fn a_result_that_ends_in_the_middle_ends_the_transaction<C: Server>() {
-    type Read<C> = fn(&mut Session<C>) -> Result<(), DieselError>;
+    let database = C::database("rows");
     let ways: [(&str, Read<C>); 3] = [
         ("load", |session| C::list(session).map(drop)),
         ("load_iter", |session| C::list_one_by_one(session).map(drop)),
@@ -308,7 +317,7 @@ pub fn a_result_that_ends_in_the_middle_ends_the_transaction<C: Server>() {
     for (way, read) in ways {
         for row in 1..=3 {
             let case = format!("{way}, row {row}");
-            let house = House::<C>::open("rows");
+            let house = House::<C>::open(&database);
             house.proxy.when(Trigger::Row(row)).then(Fault::CutBefore);
             let error = house
                 .engine
@@ -332,9 +341,10 @@ pub fn a_result_that_ends_in_the_middle_ends_the_transaction<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_conflict_is_rolled_back_once_and_runs_again<C: Server>() {
+    let database = C::database("conflict");
     for (trigger, said) in [(Trigger::Containing("UPDATE"), 2), (Trigger::Commit, 10)] {
         let case = format!("{trigger:?}");
-        let house = House::<C>::open("conflict");
+        let house = House::<C>::open(&database);
         house.proxy.when(trigger).then(Fault::Answer(C::conflict()));
         let mut attempts = 0;
         let done = house.engine.session().retry(&RetryPolicy::new(), |session| {
@@ -356,9 +366,10 @@ pub fn a_conflict_is_rolled_back_once_and_runs_again<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_refused_savepoint_statement_dooms_the_root_by_its_first_cause<C: Server>() {
+    let database = C::database("refused");
     for (trigger, said) in [(Trigger::Release, 5), (Trigger::RollbackTo, 8)] {
         let case = format!("{trigger:?}");
-        let house = House::<C>::open("refused");
+        let house = House::<C>::open(&database);
         let refusal = Fault::Answer(C::refusal("the moon is in the wrong phase"));
         house.proxy.when(trigger).then(refusal);
         let error = house
