@@ -305,7 +305,9 @@ impl Drop for OnCancel {
 
 impl fmt::Debug for OnCancel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("OnCancel").field("token", &self.token).finish()
+        f.debug_struct("OnCancel")
+            .field("token", &self.token)
+            .finish_non_exhaustive()
     }
 }
 

@@ -31,6 +31,7 @@ mod cursor;
 mod diesel_impl;
 mod instrumentation;
 mod loan;
+mod options;
 mod raw_sql;
 mod watch;
 
@@ -91,6 +92,8 @@ pub struct Connection<C: Dialect> {
     standing: Characteristics,
     /// What tells it to stop: the engine's, unless it was given another.
     cancel_token: CancelToken,
+    /// It has stopped a statement of this transaction, which is left, whatever its closure makes of that.
+    pub(crate) stopped: bool,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -99,6 +102,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
         Self {
             cancel_token: engine.cancel_token(),
+            stopped: false,
             engine,
             checkout: None,
             number: 0,
@@ -197,53 +201,6 @@ impl<C: Dialect> Connection<C> {
         if let Some(checkout) = self.checkout.take() {
             checkout.invalidate(reason);
         }
-    }
-
-    /// What stands before each of its lines in the log, in brackets; `None` for the engine's
-    /// (`logging_token` among SQLAlchemy's execution options). It outlives the transaction.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:").echo(true).build()?;
-    /// let mut connection = engine.connect();
-    /// connection.set_logging_token(Some("import 7"));
-    /// diesel::sql_query("SELECT 1").execute(&mut connection)?; // INFO  aludel.engine.e1 #1 [import 7] SELECT 1
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    pub fn set_logging_token(&mut self, token: Option<&str>) {
-        self.logging_token = token.map(Arc::from);
-        self.option_was_set("logging_token");
-    }
-
-    /// Keeps the engine's `handle_error` hooks away from the errors of this connection, or lets them see them again
-    /// (`skip_user_error_events` among SQLAlchemy's execution options). Default false. It outlives the transaction.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    ///
-    /// let engine = Engine::<SqliteConnection>::builder("sqlite://:memory:")
-    ///     .handle_error(|context| panic!("{}", context.message()))
-    ///     .build()?;
-    /// let mut connection = engine.connect();
-    /// connection.set_skip_user_error_events(true);
-    /// assert!(diesel::sql_query("SELECT * FROM missing").execute(&mut connection).is_err());
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    pub fn set_skip_user_error_events(&mut self, skip: bool) {
-        self.transaction.skip_user_error_events = skip;
-        self.option_was_set("skip_user_error_events");
-    }
-
-    fn option_was_set(&self, option: &str) {
-        let connection = self.checkout.as_ref().map_or(0, Checkout::id);
-        self.engine.emit(&Event::SetExecutionOptions { connection, option });
     }
 
     /// Lends the raw connection, for what only the driver's own type can do (COPY on PostgreSQL, multi-row `INSERT …

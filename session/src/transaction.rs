@@ -3,9 +3,24 @@
 //! This file holds knowledge only; nothing here talks to a server. What is sent stands in [`root`] and [`savepoint`],
 //! what an error has done to the transaction is judged in [`judge`], and [`scope`] has the closures that users write.
 //!
+//! What the verbs of a session do in each state of its root (SQLAlchemy's `SessionTransaction`, of which this is the part
+//! that talks to a server):
+//!
+//! | Verb | `Idle` | `Autocommit` | `Open` | `Doomed` |
+//! |---|---|---|---|---|
+//! | a statement | → `Open`, or `Autocommit` where that is wanted | stands for itself | is sent | refused |
+//! | `begin`, `#[retry]`, a raw BEGIN | → `Open` | refused, or → `Open` with a level of its own | somebody's: joined (a raw one: refused); nobody's: ended if it has only read, else refused | refused |
+//! | Diesel's `transaction()` | → `Open` | refused | a savepoint; nobody's: adopted | refused |
+//! | `begin_nested` | → `Open`, with a savepoint | refused | a savepoint | refused |
+//! | `commit()`, the `Ok` of who began it | nothing | → `Idle` | COMMIT → `Idle`, whatever it answers | ROLLBACK → `Idle`, and an error with the first cause |
+//! | `rollback()`, `close()`, a drop, the `Err` of who began it | nothing | → `Idle` | ROLLBACK → `Idle` | ROLLBACK → `Idle` |
+//! | an error of the server's | | nothing | what [`judge`] says | nothing more |
+//! | an exit, `invalidate` | nothing | nothing | → `Doomed` | nothing more |
+//! | once its token is cancelled | statement, BEGIN: `Exit` | the same | the same; COMMIT: ROLLBACK → `Idle`, and `Exit` | the same |
+//!
 //! **Invariant:** only [`Transaction::set_root`] moves the root from one state to another (what a state remembers is
 //! filled in by `wrote` and `set_origin`), and only `set_root`, [`Transaction::push_frame`] and
-//! [`Transaction::pop_frame`] change the stack of savepoints.
+//! [`Transaction::pop_frame`] change the stack of savepoints; [`Transaction::doom_innermost`] alone dooms one of them.
 
 use aludel_core::classify::{Class, CommitOutcome, Fate, Verdict};
 use aludel_core::dialect::Characteristics;
@@ -31,7 +46,7 @@ pub use manager::Manager;
 pub(crate) enum Origin {
     /// The first statement did. Nobody has promised to end it, so nobody joins it.
     Autobegun,
-    /// A scope or a call did, and will end it.
+    /// A scope or a call did, and will end it; or raw SQL did, and nobody but the caller ends it.
     Explicit,
     /// `begin_test_transaction` did: it is never committed, and ends without a word.
     Test,
@@ -67,9 +82,18 @@ pub(crate) enum Root {
 
 /// One open savepoint.
 #[derive(Debug, Default)]
-pub(crate) struct Frame {
-    /// Set when the work since this savepoint cannot be kept; rolling back to it frees the frames around it.
-    doomed: Option<Fault>,
+pub(crate) enum Frame {
+    /// The server has it. *Exits:* RELEASE answered ok → gone, its work is the next outer level's; ROLLBACK TO and its
+    /// RELEASE answered ok → gone, its work undone; either failed, or the root was doomed or ended → gone with the root;
+    /// an error that this level does not survive → `Doomed`.
+    #[default]
+    Open,
+    /// The work since it cannot be kept. *Exits:* RELEASE is never sent; ROLLBACK TO → gone, and the level around it is free
+    /// again; that failed, or the root was doomed or ended → gone with the root.
+    Doomed {
+        /// What came first.
+        cause: Fault,
+    },
 }
 
 /// Something that only the server can tell, or that only the connection can do, and not while a cursor has it.
@@ -119,8 +143,6 @@ pub struct Transaction {
     pub(crate) verification: Verification,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
     pub(crate) characteristics: Characteristics,
-    /// A cancelled token has stopped a statement of it: it is left, whatever its closure makes of that.
-    pub(crate) stopped: bool,
     /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
     pub(crate) skip_user_error_events: bool,
     /// What Diesel's generic code may ask about us.
@@ -141,7 +163,6 @@ impl Default for Transaction {
             partly_committed: false,
             verification: Verification::default(),
             characteristics: Characteristics::default(),
-            stopped: false,
             skip_user_error_events: false,
             mirror: TransactionManagerStatus::default(),
         }
@@ -307,7 +328,7 @@ impl Transaction {
     pub(crate) fn doom(&self) -> Option<&Fault> {
         match &self.root {
             Root::Doomed { cause, .. } => Some(cause),
-            _ => self.frames.last().and_then(|frame| frame.doomed.as_ref()),
+            _ => self.frame_doom(),
         }
     }
 
@@ -321,15 +342,17 @@ impl Transaction {
 
     /// Whether the work since the innermost savepoint cannot be kept, though the root can.
     fn frame_doom(&self) -> Option<&Fault> {
-        self.frames.last().and_then(|frame| frame.doomed.as_ref())
+        match self.frames.last() {
+            Some(Frame::Doomed { cause }) => Some(cause),
+            Some(Frame::Open) | None => None,
+        }
     }
 
     /// The innermost level cannot be kept any more. The first cause stays.
     pub(crate) fn doom_innermost(&mut self, cause: &Fault) {
         match self.frames.last_mut() {
-            Some(frame) => {
-                frame.doomed.get_or_insert_with(|| cause.clone());
-            }
+            Some(frame @ Frame::Open) => *frame = Frame::Doomed { cause: cause.clone() },
+            Some(Frame::Doomed { .. }) => {}
             None => self.doom_root(cause),
         }
     }

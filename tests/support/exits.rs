@@ -1,4 +1,5 @@
 //! Being told to stop: what a cancelled token and an `Exit` do to transactions, to reruns, and to the pool.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // a story that fails is a test that fails
 
 use std::error::Error as StdError;
 use std::time::Duration;

@@ -1,4 +1,5 @@
 //! Panics: whoever catches them, and wherever, nothing half-done is committed and nothing half-done goes back to the pool.
+#![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // a story that fails is a test that fails
 
 use std::panic::{AssertUnwindSafe, catch_unwind, panic_any};
 use std::time::Duration;

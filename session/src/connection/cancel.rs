@@ -38,7 +38,7 @@ impl<C: Dialect> Connection<C> {
         if !self.cancel_token.is_cancelled() {
             return Ok(());
         }
-        self.transaction.stopped = true;
+        self.stopped = true;
         self.cancel_token.check().map_err(Error::from)
     }
 

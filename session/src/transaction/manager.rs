@@ -122,7 +122,7 @@ where
                 Ok(value)
             }
             Ok(Err(error)) => {
-                if unit.connection().transaction.stopped {
+                if unit.connection().stopped {
                     scope::exit(unit, scope::STOPPED);
                 }
                 Self::rollback_transaction(unit)?;

@@ -15,7 +15,7 @@ impl<C: Dialect> Connection<C> {
     /// `own` is what was asked for this transaction alone.
     pub(crate) fn begin_root(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
         self.refuse_if_cancelled()?;
-        self.transaction.stopped = false;
+        self.stopped = false;
         self.transaction.fault = None;
         self.transaction.characteristics = own.over(self.wanted());
         self.transaction.partly_committed = false;

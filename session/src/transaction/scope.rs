@@ -238,7 +238,7 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
         }),
         Left::Err(error) => {
             let exits = is_exit(&error);
-            let stopped = exits || unit.connection().transaction.stopped;
+            let stopped = exits || unit.connection().stopped;
             if stopped {
                 exit(unit, STOPPED);
             }
@@ -354,7 +354,7 @@ pub(crate) fn join<U: Unit, T, E: From<Error> + 'static>(
     match in_scope(unit, f) {
         Left::Ok(value) => Ok(value),
         Left::Err(error) => {
-            if is_exit(&error) || unit.connection().transaction.stopped {
+            if is_exit(&error) || unit.connection().stopped {
                 exit(unit, STOPPED);
             } else {
                 unit.connection().settle();
@@ -396,7 +396,7 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
     match in_scope(unit, f) {
         Left::Ok(value) => release(unit, depth).map(|()| value).map_err(E::from),
         Left::Err(error) => {
-            if is_exit(&error) || unit.connection().transaction.stopped {
+            if is_exit(&error) || unit.connection().stopped {
                 exit(unit, STOPPED);
                 rollback_to(unit, depth);
                 return Err(error);
