@@ -307,13 +307,21 @@ impl Transaction {
     }
 
     /// Remembers the first write; later ones cost nothing.
+    ///
+    /// It is told to those who leave work to nobody. A root that a closure has around it is ended with it, so nobody will ask,
+    /// and to put a query's text together would be a sixth of a transaction that writes one row on SQLite.
     pub(crate) fn wrote(&mut self, what: impl FnOnce() -> String) {
+        let in_closure = self.scopes > 0 && self.manual.is_empty();
         if let Root::Open {
+            origin,
             first_write: first_write @ None,
-            ..
         } = &mut self.root
         {
-            *first_write = Some(what());
+            *first_write = Some(if in_closure && *origin == Origin::Explicit {
+                "a statement inside begin or #[retry]".to_owned()
+            } else {
+                what()
+            });
         }
     }
 

@@ -51,7 +51,7 @@ impl Watch {
 
 impl Watched {
     #[cold]
-    fn end(self: Box<Self>, rows: Option<usize>, failed: bool) {
+    fn end(&self, rows: Option<usize>, failed: bool) {
         if let Some(rows) = rows {
             self.span.record("db.response.returned_rows", rows);
         }
