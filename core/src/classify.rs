@@ -486,7 +486,9 @@ fn database(flavour: Flavour, phase: Phase, evidence: &Evidence<'_>) -> Verdict 
     match kind {
         // Mostly libpq has seen the socket close; but Diesel says it of SQLSTATE 08006 and its like as well, which a RAISE
         // can give. A probe of a connection that is really dead costs nothing.
-        DatabaseErrorKind::ClosedConnection => verdict.by_text = verdict.class == Class::Disconnect,
+        DatabaseErrorKind::ClosedConnection => {
+            verdict.by_text = verdict.class == Class::Disconnect && flavour == Flavour::PostgreSql;
+        }
         // No server's words reach this kind; but without words that we know it may be a mere refusal.
         DatabaseErrorKind::UnableToSendCommand => {
             verdict.by_text = verdict.class == Class::Disconnect && known.is_none();

@@ -13,13 +13,14 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use aludel_core::classify::Verdict;
 use aludel_core::dialect::Characteristics;
 use aludel_core::pool::{Checkout, ResetOnReturn};
 use aludel_core::{
     AccessMode, Control, Dialect, Engine, Error, Event, ExecutionOptions, Fault, Phase, Refused, Result,
 };
 use diesel::connection::{Instrumentation as _, InstrumentationEvent};
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use crate::transaction::{Footing, Origin, Transaction, own_fault};
 use crate::verification::Wish;
@@ -602,6 +603,13 @@ pub(crate) fn observe<C: Dialect>(
     let (mut fault, error) = Fault::record(C::FLAVOUR, phase, statement, error);
     if transaction.has_begun() && transaction.characteristics.access_mode == Some(AccessMode::ReadOnly) {
         fault = fault.with_verdict(fault.verdict().asked_to_be_read_only());
+    }
+    if engine.faults().is_some() && fault.kind() == Some(DatabaseErrorKind::ClosedConnection) {
+        // A script's word is enough: asked, the connection that it has closed would answer.
+        fault = fault.with_verdict(Verdict {
+            by_text: false,
+            ..fault.verdict()
+        });
     }
     if !transaction.skip_user_error_events {
         fault = engine.reconsider(number, fault);

@@ -13,7 +13,9 @@ use aludel_tests::corpus::Heard;
 use aludel_tests::postgres::{self, Postgres, backend_pid};
 use aludel_tests::{Meeting, TestDatabase, poll, ports};
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::prelude::*;
+use diesel::sql_types::{BigInt, Bool};
 
 use crate::bank::{Bank, PgSession};
 
@@ -34,6 +36,9 @@ const TERMINATED: [&str; 3] = [
     "libpq connection lost",
     "libpq not connected",
 ];
+
+/// The same after a crash, or a shutdown that waits for nobody.
+const CRASHED: [&str; 2] = ["postgres 57P02 crash", "libpq connection lost"];
 
 /// libpq takes what comes while nobody has asked for a notice, and then knows of the end only.
 const IDLE: [&str; 2] = ["postgres 25P03 idle", "libpq connection lost"];
@@ -63,6 +68,15 @@ impl<'s> Story<'s> {
 
     fn outside(&self) -> PgConnection {
         PgConnection::establish(self.database.url()).expect("the server runs")
+    }
+
+    /// The server takes connections again; what it said until then was up to the moment.
+    #[track_caller]
+    fn back_again(&self) {
+        poll::until("the server is back, or has room", SOON, || {
+            run(&mut self.engine.session(), "SELECT 1").ok()
+        });
+        self.heard.forget();
     }
 
     /// The statement fails in a transaction, after what has to come before it.
@@ -140,7 +154,10 @@ fn connections_that_are_refused() {
     refused(heard, &url("once", "no", database), access);
     refused(heard, &url("never", "pw", database), access);
     refused(heard, &url("once", "pw", "no_such_database"), access);
-    let first = PgConnection::establish(&url("once", "pw", database)).expect("the first one is let in");
+    // The one before may still be on its way out.
+    let first = poll::until("the first one is let in", SOON, || {
+        PgConnection::establish(&url("once", "pw", database)).ok()
+    });
     refused(heard, &url("once", "pw", database), "postgres 53300 too many");
     drop(first);
     server.execute(&format!("ALTER DATABASE {database} CONNECTION LIMIT 0"));
@@ -183,8 +200,8 @@ fn connections_that_are_lost() -> aludel::Result<()> {
     heard.expect(Phase::Statement, "libpq not connected");
 
     // In a transaction, and outside of one, for longer than allowed.
-    run(&mut session, "SET idle_in_transaction_session_timeout = 10")?;
     let pid = Bank::pid(&mut session);
+    run(&mut session, "SET idle_in_transaction_session_timeout = 10")?;
     gone(server, &story.database, pid);
     run(&mut session, "SELECT 1").expect_err("it did nothing for too long");
     heard.expect_any(Phase::Statement, &IDLE);
@@ -356,16 +373,22 @@ fn states_and_modes() -> aludel::Result<()> {
     Ok(())
 }
 
-/// What only a server of one's own can be put through: it is full, it has no standby, it crashes, it shuts down in three
-/// ways, and it becomes a standby itself.
+/// What only a server of one's own can be put through.
 #[test]
 fn a_server_of_its_own() -> aludel::Result<()> {
     let server = postgres::private_with(&["max_connections=9", "superuser_reserved_connections=3"]);
     let story = Story::on(&server, "own");
-    let heard = &story.heard;
-    let url = story.database.url();
+    it_is_full(&story);
+    a_commit_waits_for_a_standby(&story)?;
+    a_backend_crashes(&story)?;
+    it_shuts_down(&story)?;
+    it_is_a_standby(&story);
+    Ok(())
+}
 
-    // Full, for all but superusers, and then for all.
+/// For all but superusers, and then for all.
+fn it_is_full(story: &Story<'_>) {
+    let (heard, url) = (&story.heard, story.database.url());
     let mut crowd: Vec<PgConnection> = Vec::new();
     while let Ok(connection) = PgConnection::establish(url) {
         crowd.push(connection);
@@ -377,14 +400,13 @@ fn a_server_of_its_own() -> aludel::Result<()> {
     }
     refused(heard, &root, "postgres 53300 too many");
     drop(crowd);
-    let mut session = poll::until("there is room again", SOON, || {
-        let mut session = story.engine.session();
-        run(&mut session, "SELECT 1").is_ok().then_some(session)
-    });
-    session.rollback()?;
-    heard.forget();
+    story.back_again();
+}
 
-    // COMMIT waits for a standby that does not exist, and is terminated: it answers with an error, and has happened.
+/// There is none, and it is terminated: it answers with an error, and has happened.
+fn a_commit_waits_for_a_standby(story: &Story<'_>) -> aludel::Result<()> {
+    let (server, heard) = (story.server, &story.heard);
+    let mut session = story.engine.session();
     run(&mut session, "INSERT INTO ledger VALUES (11, 1)")?;
     server.execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'");
     server.execute("SELECT pg_reload_conf()");
@@ -394,7 +416,7 @@ fn a_server_of_its_own() -> aludel::Result<()> {
     thread::scope(|threads| {
         let waiting = threads.spawn(|| session.commit());
         poll::until("COMMIT waits for a standby", SOON, || {
-            let waits = diesel::dsl::sql::<diesel::sql_types::Bool>(&format!(
+            let waits = sql::<Bool>(&format!(
                 "EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'SyncRep')"
             ));
             diesel::select(waits)
@@ -409,73 +431,69 @@ fn a_server_of_its_own() -> aludel::Result<()> {
         assert!(error.is_commit_unknown(), "{error}");
     });
     heard.expect_any(Phase::Commit, &["postgres 57P01 terminated", "libpq connection lost"]);
-    let written: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
-        "(SELECT COUNT(*) FROM ledger WHERE id = 11)",
-    ))
-    .get_result(&mut story.outside())?;
+    let written: i64 = diesel::select(sql::<BigInt>("(SELECT COUNT(*) FROM ledger WHERE id = 11)"))
+        .get_result(&mut story.outside())?;
     assert_eq!(written, 1, "it has happened, whatever COMMIT has answered");
     superuser.batch_execute("ALTER SYSTEM RESET synchronous_standby_names")?;
     superuser.batch_execute("SELECT pg_reload_conf()")?;
+    Ok(())
+}
 
-    // Another backend crashes.
+/// The server takes all the others down with it, and recovers.
+fn a_backend_crashes(story: &Story<'_>) -> aludel::Result<()> {
+    let mut session = story.engine.session();
     run(&mut session, "SELECT 1")?;
-    server.signal(backend_pid(&mut superuser), "KILL");
-    drop(superuser);
+    let mut victim = story.server.connect();
+    story.server.signal(backend_pid(&mut victim), "KILL");
+    drop(victim);
     poll::until("the server has noticed", SOON, || run(&mut session, "SELECT 1").err());
-    heard.expect_any(Phase::Statement, &["postgres 57P02 crash", "libpq connection lost"]);
+    story.heard.expect_any(Phase::Statement, &CRASHED);
     session.rollback()?;
-    // Until it has recovered it says so.
-    let mut session = poll::until("the server is back", SOON, || {
-        let mut session = story.engine.session();
-        run(&mut session, "SELECT 1").is_ok().then_some(session)
-    });
-    heard.forget();
+    story.back_again();
+    Ok(())
+}
 
-    // The three ways to shut down. The slow one waits for those who are there, and lets nobody in.
+/// In three ways: the slow one waits for those who are there, and lets nobody in.
+fn it_shuts_down(story: &Story<'_>) -> aludel::Result<()> {
+    let (server, heard, url) = (story.server, &story.heard, story.database.url());
+    let mut session = story.engine.session();
+    run(&mut session, "SELECT 1")?;
     server.signal(server.postmaster(), "TERM");
     let error = poll::until("the server lets nobody in", SOON, || PgConnection::establish(url).err());
     heard.note_connect(&error);
     heard.expect(Phase::Connect, "postgres 57P03 leaving");
-    server.signal(server.postmaster(), "INT");
-    poll::until("the server has noticed", SOON, || run(&mut session, "SELECT 1").err());
-    heard.expect_any(Phase::Statement, &TERMINATED);
-    session.rollback()?;
-    server.restart();
-    run(&mut session, "SELECT 1")?;
-    server.signal(server.postmaster(), "QUIT");
-    poll::until("the server has noticed", SOON, || run(&mut session, "SELECT 1").err());
-    heard.expect_any(Phase::Statement, &["postgres 57P02 crash", "libpq connection lost"]);
-    session.rollback()?;
+    for (signal, rules) in [("INT", &TERMINATED[..]), ("QUIT", &CRASHED)] {
+        server.signal(server.postmaster(), signal);
+        poll::until("the server has noticed", SOON, || run(&mut session, "SELECT 1").err());
+        heard.expect_any(Phase::Statement, rules);
+        session.rollback()?;
+        if signal == "INT" {
+            server.restart();
+            run(&mut session, "SELECT 1")?;
+        }
+    }
     poll::until("nobody listens any more", SOON, || {
         heard.forget();
-        refused_by_all(heard, url)
+        let error = PgConnection::establish(url).err()?;
+        heard.note_connect(&error);
+        error.to_string().contains("Connection refused").then_some(())
     });
     heard.expect(Phase::Connect, "libpq unreachable");
-
-    // A standby: it answers, and does not write.
     server.restart();
-    let folder = server.folder().join("data");
-    fs::write(folder.join("standby.signal"), "").expect("the folder is ours");
+    Ok(())
+}
+
+/// It answers, and does not write.
+fn it_is_a_standby(story: &Story<'_>) {
+    let (server, heard) = (story.server, &story.heard);
+    fs::write(server.folder().join("data/standby.signal"), "").expect("the folder is ours");
     server.restart();
     let read_only = "postgres 25006 read-only";
     story.fails("", "UPDATE accounts SET balance = 0", read_only);
     story.fails("", "NOTIFY nobody", read_only);
-    let error = story
-        .outside()
-        .batch_execute("BEGIN READ WRITE")
-        .expect_err("it only reads");
-    heard.note(Phase::Begin, &error);
+    let error = story.outside().batch_execute("BEGIN READ WRITE");
+    heard.note(Phase::Begin, &error.expect_err("it only reads"));
     heard.expect(Phase::Begin, read_only);
-    refused(
-        heard,
-        &format!("{url}?target_session_attrs=read-write"),
-        "postgres wrong role of host",
-    );
-    Ok(())
-}
-
-fn refused_by_all(heard: &Heard, url: &str) -> Option<()> {
-    let error = PgConnection::establish(url).err()?;
-    heard.note_connect(&error);
-    error.to_string().contains("Connection refused").then_some(())
+    let primary = format!("{}?target_session_attrs=read-write", story.database.url());
+    refused(heard, &primary, "postgres wrong role of host");
 }

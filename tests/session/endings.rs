@@ -183,7 +183,6 @@ fn an_idempotent_author_has_it_run_again() -> aludel::Result<()> {
     bank.log.expect(&[
         "begin",
         "commit unknown",
-        "retire",
         "invalidate",
         "rerun 2 after disconnect",
         "begin",

@@ -178,7 +178,7 @@ impl<C: Dialect> Connection<C> {
         match verdict.scope {
             // A host that serves no writes: no connection to it is of use. Closing this one rolls back.
             Some(Scope::Generation) if verdict.class != Class::Disconnect || !verdict.by_text => {
-                self.retire_generation(fault.message())
+                self.retire_generation(fault.message());
             }
             Some(_) => self.wear_out(),
             None => {}
