@@ -7,7 +7,7 @@ use aludel::prelude::*;
 use aludel::verify::Resolution;
 use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
-use aludel_tests::{fork, mariadb, verify_stories};
+use aludel_tests::{fork, galera, mariadb, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -96,7 +96,7 @@ fn a_token_that_a_definition_has_committed_ends_its_transaction() {
     );
     let found = scene
         .stranger()
-        .resolve(&token.expect("it was given out"), Duration::from_secs(60));
+        .resolve(&token.expect("it was given out"), Duration::from_mins(1));
     assert_eq!(
         (found.expect("the server is there"), scene.charged()),
         (Resolution::Committed, 1)
@@ -113,14 +113,11 @@ fn the_lock_wait_timeout_is_put_back() {
         ask(&mut scene.engine.raw_connection().expect("the server is there"), query)
     };
     let before = waits();
-    let token = scene
-        .engine
-        .begin(|session| session.commit_token())
-        .expect("it is committed");
+    let token = scene.engine.begin(Session::commit_token).expect("it is committed");
     let opened = scene.engine.pool().opened();
     scene
         .engine
-        .resolve(&token, Duration::from_secs(60))
+        .resolve(&token, Duration::from_mins(1))
         .expect("the server is there");
     assert_eq!(
         (waits(), scene.engine.pool().opened()),
@@ -153,4 +150,13 @@ mod through_a_proxy {
     fn a_late_commit_is_never_called_not_committed() {
         told(verify::a_late_commit_is_never_called_not_committed);
     }
+}
+
+#[test]
+fn another_node_of_a_cluster_finds_out() {
+    let cluster = galera::private();
+    let database = cluster.nodes[0].database("verified");
+    let scene = Scene::set(database.url(), ask);
+    let elsewhere = Engine::new(cluster.nodes[1].url(database.name())).expect("the URL is a good one");
+    verify::another_node_finds_out(&scene, &elsewhere);
 }

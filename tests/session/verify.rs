@@ -106,10 +106,10 @@ fn a_database_in_memory_has_its_tokens_too() -> aludel::Result<()> {
     let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
     let mut session = engine.session();
     // There is no other connection on which a table could be made.
-    let error = session.begin(|session| session.commit_token()).unwrap_err();
+    let error = session.begin(Session::commit_token).unwrap_err();
     assert!(error.to_string().contains("engine.create_commit_table()"), "{error}");
     engine.create_commit_table()?;
-    let token = session.begin(|session| session.commit_token())?;
+    let token = session.begin(Session::commit_token)?;
     assert_eq!(
         engine.resolve(&token, std::time::Duration::ZERO)?,
         Resolution::Committed

@@ -35,6 +35,15 @@ pub fn cluster() -> &'static Galera {
     &CLUSTER
 }
 
+/// A cluster for one test alone.
+///
+/// # Panics
+///
+/// As [`cluster`].
+pub fn private() -> Galera {
+    Galera::start()
+}
+
 impl Galera {
     fn start() -> Self {
         let provider = provider();

@@ -1,7 +1,7 @@
 //! What verified transactions need of a database, as far as it is the same for all; the statements are in each dialect's
 //! folder.
 
-use diesel::result::{Error as DieselError, QueryResult};
+use diesel::result::Error as DieselError;
 
 /// The answer of a connection that keeps no tokens.
 pub(super) fn keeps_no_tokens() -> DieselError {
@@ -12,7 +12,7 @@ pub(super) fn keeps_no_tokens() -> DieselError {
 
 /// The identity of a table as it stands in its row.
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
-pub(super) fn identity(text: &str) -> QueryResult<u64> {
+pub(super) fn identity(text: &str) -> diesel::QueryResult<u64> {
     u64::from_str_radix(text, 16)
         .map_err(|_| DieselError::DeserializationError("the identity of aludel_commits is no number".into()))
 }

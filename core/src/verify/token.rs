@@ -143,18 +143,20 @@ impl FromStr for CommitToken {
 fn parse(text: &str) -> Option<CommitToken> {
     let parts: Vec<&str> = text.split('-').collect();
     let [form, id, table, created_at, backend, server, xid, timeline] = parts.try_into().ok()?;
-    let transaction = match (optional(xid)?, optional(timeline)?) {
-        (Some(xid), Some(timeline)) => Some(ServerTransactionId { xid, timeline }),
-        (None, None) => None,
-        _ => return None,
+    let transaction = match (xid, timeline) {
+        ("", "") => None,
+        (xid, timeline) => Some(ServerTransactionId {
+            xid: xid.parse().ok()?,
+            timeline: timeline.parse().ok()?,
+        }),
     };
     let token = CommitToken {
         id: u128::from_str_radix(id, 16).ok()?,
         recorded: Recorded {
             table: u64::from_str_radix(table, 16).ok()?,
             created_at: created_at.parse().ok()?,
-            backend: optional(backend)?,
-            server: optional(server)?,
+            backend: optional(backend).ok()?,
+            server: optional(server).ok()?,
             transaction,
         },
     };
@@ -162,12 +164,8 @@ fn parse(text: &str) -> Option<CommitToken> {
     (form == FORM && token.to_string() == text).then_some(token)
 }
 
-/// Nothing where nothing stands; `None` where something else does.
-fn optional<T: FromStr>(text: &str) -> Option<Option<T>> {
-    if text.is_empty() {
-        return Some(None);
-    }
-    text.parse().ok().map(Some)
+fn optional<T: FromStr>(text: &str) -> Result<Option<T>, T::Err> {
+    (!text.is_empty()).then(|| text.parse()).transpose()
 }
 
 impl fmt::Debug for CommitToken {
