@@ -291,3 +291,31 @@ fn a_deadline_beyond_all_clocks_is_none() -> aludel::Result<()> {
     assert_eq!(bank.balances(), [499, 0]);
     Ok(())
 }
+
+/// The savepoint's own mistake was expected, and is survived wherever ROLLBACK TO gets through: what decides is the connection
+/// that was lost with it.
+#[test]
+fn a_savepoint_that_cannot_be_rolled_back_is_run_again_whatever_had_failed_in_it() -> aludel::Result<()> {
+    let bank = Bank::open();
+    bank.script.fail_before(
+        Phase::RollbackTo,
+        DatabaseErrorKind::ClosedConnection,
+        "the server hung up",
+    );
+    let mut attempts = 0;
+    bank.engine.session().retry(&RetryPolicy::new(), |session| {
+        attempts += 1;
+        let refused = session.begin_nested(|nested| {
+            withdraw(nested, 1, 50)?;
+            nested.add(Account::new("Ann", 1)); // there is one
+            nested.flush()
+        });
+        let refused = refused.expect_err("the name is taken");
+        assert!(refused.to_string().starts_with("UNIQUE constraint failed"), "{refused}");
+        withdraw(session, 1, 100)
+    })?;
+    assert_eq!(attempts, 2);
+    assert_eq!(bank.balances(), [400, 0]);
+    bank.assert_whole();
+    Ok(())
+}

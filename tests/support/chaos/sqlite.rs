@@ -70,12 +70,21 @@ impl OnSqlite {
 
     /// Until somebody has run into it.
     fn lose(&self, phase: Phase, random: &mut fastrand::Rng) {
-        let (kind, text) = (DatabaseErrorKind::ClosedConnection, "the connection is gone");
+        let (kind, text) = what_is_said(random);
         if phase == Phase::Fetch {
             self.script.fail_at_row(random.u64(1..=ROWS), kind, text);
         } else {
             self.script.fail_before(phase, kind, text);
         }
+    }
+}
+
+/// A connection that is gone, which it denies when it is asked; or a disk that fails, after which none is kept.
+fn what_is_said(random: &mut fastrand::Rng) -> (DatabaseErrorKind, &'static str) {
+    if random.bool() {
+        (DatabaseErrorKind::ClosedConnection, "the connection is gone")
+    } else {
+        (DatabaseErrorKind::Unknown, "disk I/O error")
     }
 }
 
@@ -118,7 +127,7 @@ impl Site for OnSqlite {
                 true
             }
             Deed::LoseCommit => {
-                let (kind, text) = (DatabaseErrorKind::ClosedConnection, "the connection is gone");
+                let (kind, text) = what_is_said(random);
                 self.script.fail_after(Phase::Commit, kind, text);
                 true
             }

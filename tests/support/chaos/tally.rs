@@ -81,7 +81,11 @@ impl Tally {
         let text = if is_on_purpose(error) {
             "on purpose".to_owned()
         } else {
-            format!("{:?}, {}", error.kind(), error.class())
+            match error.verdict() {
+                // Of what cannot be helped one wants to know what it was.
+                Some(verdict) if verdict.class == Class::Permanent => format!("{:?}, {}", error.kind(), verdict.rule),
+                _ => format!("{:?}, {}", error.kind(), error.class()),
+            }
         };
         add(&mut counts.refusals, text);
         counts.complaints.extend(complaint);
