@@ -14,7 +14,7 @@ use diesel::prelude::*;
 
 use crate::stories::accounts;
 
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// A bank on both nodes; the engine is connected to the first one.
 struct Story {
