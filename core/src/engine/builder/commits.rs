@@ -8,7 +8,7 @@ use crate::dialect::Dialect;
 impl<C: Dialect> EngineBuilder<C> {
     /// Verifies every transaction that has written: before COMMIT it writes a token, by which
     /// [`Error::commit_token`](crate::Error::commit_token) and `resolve` find out later what has become of it, should the
-    /// answer never come. It costs one INSERT a transaction (on MariaDB and MySQL a SELECT as well), and the table
+    /// answer never come. It costs one INSERT a transaction (on MariaDB and MySQL a SELECT as well; two round trips each), and the table
     /// `aludel_commits`, which is made when it is first needed. Default false: single transactions and `#[retry]` functions
     /// can ask for it themselves.
     ///
