@@ -497,3 +497,57 @@ fn it_is_a_standby(story: &Story<'_>) {
     let primary = format!("{}?target_session_attrs=read-write", story.database.url());
     refused(heard, &primary, "postgres wrong role of host");
 }
+
+/// A standby that does not wait for its readers: what they look at is taken away on the primary.
+#[test]
+fn a_standby_that_catches_up() -> aludel::Result<()> {
+    let server = postgres::private();
+    let story = Story::on(&server, "catches_up");
+    let standby = server.standby(&["max_standby_streaming_delay=0"]);
+    let heard = Heard::new(Flavour::PostgreSql);
+    let engine = listened_to(&heard, &standby.url(story.database.name()))
+        .isolation_level(IsolationLevel::RepeatableRead)
+        .build()?;
+    let mut session = engine.session();
+    let take_away = |id: i32| {
+        let mut primary = story.outside();
+        for sql in [
+            "INSERT INTO accounts VALUES ($, 'Eve', 1)",
+            "DELETE FROM accounts WHERE id = $",
+            "VACUUM accounts",
+        ] {
+            primary.batch_execute(&sql.replace('$', &id.to_string())).expect(sql);
+        }
+    };
+    // In the middle of a statement.
+    run(&mut session, "SELECT * FROM accounts")?;
+    let pid = Bank::pid(&mut session);
+    thread::scope(|threads| {
+        let reads = threads.spawn(|| run(&mut session, "SELECT pg_sleep(60)"));
+        let mut superuser = standby.connect();
+        poll::until("the statement runs", SOON, || {
+            let runs = sql::<Bool>(&format!(
+                "EXISTS (SELECT 1 FROM pg_stat_activity WHERE pid = {pid} AND wait_event = 'PgSleep')"
+            ));
+            let runs = diesel::select(runs).get_result::<bool>(&mut superuser);
+            runs.expect("the superuser may look").then_some(())
+        });
+        take_away(8);
+        reads.join().expect("no panic").expect_err("its snapshot is gone");
+    });
+    heard.expect(Phase::Statement, "postgres 40001 serialization");
+    session.rollback()?;
+
+    // Between two statements.
+    run(&mut session, "SELECT * FROM accounts")?;
+    let pid = Bank::pid(&mut session);
+    take_away(9);
+    gone(&standby, &story.database, pid);
+    run(&mut session, "SELECT * FROM accounts").expect_err("its snapshot is gone");
+    heard.expect_any(
+        Phase::Statement,
+        &["postgres recovery conflict", "libpq connection lost"],
+    );
+    session.rollback()?;
+    Ok(())
+}

@@ -254,6 +254,30 @@ impl Postgres {
         first.parse().expect("its first line is a number")
     }
 
+    /// A standby that streams from this server, with more settings; it has all that this server has.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be made.
+    #[track_caller]
+    pub fn standby(&self, settings: &[&str]) -> Self {
+        let watchdog = Watchdog::new("standby", "postgres");
+        let data = format!("{}/data", watchdog.folder().display());
+        let this = format!("postgres://postgres:{}@127.0.0.1:{}/postgres", self.password, self.port);
+        watchdog.run(&[
+            &*find("pg_basebackup"),
+            "--pgdata",
+            &data,
+            "--dbname",
+            &this,
+            "--write-recovery-conf",
+            "--wal-method=stream",
+            "--checkpoint=fast",
+            "--no-sync",
+        ]);
+        Self::begin(watchdog, self.password.clone(), settings)
+    }
+
     /// `kill -9` for all its processes: the server is gone without a word, and its port refuses until
     /// [`start`](Self::start).
     #[track_caller]
@@ -309,6 +333,12 @@ impl Postgres {
             certificates::write(&watchdog, host);
         }
 
+        let server = Self::begin(watchdog, password, settings);
+        server.create_user();
+        server
+    }
+
+    fn begin(watchdog: Watchdog, password: String, settings: &[&str]) -> Self {
         let mut server = Self {
             watchdog,
             port: 0,
@@ -319,10 +349,7 @@ impl Postgres {
         for _ in 0..3 {
             server.port = ports::free();
             match server.start_on(server.port) {
-                Ok(()) => {
-                    server.create_user();
-                    return server;
-                }
+                Ok(()) => return server,
                 Err(log) if log.contains("Address already in use") => {}
                 Err(log) => panic!("PostgreSQL does not start:\n{log}"),
             }
