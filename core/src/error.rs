@@ -10,6 +10,7 @@ use diesel::result::Error as DieselError;
 
 use crate::classify::{Class, Verdict, classify_unknown_flavour};
 use crate::fault::Fault;
+use crate::log::show_text;
 use crate::pool::PoolError;
 use crate::url::UrlError;
 
@@ -53,6 +54,8 @@ struct Repr {
     outcome: Option<Outcome>,
     /// Reruns are decided by what the session saw; this remembers it for those who read the error later.
     verdict: Option<Verdict>,
+    /// The statement that failed, where the cause itself does not know it.
+    statement: Option<String>,
     /// Something went on after the first cause and was refused.
     refused: bool,
     /// How often and for how long a retry has tried.
@@ -138,6 +141,7 @@ impl Error {
             cause,
             outcome: None,
             verdict: None,
+            statement: None,
             refused: false,
             tried: None,
             later: Vec::new(),
@@ -329,6 +333,7 @@ impl Error {
     pub fn replaced_by(self, first: &Fault) -> Self {
         let mut error = Self::from(first.to_diesel()).with_verdict(first.verdict());
         error.0.refused = true;
+        error.0.statement = first.statement().map(str::to_owned);
         error.0.outcome = self.0.outcome;
         error.0.later = self.0.later;
         error
@@ -374,6 +379,42 @@ impl Error {
             Cause::Commit(fault) | Cause::CommitUnknown(fault) | Cause::Doomed(fault) => fault.message().to_owned(),
             Cause::Connect(error) => error.to_string(),
             cause => cause.to_string(),
+        }
+    }
+
+    /// The statement that failed first, as it was sent: with its placeholders and without its values, which are no part of
+    /// an error (`parameters_in_errors` puts them into the driver's words). `None` where no statement was at fault, and
+    /// for an error that came out of a later row on SQLite and MariaDB, whose drivers have forgotten it by then.
+    ///
+    /// SQLAlchemy has it as `StatementError.statement`.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel_core::{Error, Fault, Flavour, Phase};
+    /// use diesel::result::{DatabaseErrorKind, Error as DieselError};
+    ///
+    /// let driver = DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, Box::new("taken".to_owned()));
+    /// let sent = Some("INSERT INTO t (a) VALUES (?)".to_owned());
+    /// let (fault, _) = Fault::record(Flavour::Sqlite, Phase::Statement, sent, driver);
+    /// let error = Error::doomed(fault);
+    /// assert_eq!(error.statement(), Some("INSERT INTO t (a) VALUES (?)"));
+    /// assert!(error.to_string().contains("[SQL: INSERT INTO t (a) VALUES (?)]"));
+    /// # }
+    /// ```
+    pub fn statement(&self) -> Option<&str> {
+        match &self.0.cause {
+            Cause::Commit(fault) | Cause::CommitUnknown(fault) | Cause::Doomed(fault) => fault.statement(),
+            _ => self.0.statement.as_deref(),
+        }
+    }
+
+    /// The statement where the text does not say it by itself.
+    fn shown_statement(&self) -> Option<&str> {
+        match &self.0.cause {
+            Cause::Commit(_) | Cause::CommitUnknown(_) => None,
+            // With its values it stands in the driver's words already.
+            Cause::Statement(error) if error.to_string().contains("\n[SQL: ") => None,
+            _ => self.statement(),
         }
     }
 
@@ -518,6 +559,9 @@ impl Error {
     /// Everything but the advice: that of what came first is the one to follow.
     fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.0.cause)?;
+        if let Some(statement) = self.shown_statement() {
+            write!(f, " [SQL: {}]", show_text(statement))?;
+        }
         if self.0.refused {
             f.write_str(" (what came after it was refused)")?;
         }
@@ -585,8 +629,14 @@ impl From<DieselError> for Error {
             },
             other => other,
         };
-        let verdict = classify_unknown_flavour(&error);
-        Self::new(Cause::Statement(error)).with_verdict(verdict)
+        // What a connection of ours has just observed is known; of any other only the words are.
+        let Some(fault) = Fault::recall(&error) else {
+            let verdict = classify_unknown_flavour(&error);
+            return Self::new(Cause::Statement(error)).with_verdict(verdict);
+        };
+        let mut known = Self::new(Cause::Statement(error)).with_verdict(fault.verdict());
+        known.0.statement = fault.statement().map(str::to_owned);
+        known
     }
 }
 

@@ -4,6 +4,7 @@
 //! transaction, which must be able to name its first cause long after the caller has swallowed it. [`Fault::record`]
 //! shares the driver's information between both, so that nothing is flattened into text.
 
+use std::cell::RefCell;
 use std::error::Error as StdError;
 use std::fmt;
 use std::sync::Arc;
@@ -37,6 +38,11 @@ struct Inner {
     message: String,
     information: Option<(DatabaseErrorKind, Arc<Information>)>,
     statement: Option<String>,
+}
+
+thread_local! {
+    /// The fault that was observed last on this thread, for [`Fault::recall`].
+    static LAST: RefCell<Option<Fault>> = const { RefCell::new(None) };
 }
 
 impl Fault {
@@ -104,6 +110,31 @@ impl Fault {
         }))
     }
 
+    /// Keeps the fault for the conversion of its error: Diesel's error has no room for what is known of it, and `?` has no
+    /// session to ask.
+    #[doc(hidden)]
+    pub fn keep_for_conversion(&self) {
+        // A thread that is at its end converts nothing any more.
+        let _ = LAST.try_with(|last| last.replace(Some(self.clone())));
+    }
+
+    /// What was kept of this very error, told by its identity and not by its words.
+    pub(crate) fn recall(error: &DieselError) -> Option<Self> {
+        let DieselError::DatabaseError(_, information) = error else {
+            return None;
+        };
+        // Both sides own the information, so neither can have been replaced by another one in the same place.
+        LAST.try_with(|last| {
+            let last = last.try_borrow().ok()?;
+            let fault = last.as_ref()?;
+            let (_, kept) = fault.0.information.as_ref()?;
+            let message = information.message();
+            // Nothing lies anywhere.
+            (!message.is_empty() && std::ptr::eq(kept.message(), message)).then(|| fault.clone())
+        })
+        .ok()?
+    }
+
     /// What the classifier says.
     pub fn verdict(&self) -> Verdict {
         self.0.verdict
@@ -142,8 +173,7 @@ impl Fault {
         &self.0.message
     }
 
-    /// The statement as it was sent, with its placeholders and without its values; known for raw SQL and for
-    /// statements whose text was needed anyway.
+    /// The statement as it was sent, with its placeholders and without its values.
     pub fn statement(&self) -> Option<&str> {
         self.0.statement.as_deref()
     }

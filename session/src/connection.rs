@@ -33,7 +33,7 @@ mod raw_sql;
 mod watch;
 
 pub use cursor::Cursor;
-pub(crate) use instrumentation::SharedInstrumentation;
+pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
@@ -66,6 +66,7 @@ pub struct Connection<C: Dialect> {
     number: u64,
     pub(crate) transaction: Transaction,
     instrumentation: SharedInstrumentation,
+    failed_statement: FailedStatement,
     /// A session gives its raw connection back between transactions; a connection keeps it.
     releases: bool,
     /// Stands before its lines in the log.
@@ -100,6 +101,7 @@ impl<C: Dialect> Connection<C> {
             number: 0,
             transaction: Transaction::default(),
             instrumentation: SharedInstrumentation::default(),
+            failed_statement: FailedStatement::default(),
             releases,
             logging_token: None,
             place: Location::caller(),
@@ -235,7 +237,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
             let mut checkout = self.engine.checkout_unless(self.place, Some(&self.cancel_token))?;
-            self.instrumentation.install(&mut *checkout);
+            self.failed_statement = self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
             self.unfit = None;
@@ -255,7 +257,7 @@ impl<C: Dialect> Connection<C> {
         }
         self.put_back();
         if let Some(mut checkout) = self.checkout.take() {
-            self.instrumentation.uninstall(&mut *checkout);
+            SharedInstrumentation::uninstall(&mut *checkout);
             let full = self.engine.pool().options().reset_on_return == ResetOnReturn::Full;
             checkout.set_dirty(full || self.transaction.is_live());
             drop(checkout);
@@ -272,9 +274,8 @@ impl<C: Dialect> Connection<C> {
         let (set, connected_with) = (std::mem::take(&mut self.standing), self.engine.connected_with());
         if let Some(checkout) = self.checkout.take() {
             // A database in memory is kept if possible, but not with what its last borrower has set.
-            let instrumentation = &self.instrumentation;
             checkout.discard_or_mend(reason, |raw| {
-                instrumentation.uninstall(raw);
+                SharedInstrumentation::uninstall(raw);
                 let mut statements = C::settings_put_back(set, connected_with).into_iter();
                 statements.all(|statement| raw.steer(statement).is_ok())
             });
@@ -363,7 +364,8 @@ impl<C: Dialect> Connection<C> {
                 Ok(value)
             }
             Err(error) => {
-                let error = self.observe(phase, text(), error);
+                let text = text().or_else(|| self.failed_statement.take());
+                let error = self.observe(phase, text, error);
                 self.settle();
                 Err(error)
             }
@@ -555,6 +557,7 @@ pub(crate) fn observe<C: Dialect>(
     if !transaction.skip_user_error_events {
         fault = engine.reconsider(number, fault);
     }
+    fault.keep_for_conversion();
     engine.emit(&Event::Fault {
         connection: number,
         class: fault.verdict().class,

@@ -2,6 +2,7 @@
 
 use std::sync::{Arc, Mutex};
 
+use aludel::Error;
 use aludel::prelude::*;
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
 use diesel::pg::PgRowByRowLoadingMode;
@@ -156,4 +157,37 @@ fn a_session_stands_in_for_a_connection_in_generic_code() {
     generic(&mut established).expect("so is this");
     established.batch_execute("SELECT 1").expect("it is alive");
     assert_eq!(bank.books().0, 496);
+}
+
+#[test]
+fn an_error_names_its_statement_whichever_way_its_rows_are_read() {
+    let bank = Bank::open("statement");
+    let statement_of = |error| Error::from(error).statement().map(str::to_owned);
+    let mut session = bank.engine.session();
+    // Refused while it is prepared, when the first row is made, and when the second one is.
+    let missing = diesel::dsl::sql::<diesel::sql_types::Integer>("nothing FROM nowhere");
+    let refused = diesel::select(missing)
+        .load::<i32>(&mut session)
+        .expect_err("there is no such table");
+    assert_eq!(statement_of(refused).as_deref(), Some("SELECT nothing FROM nowhere"));
+    session.rollback().expect("it is not in a scope");
+    let fraction = diesel::dsl::sql::<diesel::sql_types::Integer>("1 / (2 - a) FROM generate_series(1, 3) AS a");
+    let refused = diesel::select(fraction.clone())
+        .load::<i32>(&mut session)
+        .expect_err("division by zero");
+    assert!(
+        statement_of(refused)
+            .expect("it is known")
+            .starts_with("SELECT 1 / (2 - a)")
+    );
+    session.rollback().expect("it is not in a scope");
+    let refused = diesel::select(fraction)
+        .load_iter::<i32, PgRowByRowLoadingMode>(&mut session)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .expect_err("division by zero");
+    assert!(
+        statement_of(refused)
+            .expect("it is known")
+            .starts_with("SELECT 1 / (2 - a)")
+    );
 }

@@ -20,6 +20,7 @@ mod raw_control;
 mod regressions;
 mod rerun;
 mod shared_cache;
+mod statements;
 mod stories;
 mod support;
 mod testing;

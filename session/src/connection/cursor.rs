@@ -6,8 +6,8 @@ use aludel_core::{Dialect, Engine, Flavour, Phase};
 use diesel::connection::LoadConnection;
 use diesel::result::QueryResult;
 
-use super::observe;
 use super::watch::{Rows, Watch};
+use super::{FailedStatement, observe};
 use crate::transaction::Transaction;
 
 /// The rows of a statement, as the driver hands them out, with each error classified on its way.
@@ -36,6 +36,7 @@ where
     engine: &'conn Engine<C>,
     connection: u64,
     transaction: &'conn mut Transaction,
+    failed_statement: &'conn FailedStatement,
     /// Rows that were asked for, for the fault script.
     asked: u64,
     /// The driver has said that there are no more.
@@ -61,6 +62,7 @@ where
         engine: &'conn Engine<C>,
         connection: u64,
         transaction: &'conn mut Transaction,
+        failed_statement: &'conn FailedStatement,
         watching: Watching,
     ) -> Self {
         transaction.set_streaming(true);
@@ -69,6 +71,7 @@ where
             engine,
             connection,
             transaction,
+            failed_statement,
             asked: 0,
             ended: false,
             watching,
@@ -122,7 +125,7 @@ where
                     self.connection,
                     self.transaction,
                     Phase::Fetch,
-                    None,
+                    self.failed_statement.take(),
                     error,
                 );
                 Some(Err(error))

@@ -81,7 +81,7 @@ impl<C: Dialect> DieselConnection for Connection<C> {
     fn set_instrumentation(&mut self, instrumentation: impl Instrumentation) {
         self.instrumentation = SharedInstrumentation::new(instrumentation);
         if let Some(checkout) = self.checkout.as_mut() {
-            self.instrumentation.install(&mut **checkout);
+            self.failed_statement = self.instrumentation.install(&mut **checkout);
         }
     }
 
@@ -179,11 +179,19 @@ where
                     watch,
                     rows: rows_shown,
                 };
-                Ok(Cursor::new(rows, &self.engine, number, &mut self.transaction, watch))
+                Ok(Cursor::new(
+                    rows,
+                    &self.engine,
+                    number,
+                    &mut self.transaction,
+                    &self.failed_statement,
+                    watch,
+                ))
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
                 watch.finish(None, true);
+                let text = text.or_else(|| self.failed_statement.take());
                 let error = observe(
                     &self.engine,
                     number,

@@ -39,6 +39,7 @@ impl<C: Dialect> Connection<C> {
             return;
         };
         let (fault, damage) = self.judge(fault);
+        fault.keep_for_conversion();
         self.transaction.remember(&fault);
         if fault.verdict().scope.is_some() {
             self.wear_out();
