@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::missing_panics_doc)] // a story that fails is a test that fails
 
 use std::error::Error as StdError;
+use std::sync::mpsc;
 use std::time::Duration;
 
 use aludel::clock::Clock;
@@ -411,14 +412,17 @@ pub fn a_session_that_waits_for_the_pool_is_woken<C: Staged>() -> aludel::Result
             .pool_timeout(Duration::from_hours(1))
     });
     let held = stage.engine.raw_connection()?;
-    std::thread::scope(|threads| {
-        let engine = &stage.engine;
-        let waiter = threads.spawn(move || engine.begin(|session| Ok(C::withdraw(session, 1, 1)?)));
-        let waits = || (engine.pool().status().waiting == 1).then_some(());
-        poll::until("somebody waits for the pool", gate::PATIENCE, waits);
-        engine.cancel_token().cancel(REASON);
-        exits(&waiter.join().expect("it does not panic").unwrap_err());
+    let (sender, woken) = mpsc::channel();
+    let engine = stage.engine.clone();
+    std::thread::spawn(move || {
+        let answer = engine.begin(|session| Ok(C::withdraw(session, 1, 1)?));
+        sender.send(answer).expect("the story waits for it");
     });
+    let pool = stage.engine.pool();
+    let waits = || (pool.status().waiting == 1).then_some(());
+    poll::until("somebody waits for the pool", gate::PATIENCE, waits);
+    stage.engine.cancel_token().cancel(REASON);
+    exits(&woken.recv_timeout(gate::PATIENCE).expect("it is woken").unwrap_err());
     assert_eq!(stage.engine.pool().status().waiting, 0);
     drop(held);
     assert_eq!((stage.times("pool timeout"), stage.balances()), (0, vec![500, 0]));
