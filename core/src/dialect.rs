@@ -274,6 +274,10 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
         false
     }
 
+    /// A query that gives rows has failed, maybe after some of them. For drivers whose prepared statements do not survive
+    /// that. It sends nothing that is waited for.
+    fn after_failed_query(&mut self) {}
+
     /// Ends whatever transaction is open, and does not mind if there is none (SQLite would).
     ///
     /// # Errors

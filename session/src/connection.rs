@@ -262,6 +262,9 @@ impl<C: Dialect> Connection<C> {
         checkout.set_busy(true);
         let result = f(&mut *checkout);
         checkout.set_busy(false);
+        if result.is_err() {
+            (**checkout).after_failed_query(); // it may have been one
+        }
         self.ask_after_raw_access(result.as_ref().err());
         match (result, self.refuse_a_transaction_left_open("raw access")) {
             (Ok(value), left) => left.map(|()| value),

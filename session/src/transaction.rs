@@ -69,13 +69,15 @@ pub(crate) struct Frame {
     doomed: Option<Fault>,
 }
 
-/// Something that only the server can tell, and that could not be asked while a cursor had the connection.
+/// Something that only the server can tell, or that only the connection can do, and not while a cursor has it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
     UnreadRows,
     /// A statement that answered rows may have committed the transaction.
     Commit,
+    /// A query has failed, maybe after some of its rows: what is prepared may not survive that.
+    FailedQuery,
 }
 
 /// What a session knows of its transaction; it is Diesel's `TransactionStateData`.
@@ -390,6 +392,10 @@ impl Transaction {
     /// A statement that answers rows may have committed the transaction; that must be asked.
     pub(crate) fn left_definition(&mut self) {
         self.question = Some(Question::Commit);
+    }
+
+    pub(crate) fn left_failed_query(&mut self) {
+        self.question = Some(Question::FailedQuery);
     }
 
     pub(crate) fn set_streaming(&mut self, streaming: bool) {

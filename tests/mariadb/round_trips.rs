@@ -1,9 +1,8 @@
-//! How much is said to the server (fact D9): counted by the server itself.
+//! How much is said to the server (fact D9): counted by the server itself, and by a proxy on the way to it.
 
 use aludel::prelude::*;
 use aludel_tests::mariadb;
-use aludel_tests::proxy::Proxy;
-use aludel_tests::round_trips::{self, RoundTrips};
+use aludel_tests::proxied::{Server as _, conversation};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
@@ -142,25 +141,116 @@ fn a_pre_ping_is_one_round_trip_and_idle_for_spares_a_busy_pool_even_that() -> a
     Ok(())
 }
 
+const SELECT: &str = "SELECT ?";
+
+fn one<C>(connection: &mut C) -> diesel::QueryResult<i64>
+where
+    C: diesel::connection::LoadConnection<Backend = diesel::mysql::Mysql>,
+{
+    diesel::select(1_i64.into_sql::<BigInt>()).get_result(connection)
+}
+
+#[retry]
+fn retried(session: &mut Session<MysqlConnection>) -> aludel::Result<i64> {
+    Ok(one(session)?)
+}
+
 #[test]
-fn a_transaction_with_one_statement_is_three_round_trips_and_its_return_none() -> aludel::Result<()> {
-    let server = mariadb::server();
-    let proxy = Proxy::mysql(server.port());
-    let engine = Engine::<MysqlConnection>::new(proxy.url(server.database("on_the_wire").url()))?;
-    let one = || diesel::select(1_i64.into_sql::<BigInt>());
-    let counted = round_trips::count(
-        &proxy,
-        &engine,
-        |session| one().get_result::<i64>(session).map(drop),
-        |raw| one().get_result::<i64>(raw).map(drop),
+fn a_transaction_with_one_select_is_three_round_trips() -> aludel::Result<()> {
+    let (proxy, database) = MysqlConnection::behind_a_proxy("three");
+    let engine = Engine::<MysqlConnection>::new(proxy.url(database.url()))?;
+    let select = |session: &mut Session<MysqlConnection>| Ok(one(session)?);
+    let nested = |session: &mut Session<MysqlConnection>| session.begin_nested(|nested| Ok(one(nested)?));
+    engine.begin(nested)?; // everything is prepared now
+
+    let begun = conversation(&proxy, || assert_eq!(engine.begin(select).ok(), Some(1)));
+    begun.expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    let rerunnable = conversation(&proxy, || assert_eq!(retried(&mut engine.session()).ok(), Some(1)));
+    rerunnable.expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    let mut session = engine.session();
+    let as_you_go = conversation(&proxy, || {
+        assert_eq!(one(&mut session).ok(), Some(1));
+        assert!(session.commit().is_ok());
+    });
+    as_you_go.expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    drop(session);
+    let with_savepoint = conversation(&proxy, || assert_eq!(engine.begin(nested).ok(), Some(1)));
+    with_savepoint.expect(
+        5,
+        [
+            "BEGIN",
+            "SAVEPOINT aludel_sp_1",
+            SELECT,
+            "RELEASE SAVEPOINT aludel_sp_1",
+            "COMMIT",
+        ],
     );
-    let expected = RoundTrips {
-        transaction: 3,
-        nested: 5,
-        rolled_back: 3,
-        returned: 0,
-        of_diesel: 7, // multi-statements on, BEGIN, off; the statement; the same three for COMMIT
-    };
-    assert_eq!(counted, expected, "{:?}", proxy.log());
     Ok(())
+}
+
+#[test]
+fn a_return_is_no_round_trip_and_a_rollback_is_one() -> aludel::Result<()> {
+    let (proxy, database) = MysqlConnection::behind_a_proxy("returns");
+    let engine = Engine::<MysqlConnection>::new(proxy.url(database.url()))?;
+    engine.begin(|session| Ok(one(session)?))?;
+    let returned = conversation(&proxy, || drop(engine.pool().checkout().expect("one is free")));
+    returned.expect(0, []);
+    let mut session = engine.session();
+    assert_eq!(one(&mut session)?, 1);
+    let _: aludel::Result<()> = engine.begin(|_| Err(aludel::Error::other("prepares ROLLBACK on another one")));
+    let rolled_back = conversation(&proxy, || drop(session));
+    rolled_back.expect(2, ["prepare ROLLBACK", "ROLLBACK"]);
+    let mut session = engine.session();
+    assert_eq!(one(&mut session)?, 1);
+    let rolled_back = conversation(&proxy, || drop(session));
+    rolled_back.expect(1, ["ROLLBACK"]);
+    Ok(())
+}
+
+#[test]
+fn an_isolation_level_is_one_more_and_an_access_mode_none() -> aludel::Result<()> {
+    let (proxy, database) = MysqlConnection::behind_a_proxy("characteristics");
+    let engine = Engine::<MysqlConnection>::new(proxy.url(database.url()))?;
+    let mut session = engine.session();
+    let serializable = |session: &mut Session<MysqlConnection>| {
+        let transaction = session.build_transaction().serializable();
+        assert_eq!(transaction.run(|session| Ok(one(session)?)).ok(), Some(1));
+    };
+    let read_only = |session: &mut Session<MysqlConnection>| {
+        let transaction = session.build_transaction().read_only();
+        assert_eq!(transaction.run(|session| Ok(one(session)?)).ok(), Some(1));
+    };
+    serializable(&mut session);
+    read_only(&mut session); // everything is prepared now
+    conversation(&proxy, || serializable(&mut session)).expect(
+        4,
+        [
+            "SET TRANSACTION ISOLATION LEVEL SERIALIZABLE",
+            "BEGIN",
+            SELECT,
+            "COMMIT",
+        ],
+    );
+    conversation(&proxy, || read_only(&mut session)).expect(3, ["START TRANSACTION READ ONLY", SELECT, "COMMIT"]);
+    Ok(())
+}
+
+#[test]
+fn the_same_through_diesels_own_transaction_is_seven_round_trips() {
+    let (proxy, database) = MysqlConnection::behind_a_proxy("seven");
+    let mut plain = MysqlConnection::establish(&proxy.url(database.url())).expect("the server runs");
+    assert_eq!(plain.transaction(one).ok(), Some(1));
+    let said = conversation(&proxy, || assert_eq!(plain.transaction(one).ok(), Some(1)));
+    said.expect(
+        7,
+        [
+            "set option",
+            "BEGIN",
+            "set option",
+            SELECT,
+            "set option",
+            "COMMIT",
+            "set option",
+        ],
+    );
 }

@@ -1,6 +1,6 @@
 //! `PostgreSQL` behind the fault proxy.
 
-use aludel_tests::proxied;
+use aludel_tests::proxied::{self, sessions};
 use diesel::PgConnection;
 
 #[test]
@@ -26,4 +26,44 @@ fn a_result_can_end_at_any_row() {
 #[test]
 fn connecting_can_fail_in_every_way() {
     proxied::connecting_can_fail_in_every_way::<PgConnection>();
+}
+
+#[test]
+fn a_commit_whose_answer_is_lost_is_unknown_and_not_run_again() {
+    sessions::a_commit_whose_answer_is_lost_is_unknown_and_not_run_again::<PgConnection>();
+}
+
+#[test]
+fn a_commit_that_is_swallowed_lasts_until_somebody_ends_it() {
+    sessions::a_commit_that_is_swallowed_lasts_until_somebody_ends_it::<PgConnection>();
+}
+
+#[test]
+fn what_breaks_before_commit_runs_again_from_the_start() {
+    sessions::what_breaks_before_commit_runs_again_from_the_start::<PgConnection>();
+}
+
+#[test]
+fn a_begin_that_breaks_is_repeated() {
+    sessions::a_begin_that_breaks_is_repeated::<PgConnection>();
+}
+
+#[test]
+fn a_swallowed_disconnect_dooms_the_root_and_stays_the_cause() {
+    sessions::a_swallowed_disconnect_dooms_the_root_and_stays_the_cause::<PgConnection>();
+}
+
+#[test]
+fn a_result_that_ends_in_the_middle_ends_the_transaction() {
+    sessions::a_result_that_ends_in_the_middle_ends_the_transaction::<PgConnection>();
+}
+
+#[test]
+fn a_conflict_is_rolled_back_once_and_runs_again() {
+    sessions::a_conflict_is_rolled_back_once_and_runs_again::<PgConnection>();
+}
+
+#[test]
+fn a_refused_savepoint_statement_dooms_the_root_by_its_first_cause() {
+    sessions::a_refused_savepoint_statement_dooms_the_root_by_its_first_cause::<PgConnection>();
 }

@@ -1,31 +1,87 @@
-//! How much is said to the server, counted on the wire.
+//! How much is said to the server: counted by a proxy on the way to it.
 
 use aludel::prelude::*;
-use aludel_tests::postgres;
-use aludel_tests::proxy::Proxy;
-use aludel_tests::round_trips::{self, RoundTrips};
+use aludel_tests::proxied::{Server as _, conversation};
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
+const SELECT: &str = "SELECT $1";
+
+fn one<C>(connection: &mut C) -> QueryResult<i64>
+where
+    C: diesel::connection::LoadConnection<Backend = diesel::pg::Pg>,
+{
+    diesel::select(1_i64.into_sql::<BigInt>()).get_result(connection)
+}
+
+#[retry]
+fn retried(session: &mut Session<PgConnection>) -> aludel::Result<i64> {
+    Ok(one(session)?)
+}
+
 #[test]
-fn a_transaction_with_one_statement_is_three_round_trips_and_its_return_none() -> aludel::Result<()> {
-    let server = postgres::server();
-    let proxy = Proxy::postgres(server.port());
-    let engine = Engine::<PgConnection>::new(proxy.url(server.database("on_the_wire").url()))?;
-    let one = || diesel::select(1_i64.into_sql::<BigInt>());
-    let counted = round_trips::count(
-        &proxy,
-        &engine,
-        |session| one().get_result::<i64>(session).map(drop),
-        |raw| one().get_result::<i64>(raw).map(drop),
+fn a_transaction_with_one_select_is_three_round_trips() -> aludel::Result<()> {
+    let (proxy, database) = PgConnection::behind_a_proxy("three");
+    let engine = Engine::<PgConnection>::new(proxy.url(database.url()))?;
+    let select = |session: &mut Session<PgConnection>| Ok(one(session)?);
+    let nested = |session: &mut Session<PgConnection>| session.begin_nested(|nested| Ok(one(nested)?));
+    drop(engine.pool().checkout()?);
+    conversation(&proxy, || assert_eq!(engine.begin(select).ok(), Some(1)))
+        .expect(4, ["BEGIN", "prepare SELECT $1", SELECT, "COMMIT"]); // the first time
+
+    conversation(&proxy, || assert_eq!(engine.begin(select).ok(), Some(1))).expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    conversation(&proxy, || assert_eq!(retried(&mut engine.session()).ok(), Some(1)))
+        .expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    conversation(&proxy, || assert_eq!(engine.begin(nested).ok(), Some(1))).expect(
+        5,
+        [
+            "BEGIN",
+            "SAVEPOINT aludel_sp_1",
+            SELECT,
+            "RELEASE SAVEPOINT aludel_sp_1",
+            "COMMIT",
+        ],
     );
-    let expected = RoundTrips {
-        transaction: 3,
-        nested: 5,
-        rolled_back: 3,
-        returned: 0,
-        of_diesel: 3,
-    };
-    assert_eq!(counted, expected, "{:?}", proxy.log());
     Ok(())
+}
+
+#[test]
+fn a_return_is_no_round_trip_and_a_rollback_is_one() -> aludel::Result<()> {
+    let (proxy, database) = PgConnection::behind_a_proxy("returns");
+    let engine = Engine::<PgConnection>::new(proxy.url(database.url()))?;
+    engine.begin(|session| Ok(one(session)?))?;
+    conversation(&proxy, || drop(engine.pool().checkout().expect("one is free"))).expect(0, []);
+    let mut session = engine.session();
+    assert_eq!(one(&mut session)?, 1);
+    conversation(&proxy, || drop(session)).expect(1, ["ROLLBACK"]);
+    Ok(())
+}
+
+#[test]
+fn characteristics_travel_with_begin() -> aludel::Result<()> {
+    let (proxy, database) = PgConnection::behind_a_proxy("characteristics");
+    let engine = Engine::<PgConnection>::new(proxy.url(database.url()))?;
+    engine.begin(|session| Ok(one(session)?))?;
+    let mut session = engine.session();
+    conversation(&proxy, || {
+        let transaction = session.build_transaction().serializable().read_only().deferrable();
+        assert_eq!(transaction.run(|session| Ok(one(session)?)).ok(), Some(1));
+    })
+    .expect(
+        3,
+        [
+            "BEGIN ISOLATION LEVEL SERIALIZABLE, READ ONLY, DEFERRABLE",
+            SELECT,
+            "COMMIT",
+        ],
+    );
+    Ok(())
+}
+
+#[test]
+fn diesels_own_transaction_costs_the_same() {
+    let (proxy, database) = PgConnection::behind_a_proxy("plain");
+    let mut plain = PgConnection::establish(&proxy.url(database.url())).expect("the server runs");
+    assert_eq!(plain.transaction(one).ok(), Some(1));
+    conversation(&proxy, || assert_eq!(plain.transaction(one).ok(), Some(1))).expect(3, ["BEGIN", SELECT, "COMMIT"]);
 }

@@ -3,18 +3,70 @@
 use crate::TestDatabase;
 use crate::proxy::{Fault, Proxy, Refusal, Trigger};
 use aludel::Dialect;
+use aludel::Session;
 use diesel::connection::Connection;
 use diesel::result::QueryResult;
 use std::thread;
 
+pub mod sessions;
+
 /// A kind of server, and how to talk to it.
 pub trait Server: Dialect + Connection + 'static {
-    /// A proxy of its own in front of the server of this test binary, and a new database with the table of
-    /// [`crate::account`]: Ann (1), Bob (2) and Cid (3), each with a balance of 100.
-    fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase);
+    /// A new database on the server of this test binary, with the table of [`crate::account`]: Ann (1), Bob (2) and Cid
+    /// (3), each with a balance of 100.
+    fn database(name: &str) -> TestDatabase;
+
+    /// A new proxy in front of that server.
+    fn proxy() -> Proxy;
+
+    /// A proxy and a database of their own.
+    fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase) {
+        (Self::proxy(), Self::database(name))
+    }
+
+    /// A connection that goes to the server directly, to a database whose balances are 100 again: a database costs more
+    /// than all else in most stories, so their cases share one.
+    ///
+    /// # Panics
+    ///
+    /// If the server does not take it.
+    fn restored(database: &TestDatabase) -> Self {
+        let mut outside = Self::establish(database.url()).expect("the server runs");
+        outside
+            .batch_execute("UPDATE accounts SET balance = 100")
+            .expect("what had locked it is gone, or soon will be");
+        outside
+    }
+
+    /// What the client library says of a connection that is gone, or a part of it that is in all its words for that.
+    const LOST: &str;
 
     /// An error in this server's words.
     fn refusal(message: &str) -> Refusal;
+
+    /// What this server says where it has rolled a transaction back that may be run again.
+    fn conflict() -> Refusal;
+
+    /// Puts an amount into Ann's account.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn pay(session: &mut Session<Self>, amount: i64) -> QueryResult<usize>;
+
+    /// Who has an account, through a session.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn list(session: &mut Session<Self>) -> QueryResult<Vec<String>>;
+
+    /// [`list`](Self::list), row by row, with the connection lent meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the session answers.
+    fn list_one_by_one(session: &mut Session<Self>) -> QueryResult<Vec<String>>;
 
     /// Who has an account, in the order of their numbers.
     ///
@@ -31,29 +83,61 @@ pub trait Server: Dialect + Connection + 'static {
     fn balance(&mut self) -> QueryResult<i64>;
 }
 
+/// What clients have said on the wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    round_trips: u64,
+    log: Vec<String>,
+}
+
+/// What clients say while `what` is done, which is all that goes through the proxy meanwhile.
+pub fn conversation(proxy: &Proxy, what: impl FnOnce()) -> Said {
+    proxy.take_log();
+    proxy.reset_round_trips();
+    what();
+    let without_number = |line: &String| line.split_once(' ').map_or("", |(_, what)| what).to_owned();
+    Said {
+        round_trips: proxy.round_trips(),
+        log: proxy.take_log().iter().map(without_number).collect(),
+    }
+}
+
+impl Said {
+    /// Exactly these words, in exactly so many round trips.
+    ///
+    /// # Panics
+    ///
+    /// If it was something else.
+    #[track_caller]
+    pub fn expect<const N: usize>(self, round_trips: u64, log: [&str; N]) {
+        assert_eq!(self.log, log);
+        assert_eq!(self.round_trips, round_trips, "{log:?}");
+    }
+}
+
 /// A server, and a plain connection of Diesel's to it, through a proxy.
 struct Plain<C: Server> {
     proxy: Proxy,
-    database: TestDatabase,
     connection: C,
+    outside: C,
 }
 
 impl<C: Server> Plain<C> {
-    fn new(name: &str) -> Self {
-        let (proxy, database) = C::behind_a_proxy(name);
+    fn new(database: &TestDatabase) -> Self {
+        let outside = C::restored(database);
+        let proxy = C::proxy();
         let connection = C::establish(&proxy.url(database.url())).expect("the proxy lets it through");
         proxy.take_statements(); // Diesel's own, for a new connection
         Self {
             proxy,
-            database,
             connection,
+            outside,
         }
     }
 
     /// What others see.
-    fn balance(&self) -> i64 {
-        let mut outside = C::establish(self.database.url()).expect("the server runs");
-        outside.balance().expect("the table is there")
+    fn balance(&mut self) -> i64 {
+        self.outside.balance().expect("the table is there")
     }
 }
 
@@ -96,9 +180,10 @@ const TRIGGERS: [(Trigger, usize); 7] = [
 ///
 /// If it is not so.
 pub fn cuts_strike_the_statement_they_are_meant_for<C: Server>() {
+    let database = C::database("cuts");
     for (trigger, place) in TRIGGERS {
         for fault in [Fault::CutBefore, Fault::CutAfter, Fault::ResetBefore, Fault::ResetAfter] {
-            let mut plain = Plain::<C>::new("cuts");
+            let mut plain = Plain::<C>::new(&database);
             plain.proxy.when(trigger).then(fault.clone());
             let (number, text) = program(&mut plain.connection).expect_err("it is cut off");
             assert_eq!(number, place, "{trigger:?} {fault:?}: {text}");
@@ -122,20 +207,20 @@ pub fn cuts_strike_the_statement_they_are_meant_for<C: Server>() {
 ///
 /// If it is not so.
 pub fn what_is_held_waits_for_the_release<C: Server>() {
+    let database = C::database("held");
     for (fault, seen, goes_on) in [
         (Fault::Hold, 100, true),
         (Fault::HoldAnswer, 111, true),
         (Fault::SwallowBefore, 100, false),
         (Fault::Swallow, 111, false),
     ] {
-        let mut plain = Plain::<C>::new("held");
+        let mut plain = Plain::<C>::new(&database);
         plain.proxy.when(Trigger::Commit).then(fault.clone());
         let client = &mut plain.connection;
-        let (proxy, database) = (&plain.proxy, &plain.database);
+        let (proxy, outside) = (&plain.proxy, &mut plain.outside);
         thread::scope(|threads| {
             let client = threads.spawn(|| program(client));
             proxy.wait_until_fired(1);
-            let mut outside = C::establish(database.url()).expect("the server runs");
             assert_eq!(outside.balance().expect("the table is there"), seen, "{fault:?}");
             assert!(!client.is_finished(), "{fault:?}: it waits for its answer");
             proxy.release();
@@ -153,8 +238,9 @@ pub fn what_is_held_waits_for_the_release<C: Server>() {
 ///
 /// If it is not so.
 pub fn the_proxy_can_answer_in_the_servers_words<C: Server>() {
+    let database = C::database("answers");
     for (after, seen) in [(false, 100), (true, 111)] {
-        let mut plain = Plain::<C>::new("answers");
+        let mut plain = Plain::<C>::new(&database);
         let refusal = C::refusal("the moon is in the wrong phase");
         let fault = if after {
             Fault::AnswerAfter(refusal)
@@ -180,8 +266,9 @@ pub fn the_proxy_can_answer_in_the_servers_words<C: Server>() {
 ///
 /// If it is not so.
 pub fn a_result_can_end_at_any_row<C: Server>() {
+    let database = C::database("rows");
     for row in 1..=3 {
-        let mut plain = Plain::<C>::new("rows");
+        let mut plain = Plain::<C>::new(&database);
         plain
             .proxy
             .when(Trigger::Row(row))
@@ -190,7 +277,7 @@ pub fn a_result_can_end_at_any_row<C: Server>() {
         plain.connection.owners().expect_err("it is cut off");
         assert!(plain.connection.balance().is_err(), "it stays cut off");
 
-        let mut plain = Plain::<C>::new("rows");
+        let mut plain = Plain::<C>::new(&database);
         let refusal = C::refusal("the third row is a lie");
         let rule = plain.proxy.when(Trigger::Row(row)).within("owner");
         rule.then(Fault::Answer(refusal));
@@ -200,7 +287,7 @@ pub fn a_result_can_end_at_any_row<C: Server>() {
         assert_eq!(balance, 100);
         assert_eq!(plain.proxy.fired(), 1);
     }
-    let mut plain = Plain::<C>::new("rows");
+    let mut plain = Plain::<C>::new(&database);
     plain.proxy.when(Trigger::Row(4)).then(Fault::CutAfter);
     plain.connection.owners().expect("there is no fourth row");
     assert_eq!(plain.proxy.fired(), 0);
@@ -243,16 +330,17 @@ pub fn connecting_can_fail_in_every_way<C: Server>() {
 
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod servers {
-    use super::{Proxy, Refusal, Server, TestDatabase};
+    use super::{Proxy, Refusal, Server, Session, TestDatabase};
     use crate::account::accounts;
+    #[cfg(feature = "mysql")]
+    use diesel::connection::DefaultLoadingMode;
     use diesel::prelude::*;
 
     macro_rules! server {
-        ($connection:ty, $server:path, $proxy:path, $key:literal, $refusal:expr) => {
+        ($connection:ty, $server:path, $proxy:path, $key:literal, $mode:ty, $lost:literal, $refusal:expr, $conflict:expr) => {
             impl Server for $connection {
-                fn behind_a_proxy(name: &str) -> (Proxy, TestDatabase) {
-                    let server = $server();
-                    let database = server.database(name);
+                fn database(name: &str) -> TestDatabase {
+                    let database = $server().database(name);
                     let schema = format!(
                         "CREATE TABLE accounts (id {}, owner VARCHAR(40) NOT NULL, balance BIGINT NOT NULL, \
                          version INTEGER NOT NULL DEFAULT 1); \
@@ -265,11 +353,36 @@ mod servers {
                                 .map_err(ConnectionError::CouldntSetupConfiguration)
                         })
                         .expect("the database is empty");
-                    ($proxy(server.port()), database)
+                    database
                 }
+
+                fn proxy() -> Proxy {
+                    $proxy($server().port())
+                }
+
+                const LOST: &str = $lost;
 
                 fn refusal(message: &str) -> Refusal {
                     $refusal(message)
+                }
+
+                fn conflict() -> Refusal {
+                    $conflict
+                }
+
+                fn pay(session: &mut Session<Self>, amount: i64) -> QueryResult<usize> {
+                    diesel::update(accounts::table.find(1))
+                        .set(accounts::balance.eq(accounts::balance + amount))
+                        .execute(session)
+                }
+
+                fn list(session: &mut Session<Self>) -> QueryResult<Vec<String>> {
+                    accounts::table.select(accounts::owner).order(accounts::id).load(session)
+                }
+
+                fn list_one_by_one(session: &mut Session<Self>) -> QueryResult<Vec<String>> {
+                    let owners = accounts::table.select(accounts::owner).order(accounts::id);
+                    owners.load_iter::<String, $mode>(session)?.collect()
                 }
 
                 fn owners(&mut self) -> QueryResult<Vec<String>> {
@@ -289,7 +402,14 @@ mod servers {
         crate::mariadb::server,
         Proxy::mysql,
         "INTEGER AUTO_INCREMENT PRIMARY KEY",
-        |message| Refusal::mysql(1105, "HY000", message)
+        DefaultLoadingMode,
+        "Lost connection to server",
+        |message| Refusal::mysql(1105, "HY000", message),
+        Refusal::mysql(
+            1213,
+            "40001",
+            "Deadlock found when trying to get lock; try restarting transaction"
+        )
     );
 
     #[cfg(feature = "postgres")]
@@ -298,6 +418,9 @@ mod servers {
         crate::postgres::server,
         Proxy::postgres,
         "SERIAL PRIMARY KEY",
-        |message| Refusal::postgres("XX000", message)
+        diesel::pg::PgRowByRowLoadingMode,
+        "server closed the connection unexpectedly",
+        |message| Refusal::postgres("XX000", message),
+        Refusal::postgres("40001", "could not serialize access due to concurrent update")
     );
 }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use diesel::RunQueryDsl as _;
-use diesel::connection::{Connection as _, SimpleConnection};
+use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
 use diesel::dsl::sql;
 use diesel::mysql::{Mysql, MysqlConnection, MysqlType, MysqlValue};
 use diesel::query_builder::QueryFragment;
@@ -69,6 +69,14 @@ impl Dialect for MysqlConnection {
         prepared_if_possible(self, &statement.0, |raw| {
             raw.execute_returning_count(&statement).map(drop)
         })
+    }
+
+    /// A prepared statement whose error came after its first row: libmariadb takes its result for one that is still to be
+    /// read, and its next execution waits for the rest for ever. Closing it is safe; Diesel closes all or none, and does
+    /// so with a cache of another size.
+    fn after_failed_query(&mut self) {
+        self.set_prepared_statement_cache_size(CacheSize::Disabled);
+        self.set_prepared_statement_cache_size(CacheSize::Unbounded);
     }
 
     fn isolation_level(&mut self, own: Option<IsolationLevel>) -> QueryResult<IsolationLevel> {

@@ -169,6 +169,7 @@ where
             }
             Err(error) => {
                 self.transaction.set_streaming(false);
+                self.transaction.left_failed_query();
                 watch.finish(None, true);
                 let text = text.or_else(|| self.failed_statement.take());
                 let error = observe(

@@ -41,6 +41,11 @@ impl<C: Dialect> Connection<C> {
         match self.transaction.question.take() {
             Some(Question::UnreadRows) if self.transaction.unsettled.is_none() => self.ask_after_unread_rows(),
             Some(Question::Commit) => self.ask_after_a_commit(),
+            Some(Question::FailedQuery) => {
+                if let Some(raw) = self.raw() {
+                    raw.after_failed_query();
+                }
+            }
             _ => {}
         }
         let Some(fault) = self.transaction.unsettled.take() else {

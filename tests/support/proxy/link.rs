@@ -104,7 +104,7 @@ pub(super) fn serve(shared: &Arc<Shared>, client: TcpStream, protocol: Box<dyn P
 
 /// A fault at the connect of a client whose server speaks first; whether the client gets through in the end.
 fn lets_in(shared: &Shared, client: &TcpStream, protocol: &dyn Protocol, fault: Fault) -> bool {
-    shared.has_fired();
+    let ticket = shared.has_fired();
     match fault {
         Fault::CutBefore | Fault::CutAfter => false,
         Fault::ResetBefore | Fault::ResetAfter => {
@@ -112,10 +112,10 @@ fn lets_in(shared: &Shared, client: &TcpStream, protocol: &dyn Protocol, fault: 
             false
         }
         Fault::SwallowBefore | Fault::Swallow => {
-            shared.hold(&AtomicBool::new(false));
+            shared.hold(ticket, &AtomicBool::new(false));
             false
         }
-        Fault::Hold | Fault::HoldAnswer => shared.hold(&AtomicBool::new(false)) == Waited::Released,
+        Fault::Hold | Fault::HoldAnswer => shared.hold(ticket, &AtomicBool::new(false)) == Waited::Released,
         Fault::Answer(refusal) | Fault::AnswerAfter(refusal) => {
             let mut client = client;
             let _ = client.write_all(&protocol.refusal(&refusal, Place::Connect));
@@ -214,7 +214,7 @@ impl Link {
             None => {}
             Some(fault) if fault.needs_the_answer() && ask.answered => {}
             Some(fault) => {
-                self.shared.has_fired();
+                let ticket = self.shared.has_fired();
                 match fault {
                     Fault::CutBefore | Fault::CutAfter => {
                         self.cut();
@@ -225,12 +225,12 @@ impl Link {
                         return false;
                     }
                     Fault::SwallowBefore | Fault::Swallow => {
-                        self.shared.hold(&self.is_cut);
+                        self.shared.hold(ticket, &self.is_cut);
                         self.cut();
                         return false;
                     }
                     Fault::Hold | Fault::HoldAnswer => {
-                        if self.shared.hold(&self.is_cut) != Waited::Released {
+                        if self.shared.hold(ticket, &self.is_cut) != Waited::Released {
                             self.cut();
                             return false;
                         }
@@ -336,18 +336,18 @@ impl Link {
 
     /// The fault strikes the answer, of which `kept` is there; whether the conversation goes on.
     fn strike(&self, fault: Fault, kept: &[u8]) -> bool {
-        self.shared.has_fired();
+        let ticket = self.shared.has_fired();
         match fault {
             Fault::ResetBefore | Fault::ResetAfter => self.reset(),
             Fault::Hold | Fault::HoldAnswer => {
-                if self.shared.hold(&self.is_cut) == Waited::Released {
+                if self.shared.hold(ticket, &self.is_cut) == Waited::Released {
                     self.to_client(kept);
                     return true;
                 }
                 self.cut();
             }
             Fault::SwallowBefore | Fault::Swallow => {
-                self.shared.hold(&self.is_cut);
+                self.shared.hold(ticket, &self.is_cut);
                 self.cut();
             }
             Fault::CutBefore | Fault::CutAfter | Fault::Answer(_) | Fault::AnswerAfter(_) => self.cut(),

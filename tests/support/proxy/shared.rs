@@ -36,6 +36,10 @@ pub(super) struct Line {
     did: Did,
 }
 
+/// How many releases there had been when a fault fired.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ticket(u64);
+
 /// How a hold has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Waited {
@@ -91,10 +95,12 @@ impl Shared {
         self.state().look(|rule| rule.strikes_row(sql, number))
     }
 
-    /// A fault takes effect now.
-    pub(super) fn has_fired(&self) {
-        self.state().fired += 1;
+    /// A fault takes effect now. What it holds is let go by the first release after this.
+    pub(super) fn has_fired(&self) -> Ticket {
+        let mut state = self.state();
+        state.fired += 1;
         self.changed.notify_all();
+        Ticket(state.releases)
     }
 
     pub(super) fn fired(&self) -> u64 {
@@ -115,11 +121,10 @@ impl Shared {
         self.changed.notify_all();
     }
 
-    /// Waits for the next release, as long as the connection is not cut. A test that has failed may never come to its
+    /// Waits for the first release after the fault has fired, as long as the connection is not cut. A test that has failed may never come to its
     /// release, while it waits for the very client that is held: hence no longer than others wait for each other.
-    pub(super) fn hold(&self, is_cut: &AtomicBool) -> Waited {
+    pub(super) fn hold(&self, Ticket(before): Ticket, is_cut: &AtomicBool) -> Waited {
         let state = self.state();
-        let before = state.releases;
         let goes_on =
             |state: &mut State| state.releases == before && !state.is_closing && !is_cut.load(Ordering::SeqCst);
         let waited = self.changed.wait_timeout_while(state, PATIENCE, goes_on);

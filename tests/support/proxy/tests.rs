@@ -4,6 +4,8 @@ use super::*;
 use crate::Gate;
 use std::io::{Read, Write};
 
+type Kind = fn(u16) -> Proxy;
+
 /// A server that sends back what it gets: its port, where it is once the proxy has reached it, and its thread.
 fn echo() -> (u16, Gate, JoinHandle<()>) {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).expect("there is a free port");
@@ -24,13 +26,14 @@ fn echo() -> (u16, Gate, JoinHandle<()>) {
 #[test]
 fn odd_bytes_are_passed_on_or_waited_for_and_panic_nobody() {
     // Bytes that cannot be a beginning reach the server as they are; what could be one may be waited for.
-    let cases: [(fn(u16) -> Proxy, &[u8], bool); 6] = [
-        (Proxy::postgres, &[0, 0, 0, 1, 9, 9, 9, 9, 9], true),
-        (Proxy::postgres, &[0xff; 64], true),
-        (Proxy::postgres, b"GET / HTTP/1.1\r\n\r\n", true),
-        (Proxy::postgres, &[0, 0, 0, 8], false),
-        (Proxy::mysql, &[0, 0, 0, 0], true),
-        (Proxy::mysql, &[0xff; 64], false),
+    let (mysql, postgres): (Kind, Kind) = (Proxy::mysql, Proxy::postgres);
+    let cases: [(_, &[u8], _); 6] = [
+        (postgres, &[0, 0, 0, 1, 9, 9, 9, 9, 9], true),
+        (postgres, &[0xff; 64], true),
+        (postgres, b"GET / HTTP/1.1\r\n\r\n", true),
+        (postgres, &[0, 0, 0, 8], false),
+        (mysql, &[0, 0, 0, 0], true),
+        (mysql, &[0xff; 64], false),
     ];
     for (proxy, bytes, passed) in cases {
         let (port, reached, server) = echo();
