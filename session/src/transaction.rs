@@ -395,7 +395,8 @@ impl Transaction {
     }
 
     pub(crate) fn left_failed_query(&mut self) {
-        self.question = Some(Question::FailedQuery);
+        // One that may have committed was answered in good order: only an injected fault says that it failed.
+        self.question.get_or_insert(Question::FailedQuery);
     }
 
     pub(crate) fn set_streaming(&mut self, streaming: bool) {
