@@ -33,7 +33,6 @@
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
 //! | [`figures`] | the ratios that a benchmark prints |
-//! | [`round_trips`] | how often a transaction waits for its server, as a count for any |
 //! | [`ports`] | loopback ports: a free one refuses until somebody listens on it |
 //!
 //! A server that is not installed fails the test and names the package; nothing is ever skipped in silence.

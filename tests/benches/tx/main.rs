@@ -4,6 +4,7 @@
 //! under a profiler: `valgrind --tool=callgrind <this program> --bench loop sqlite_memory.ours 1000`.
 
 mod cores;
+mod round_trips;
 mod sides;
 
 use std::cell::RefCell;
@@ -56,19 +57,19 @@ fn main() {
     let database = cores.apart(postgres::server).database("tx");
     on_a_server("postgres", &cores, Sides::<PgConnection>::open(database.url(), None));
     let (server, database) = (mariadb::server(), mariadb::server().database("round_trips"));
-    round_trips::<MysqlConnection>("mariadb", &Proxy::mysql(server.port()), database.url());
+    count_round_trips::<MysqlConnection>("mariadb", &Proxy::mysql(server.port()), database.url());
     let (server, database) = (postgres::server(), postgres::server().database("round_trips"));
-    round_trips::<PgConnection>("postgres", &Proxy::postgres(server.port()), database.url());
+    count_round_trips::<PgConnection>("postgres", &Proxy::postgres(server.port()), database.url());
 }
 
 /// Exact, so one look is enough.
-fn round_trips<C>(server: &str, proxy: &Proxy, url: &str)
+fn count_round_trips<C>(server: &str, proxy: &Proxy, url: &str)
 where
     C: Dialect + Statements + SimpleConnection,
     Session<C>: Statements + SimpleConnection,
 {
     let sides = Sides::<C>::open(&proxy.url(url), None);
-    let counted = aludel_tests::round_trips::count(
+    let counted = round_trips::count(
         proxy,
         sides.engine(),
         |session| session.select_one().map(drop),

@@ -4,30 +4,25 @@ use aludel::Dialect;
 use aludel::prelude::*;
 use diesel::result::QueryResult;
 
-use crate::proxy::Proxy;
+use aludel_tests::proxy::Proxy;
 
 /// Round trips, of each once its statements are prepared.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct RoundTrips {
+pub(crate) struct RoundTrips {
     /// `engine.begin` with one statement in it: checkout, BEGIN, the statement, COMMIT, return.
-    pub transaction: u64,
+    pub(crate) transaction: u64,
     /// The same with the statement in a savepoint.
-    pub nested: u64,
+    pub(crate) nested: u64,
     /// The same with a closure that fails: ROLLBACK in the place of COMMIT.
-    pub rolled_back: u64,
+    pub(crate) rolled_back: u64,
     /// The return alone, of a connection that was used and has no transaction open.
-    pub returned: u64,
+    pub(crate) returned: u64,
     /// Diesel's own `transaction` with the same statement in it, on a bare connection.
-    pub of_diesel: u64,
+    pub(crate) of_diesel: u64,
 }
 
 /// Counts them on an engine that connects through the proxy. `statement` is one prepared statement, on a session and on a
 /// raw connection.
-///
-/// # Panics
-///
-/// If anything fails.
-pub fn count<C: Dialect>(
+pub(crate) fn count<C: Dialect>(
     proxy: &Proxy,
     engine: &Engine<C>,
     on_session: impl Fn(&mut Session<C>) -> QueryResult<()>,
