@@ -1,5 +1,5 @@
-//! SQLAlchemy's test cases as stories, each told on every backend: [`transaction`], [`session`], [`reconnect`],
-//! [`isolation`].
+//! SQLAlchemy's test cases as stories, each told on every backend: [`transaction`], [`reset`], [`isolation`], [`session`],
+//! [`objects`], [`reconnect`].
 //!
 //! A test binary has them as tests of its own with one line, e.g.
 //! `aludel_tests::transaction_cases!(aludel_tests::cases::sqlite);`.
@@ -22,6 +22,7 @@ use crate::stories::outline;
 use crate::{EventLog, sqlite as files};
 
 pub mod isolation;
+pub mod objects;
 pub mod reconnect;
 pub mod reset;
 pub mod session;
