@@ -32,12 +32,14 @@ use std::fmt;
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
+mod evidence;
 mod mysql;
 mod postgres;
 mod rule;
 mod sqlite;
 mod template;
 
+pub use evidence::Evidence;
 use rule::{Kinds, Rule};
 
 /// A family of servers that speak with one voice.
@@ -271,8 +273,8 @@ pub struct Verdict {
     pub at_commit: CommitOutcome,
     /// What has become of the transaction.
     pub fate: Fate,
-    /// Whether a [`Disconnect`](Class::Disconnect) rests on words, which a `SIGNAL` or `RAISE EXCEPTION` could say as
-    /// well: confirm it by a probe on that very connection before anything is retired.
+    /// Whether a [`Disconnect`](Class::Disconnect) rests on what a `SIGNAL` or `RAISE EXCEPTION` could say as well, words
+    /// or a SQLSTATE: confirm it by a probe on that very connection before anything is retired.
     pub by_text: bool,
     /// A short and stable name of what was recognised, with the number it goes by: `mysql 1213 deadlock`.
     pub rule: &'static str,
@@ -322,7 +324,9 @@ impl Verdict {
 /// ```
 pub fn classify(flavour: Flavour, phase: Phase, error: &DieselError) -> Verdict {
     let verdict = match error {
-        DieselError::DatabaseError(kind, information) => database(flavour, phase, *kind, information.message()),
+        DieselError::DatabaseError(kind, information) => {
+            return classify_with(flavour, phase, &Evidence::new(*kind, information.message()));
+        }
         DieselError::RollbackErrorOnCommit {
             rollback_error,
             commit_error,
@@ -341,6 +345,23 @@ pub fn classify(flavour: Flavour, phase: Phase, error: &DieselError) -> Verdict 
     settle(flavour, phase, verdict)
 }
 
+/// Decides what an error is of which more may be known than Diesel tells.
+///
+/// Words count as long as the codes do not speak against them; a SQLSTATE that means one thing counts without them.
+///
+/// ```
+/// use aludel_core::classify::{Class, Evidence, Flavour, Phase, classify_with};
+/// use diesel::result::DatabaseErrorKind;
+///
+/// // 4031 is an idle timeout on MySQL, and this on MariaDB: no number decides by itself.
+/// let trigger = Evidence::new(DatabaseErrorKind::Unknown, "Referenced trigger 'a' does not exist");
+/// let verdict = classify_with(Flavour::MySql, Phase::Statement, &trigger.with_number(4031));
+/// assert_eq!(verdict.class, Class::Permanent);
+/// ```
+pub fn classify_with(flavour: Flavour, phase: Phase, evidence: &Evidence<'_>) -> Verdict {
+    settle(flavour, phase, database(flavour, phase, evidence))
+}
+
 /// Decides what an error is that came instead of a connection.
 ///
 /// A host that refuses, cannot be found or hangs up during the handshake is a [`Class::Failover`]: it cannot serve, be
@@ -357,10 +378,10 @@ pub fn classify(flavour: Flavour, phase: Phase, error: &DieselError) -> Verdict 
 /// ```
 pub fn classify_connect(flavour: Flavour, error: &ConnectionError) -> Verdict {
     match error {
-        ConnectionError::BadConnection(text) => settle(
+        ConnectionError::BadConnection(text) => classify_with(
             flavour,
             Phase::Connect,
-            database(flavour, Phase::Connect, DatabaseErrorKind::Unknown, text),
+            &Evidence::new(DatabaseErrorKind::Unknown, text),
         ),
         ConnectionError::CouldntSetupConfiguration(error) => classify(flavour, Phase::Connect, error),
         _ => settle(flavour, Phase::Connect, rule::BAD_URL.verdict()),
@@ -433,9 +454,19 @@ fn find(flavour: Flavour, phase: Phase, message: &str) -> Option<&'static Rule> 
     }
 }
 
-fn database(flavour: Flavour, phase: Phase, kind: DatabaseErrorKind, message: &str) -> Verdict {
+fn database(flavour: Flavour, phase: Phase, evidence: &Evidence<'_>) -> Verdict {
+    let evidence = match flavour {
+        // The rest of an extended result code says more than anybody asks for.
+        Flavour::Sqlite => Evidence {
+            number: evidence.number.map(|number| number & 0xff),
+            ..*evidence
+        },
+        Flavour::MySql | Flavour::PostgreSql => *evidence,
+    };
+    let kind = evidence.kind;
     let kinds = kinds(flavour);
-    let known = find(flavour, phase, message);
+    let by_words = find(flavour, phase, evidence.text);
+    let known = rule::checked(rules(flavour), phase, &evidence, by_words);
     // A kind comes from a number and outranks the words, which may only say more precisely what the kind says.
     let agreeing = |class| known.filter(|rule: &&Rule| rule.class == class);
     let rule = match kind {
@@ -453,8 +484,9 @@ fn database(flavour: Flavour, phase: Phase, kind: DatabaseErrorKind, message: &s
     };
     let mut verdict = rule.verdict();
     match kind {
-        // libpq has seen the socket close.
-        DatabaseErrorKind::ClosedConnection => verdict.by_text = false,
+        // Mostly libpq has seen the socket close; but Diesel says it of SQLSTATE 08006 and its like as well, which a RAISE
+        // can give. A probe of a connection that is really dead costs nothing.
+        DatabaseErrorKind::ClosedConnection => verdict.by_text = verdict.class == Class::Disconnect,
         // No server's words reach this kind; but without words that we know it may be a mere refusal.
         DatabaseErrorKind::UnableToSendCommand => {
             verdict.by_text = verdict.class == Class::Disconnect && known.is_none();

@@ -3,6 +3,7 @@
 //! A [`Dialect`] is implemented for a Diesel connection type. Everything above is generic over that type.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use diesel::backend::Backend;
 use diesel::connection::{LoadConnection, TransactionManager, TransactionManagerStatus};
@@ -15,6 +16,7 @@ use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
+use crate::verify::{CommitTable, CommitToken, KnownTable, Mark, Recorded, ServerWord};
 
 pub(crate) mod characteristics;
 mod connect_args;
@@ -25,6 +27,7 @@ mod postgres;
 pub(crate) mod render;
 #[cfg(feature = "sqlite")]
 mod sqlite;
+mod verify;
 #[cfg(any(feature = "mysql", feature = "postgres"))]
 mod wire;
 
@@ -306,6 +309,89 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     ///
     /// Whatever the server answers.
     fn backend_id(&mut self) -> QueryResult<Option<i64>>;
+
+    /// Looks for the table of commit tokens. It may not fail where the table is missing, since a transaction may be open.
+    #[doc(hidden)]
+    fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// Makes the table of commit tokens, outside a transaction.
+    #[doc(hidden)]
+    fn make_commit_table(&mut self) -> QueryResult<()> {
+        self.batch_execute(CommitTable::sql(Self::FLAVOUR))
+    }
+
+    /// Writes the token with this key as `committed`. It may not read the table: under SERIALIZABLE that would set every
+    /// verified transaction against every other.
+    #[doc(hidden)]
+    fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
+        let _ = (key, table);
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// Whether the open transaction has written anything; `None` where the server cannot tell.
+    #[doc(hidden)]
+    fn has_written(&mut self, table: KnownTable) -> QueryResult<Option<bool>> {
+        let _ = table;
+        Ok(None)
+    }
+
+    /// Writes the token with this key as `fenced`, and waits for whoever is writing the same one; false where it is there
+    /// already.
+    #[doc(hidden)]
+    fn fence_commit(&mut self, key: &str) -> QueryResult<bool> {
+        let _ = key;
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// What is committed under this key.
+    #[doc(hidden)]
+    fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
+        let _ = key;
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// The server's clock: microseconds since 1970.
+    #[doc(hidden)]
+    fn server_clock(&mut self) -> QueryResult<i64> {
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// What the server knows of the transaction by its own number, if this is still the server that gave it.
+    #[doc(hidden)]
+    fn ask_by_number(&mut self, token: &CommitToken, table: KnownTable) -> QueryResult<ServerWord> {
+        let _ = (token, table);
+        Ok(ServerWord::Unsure)
+    }
+
+    /// Ends the connection that wrote the token, if it is known to be that one; whether there was one to end.
+    #[doc(hidden)]
+    fn end_backend_of(&mut self, token: &CommitToken) -> QueryResult<bool> {
+        let _ = token;
+        Ok(false)
+    }
+
+    /// Removes up to `limit` tokens that were written before this time.
+    #[doc(hidden)]
+    fn purge_commits(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        let _ = (before, limit);
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// Waits for locks for this long at most; answers how long it was before, in the server's words.
+    #[doc(hidden)]
+    fn bound_lock_waits(&mut self, limit: Duration) -> QueryResult<String> {
+        let _ = limit;
+        Err(verify::keeps_no_tokens())
+    }
+
+    /// Undoes [`bound_lock_waits`](Self::bound_lock_waits).
+    #[doc(hidden)]
+    fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
+        let _ = was;
+        Ok(())
+    }
 
     /// A query's text with its placeholders, without its values.
     ///

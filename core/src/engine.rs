@@ -4,6 +4,7 @@ use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use diesel::ConnectionError;
 
@@ -18,9 +19,11 @@ use crate::pool::{Checkout, Pool, PoolError, of_failed_connect};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
+use commits::Commits;
 use connector::DefaultLevel;
 
 mod builder;
+mod commits;
 mod config;
 mod connector;
 mod error_context;
@@ -63,6 +66,7 @@ struct Inner<C: Dialect> {
     handle_error: Arc<ErrorHooks>,
     log: Log,
     faults: Option<FaultScript>,
+    commits: Commits,
 }
 
 impl<C: Dialect> Engine<C> {
@@ -140,6 +144,16 @@ impl<C: Dialect> Engine<C> {
     /// As [`raw_connection`](Self::raw_connection).
     #[doc(hidden)]
     pub fn checkout_for(&self, place: &'static Location<'static>) -> Result<Checkout<C>> {
+        self.checkout_within(place, self.0.pool.options().pool_timeout)
+    }
+
+    /// The same, for somebody who has less time than `pool_timeout`.
+    ///
+    /// # Errors
+    ///
+    /// As [`raw_connection`](Self::raw_connection).
+    #[doc(hidden)]
+    pub fn checkout_within(&self, place: &'static Location<'static>, timeout: Duration) -> Result<Checkout<C>> {
         let span = tracing::debug_span!(
             target: "aludel.pool",
             "checkout",
@@ -149,7 +163,6 @@ impl<C: Dialect> Engine<C> {
             db.client.connection.id = tracing::field::Empty,
         );
         let _inside = span.enter();
-        let timeout = self.0.pool.options().pool_timeout;
         let checkout = self.0.pool.checkout_for(place, timeout).map_err(from_pool::<C>)?;
         span.record("db.client.connection.id", checkout.id());
         Ok(checkout)

@@ -13,8 +13,10 @@ use crate::fault::Fault;
 use crate::log::show_text;
 use crate::pool::PoolError;
 use crate::url::UrlError;
+use crate::verify::CommitToken;
 
 mod cause;
+mod commit;
 mod exit;
 mod refused;
 
@@ -62,6 +64,8 @@ struct Repr {
     tried: Option<(u32, Duration)>,
     /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
     later: Vec<Error>,
+    /// By which it can be found out what has become of the transaction.
+    token: Option<CommitToken>,
 }
 
 /// What kind of trouble an [`Error`] is; small on purpose, and open for more.
@@ -145,6 +149,7 @@ impl Error {
             refused: false,
             tried: None,
             later: Vec::new(),
+            token: None,
         }))
     }
 
@@ -347,7 +352,7 @@ impl Error {
             Cause::Statement(DieselError::NotFound) => ErrorKind::NotFound,
             Cause::Statement(_) => ErrorKind::Statement,
             Cause::Commit(_) => ErrorKind::Commit,
-            Cause::CommitUnknown(_) => ErrorKind::CommitUnknown,
+            Cause::CommitUnknown(_) | Cause::CommitUnresolved(_) => ErrorKind::CommitUnknown,
             Cause::Doomed(_) => ErrorKind::Doomed,
             Cause::TransactionAlreadyOpen { .. } => ErrorKind::TransactionAlreadyOpen,
             Cause::Misuse(_) | Cause::Pool(PoolError::AlreadyCheckedOut { .. }) => ErrorKind::Misuse,
@@ -452,7 +457,7 @@ impl Error {
 
     /// COMMIT was sent and nobody knows whether it happened.
     pub fn is_commit_unknown(&self) -> bool {
-        matches!(self.0.cause, Cause::CommitUnknown(_))
+        matches!(self.0.cause, Cause::CommitUnknown(_) | Cause::CommitUnresolved(_))
     }
 
     /// The transaction had failed before and refused to go on.
@@ -541,6 +546,11 @@ impl Error {
     }
 
     fn advice(&self) -> Option<&'static str> {
+        if self.is_commit_unknown() && self.0.token.is_some() {
+            return Some(
+                "find out with engine.resolve and the token, and run it again only if the answer is NotCommitted",
+            );
+        }
         if self.is_commit_unknown() {
             return Some("look for the effect of the transaction before running it again, or make it idempotent");
         }
@@ -584,6 +594,9 @@ impl Error {
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.describe(f)?;
+        if let Some(token) = self.0.token {
+            write!(f, " [commit token {token}]")?;
+        }
         if let Some((attempts, elapsed)) = self.0.tried
             && self.is_retryable()
         {
@@ -613,6 +626,7 @@ impl StdError for Error {
             Cause::Exit(exit) => Some(exit),
             Cause::Connect(error) | Cause::Other(error) => Some(error.as_ref()),
             Cause::Configuration(_)
+            | Cause::CommitUnresolved(_)
             | Cause::TransactionAlreadyOpen { .. }
             | Cause::Misuse(_)
             | Cause::Object { .. } => None,

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::classify::{Class, Phase};
 use crate::pool::Holder;
+use crate::verify::{CommitToken, Resolution};
 
 mod cause;
 mod instrumentation;
@@ -288,6 +289,13 @@ pub enum Event<'a> {
         connection: u64,
         /// What came instead of the answer.
         cause: &'a str,
+    },
+    /// It was found out what has become of a COMMIT that was never answered.
+    CommitResolved {
+        /// By which it was asked for.
+        token: &'a CommitToken,
+        /// What was found.
+        resolution: Resolution,
     },
     /// A transaction is about to run again from its start.
     Rerun {

@@ -145,6 +145,11 @@ impl Fault {
         self.0.information.is_some()
     }
 
+    /// Diesel's kind of the error, where a driver reported it.
+    pub fn kind(&self) -> Option<DatabaseErrorKind> {
+        self.0.information.as_ref().map(|(kind, _)| *kind)
+    }
+
     /// What has become of the transaction that it ended.
     ///
     /// ```

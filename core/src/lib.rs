@@ -9,6 +9,7 @@
 //! | [`dialect`] | what differs between SQLite, MariaDB/MySQL and PostgreSQL |
 //! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
 //! | [`mock`] | an engine without a database, whose statements go to a function |
+//! | [`verify`] | commit tokens: what is left of a COMMIT whose answer never came |
 //! | [`url`] | database URLs that never show their password |
 //! | [`testing`] | fault scripts, event logs and the test clock |
 // The tests of this crate need the system's primitives. (Cargo builds them for a package of tests/proof/ if it is given a name.)
@@ -23,6 +24,7 @@ pub mod mock;
 pub mod pool;
 pub mod testing;
 pub mod url;
+pub mod verify;
 
 mod control;
 mod engine;

@@ -59,6 +59,8 @@ const ENGINE: &[(&str, &str)] = &[
     ("logging_token", "a word"),
     ("parameters_in_errors", "true or false"),
     ("pool_metrics", "true or false"),
+    ("verify_commits", "true or false"),
+    ("commit_token_retention", "a time"),
     ("hide_parameters", "true or false"),
     ("logging_name", "a name"),
 ];

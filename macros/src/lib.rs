@@ -41,8 +41,9 @@ use proc_macro::TokenStream;
 ///
 /// - `attempts = 5`: how often the body runs at most, the first time included.
 /// - `deadline = "10s"`: no attempt begins later than this after the call; also `"500ms"`, `"1m 30s"`.
-/// - `commit = "fail"` or `commit = "idempotent"`: what happens when the answer to COMMIT is lost. `"fail"` passes
-///   the doubt up; `"idempotent"` says that running the function twice does no harm, and runs it again.
+/// - `commit = "fail"`, `"verify"` or `"idempotent"`: what happens when the answer to COMMIT is lost. `"fail"` passes
+///   the doubt up; `"verify"` finds out, and runs the function again only if it has had no effect; `"idempotent"` says that
+///   running it twice does no harm, and runs it again.
 /// - `clone(a, b)`: each attempt gets a clone of these arguments, so that the body may consume them.
 /// - `rerun_sees(a, self)`: these arguments are `&mut` (or `mut`), and a second attempt finds them as the first one
 ///   left them. Without it, a `mut` argument is bound anew in each attempt and a `&mut` one is refused.

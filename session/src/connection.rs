@@ -11,6 +11,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::Location;
 use std::sync::Arc;
+use std::time::Duration;
 
 use aludel_core::dialect::Characteristics;
 use aludel_core::pool::{Checkout, ResetOnReturn};
@@ -21,6 +22,7 @@ use diesel::connection::{Instrumentation as _, InstrumentationEvent};
 use diesel::result::{Error as DieselError, QueryResult};
 
 use crate::transaction::{Footing, Origin, Transaction, own_fault};
+use crate::verification::Wish;
 
 mod characteristics;
 mod cursor;
@@ -77,6 +79,10 @@ pub struct Connection<C: Dialect> {
     /// The raw connection still works and yet nobody should have it after us, and why: a stale prepared statement; or, while
     /// a transaction is beginning, what whoever is interrupted then would leave there.
     unfit: Option<&'static str>,
+    /// What is wanted of the next root's COMMIT.
+    pub(crate) wish: Wish,
+    /// How long a checkout may take, where that is less than `pool_timeout`.
+    pub(crate) patience: Option<Duration>,
     /// Options of its own.
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
@@ -99,6 +105,8 @@ impl<C: Dialect> Connection<C> {
             place: Location::caller(),
             begin_immediate: false,
             unfit: None,
+            wish: Wish::default(),
+            patience: None,
             options: ExecutionOptions::new(),
             standing: Characteristics::default(),
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
@@ -275,7 +283,10 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
-            let mut checkout = self.engine.checkout_for(self.place)?;
+            let mut checkout = match self.patience {
+                Some(patience) => self.engine.checkout_within(self.place, patience)?,
+                None => self.engine.checkout_for(self.place)?,
+            };
             self.failed_statement = self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);

@@ -1,9 +1,13 @@
 //! What sessions add to the engine.
 
+use std::time::Duration;
+
+use aludel_core::verify::{CommitToken, Resolution};
 use aludel_core::{Dialect, Engine, Error, Result};
 
 use crate::connection::Connection;
 use crate::session::Session;
+use crate::verification;
 
 /// Sessions and connections of an [`Engine`]; in the prelude, so that they read like methods of its own.
 ///
@@ -110,6 +114,94 @@ pub trait EngineExt<C: Dialect> {
     fn begin_with<T, E>(&self, f: impl FnOnce(&mut Session<C>) -> Result<T, E>) -> Result<T, E>
     where
         E: From<Error> + 'static;
+
+    /// Finds out what has become of a transaction whose COMMIT was never answered: by its token alone, from any process, on
+    /// a new connection to the same database; see [`when_commit_is_lost`](crate::when_commit_is_lost).
+    ///
+    /// A transaction that is still in flight is waited for, `deadline` at most. One that turns out not to be committed never
+    /// will be, wherever its COMMIT is: so it may run again.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::time::Duration;
+    ///
+    /// use aludel::prelude::*;
+    /// use aludel::verify::Resolution;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.create_commit_table()?;
+    /// let token = engine.begin(|session| session.commit_token())?;
+    /// assert_eq!(engine.resolve(&token, Duration::from_secs(5))?, Resolution::Committed);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// [`Error::is_commit_unknown`], with the token, when nobody could say in time: the transaction is still in flight, or
+    /// the database could not be asked. What a server that stops answering in the middle of a statement costs is not
+    /// bounded. At once, when the token was written into another table than the one that this engine finds.
+    #[track_caller]
+    fn resolve(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution>;
+
+    /// [`resolve`](Self::resolve) for those who cannot wait: where the transaction is still in flight, its connection is
+    /// ended (`KILL`, `pg_terminate_backend`), which rolls it back if its COMMIT has not arrived. A client that was cut off
+    /// in the dark can hold its rows for hours otherwise. Only the very connection that wrote the token is ended, and only
+    /// on the server on which it did; SQLite has nothing to end.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::time::Duration;
+    ///
+    /// use aludel::prelude::*;
+    /// use aludel::verify::Resolution;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.create_commit_table()?;
+    /// let token = engine.begin(|session| session.commit_token())?;
+    /// assert_eq!(engine.resolve_by_force(&token, Duration::from_secs(5))?, Resolution::Committed);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The same; and when the user of this engine may not end the connection.
+    #[track_caller]
+    fn resolve_by_force(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution>;
+
+    /// Makes the table of commit tokens, if it is not there. The first verified transaction does so by itself; call this
+    /// where the first thing is a [`commit_token`](Session::commit_token) inside a transaction, or use
+    /// [`CommitTable::sql`](crate::verify::CommitTable::sql) in a migration.
+    ///
+    /// # Errors
+    ///
+    /// When it may not be made, or no connection can be had.
+    #[track_caller]
+    fn create_commit_table(&self) -> Result<()>;
+
+    /// Removes commit tokens that cannot be resolved any more, a thousand in a transaction, and says how many: those older
+    /// than [`commit_token_retention`](crate::EngineBuilder::commit_token_retention) and an eighth of it. Nobody does this
+    /// by itself; call it now and then.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// assert_eq!(engine.purge_commit_tokens()?, 0);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting and of deleting; what was removed by then stays removed.
+    #[track_caller]
+    fn purge_commit_tokens(&self) -> Result<u64>;
 }
 
 impl<C: Dialect> EngineExt<C> for Engine<C> {
@@ -134,5 +226,25 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
         E: From<Error> + 'static,
     {
         self.session().begin_with(f)
+    }
+
+    #[track_caller]
+    fn resolve(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution> {
+        verification::resolve(self, token, deadline, false)
+    }
+
+    #[track_caller]
+    fn resolve_by_force(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution> {
+        verification::resolve(self, token, deadline, true)
+    }
+
+    #[track_caller]
+    fn create_commit_table(&self) -> Result<()> {
+        verification::create(self)
+    }
+
+    #[track_caller]
+    fn purge_commit_tokens(&self) -> Result<u64> {
+        verification::purge(self)
     }
 }

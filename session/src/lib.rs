@@ -47,6 +47,7 @@
 //! | [`session`](Session) | verbs on objects, hooks |
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner and its pauses |
+//! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
 //! [`EngineConfig`].
@@ -60,6 +61,7 @@ mod model;
 mod retry;
 mod session;
 mod transaction;
+mod verification;
 
 #[doc = include_str!("features.md")]
 pub mod features {}
@@ -70,6 +72,9 @@ pub mod compiler_says {}
 #[doc = include_str!("how_to_test.md")]
 pub mod how_to_test {}
 
+#[doc = include_str!("when_commit_is_lost.md")]
+pub mod when_commit_is_lost {}
+
 #[doc(hidden)]
 pub mod plumbing;
 
@@ -78,7 +83,7 @@ pub use aludel_core::{
     ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel, Outcome, Phase, Refused,
     Result, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url};
+pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;

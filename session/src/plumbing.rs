@@ -5,6 +5,7 @@ use aludel_core::{Dialect, Error};
 
 use crate::retry::RetryPolicy;
 use crate::session::Session;
+use crate::verification::Wish;
 
 mod model;
 
@@ -26,7 +27,14 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    crate::retry::retry(session, policy, Characteristics::default(), function, body)
+    crate::retry::retry(
+        session,
+        policy,
+        Characteristics::default(),
+        Wish::default(),
+        function,
+        body,
+    )
 }
 
 /// The key that MariaDB and MySQL have made for the row that was inserted last on this connection.

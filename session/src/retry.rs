@@ -7,6 +7,7 @@ use aludel_core::{Class, Dialect, Error, Event, Flavour};
 
 use crate::session::Session;
 use crate::transaction::scope::{self, Change, Failure, Stand, Unit as _};
+use crate::verification::Wish;
 
 mod backoff;
 
@@ -44,6 +45,10 @@ pub struct RetryPolicy {
 pub enum CommitPolicy {
     /// The error goes to the caller; nothing runs again. The default, and the only safe one in general.
     Fail,
+    /// The transaction is verified: what became of it is found out within what is left of the deadline. If it is committed,
+    /// its value is the answer; if it is not, it runs again. It takes effect exactly once. Where nobody can tell in time, the
+    /// error goes to the caller with its [`commit_token`](Error::commit_token).
+    Verify,
     /// The transaction runs again: its author promises that applying it twice is the same as applying it once.
     Idempotent,
 }
@@ -104,6 +109,7 @@ pub(crate) fn retry<C, T, E>(
     session: &mut Session<C>,
     policy: &RetryPolicy,
     own: Characteristics,
+    wish: Wish,
     function: &str,
     mut body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>
@@ -111,7 +117,10 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    match scope::stand(session, own).map_err(E::from)? {
+    session.connection().wish = wish;
+    let stand = scope::stand(session, own);
+    session.connection().wish = Wish::default();
+    match stand.map_err(E::from)? {
         Stand::Joined => return scope::join(session, body),
         Stand::Tested => return scope::begin_nested(session, body),
         Stand::Outermost => {}
@@ -127,6 +136,13 @@ where
     let mut unknown = false;
     let result = loop {
         session.connection().transaction.forget_faults();
+        session.connection().wish = match policy.commit {
+            CommitPolicy::Verify => Wish {
+                verified: Some(true),
+                until: course.deadline.or_else(|| started.checked_add(A_DAY)),
+            },
+            _ => wish,
+        };
         let failure = match scope::outermost(session, own, &mut body) {
             Ok(value) => break Ok(value),
             Err(failure) => failure,
@@ -149,11 +165,15 @@ where
         // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
         session.connection().begin_immediate = C::FLAVOUR == Flavour::Sqlite && failure.class == Class::Retry;
     };
+    session.connection().wish = Wish::default();
     if unknown {
         session.follow(Change::Abandoned);
     }
     result
 }
+
+/// How long a COMMIT is resolved under a deadline that no clock can tell.
+const A_DAY: Duration = Duration::from_hours(24);
 
 /// How far a call has come.
 struct Course {

@@ -9,6 +9,7 @@ use crate::connection::{Connection, Touched};
 use crate::model::IdentityMap;
 use crate::retry::RetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
+use crate::verification::Wish;
 
 mod characteristics;
 mod diesel_impl;
@@ -257,7 +258,7 @@ impl<C: Dialect> Session<C> {
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
     pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
-        crate::retry::retry(self, policy, Characteristics::default(), "closure", f)
+        crate::retry::retry(self, policy, Characteristics::default(), Wish::default(), "closure", f)
     }
 
     /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
@@ -422,7 +423,7 @@ impl<C: Dialect> Session<C> {
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with
     /// it, and what is pending is written (*autoflush*).
-    fn about_to_use(&mut self) -> Result<()> {
+    pub(crate) fn about_to_use(&mut self) -> Result<()> {
         self.follow_a_beginning();
         if self.objects.is_pending() {
             self.flush()

@@ -15,6 +15,8 @@ use diesel::connection::{
 };
 use diesel::result::Error as DieselError;
 
+use crate::verification::Verification;
+
 mod builder;
 mod judge;
 mod manager;
@@ -114,6 +116,8 @@ pub struct Transaction {
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
     pub(crate) partly_committed: bool,
+    /// What is known of the token that is written before COMMIT.
+    pub(crate) verification: Verification,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
     pub(crate) characteristics: Characteristics,
     /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
@@ -135,6 +139,7 @@ impl Default for Transaction {
             query_has_failed: false,
             question: None,
             partly_committed: false,
+            verification: Verification::default(),
             characteristics: Characteristics::default(),
             skip_user_error_events: false,
             mirror: TransactionManagerStatus::default(),

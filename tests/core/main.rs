@@ -5,6 +5,7 @@ mod config;
 mod connecting;
 mod engine;
 mod events;
+mod forgery;
 mod hooks;
 mod loans;
 mod logging;

@@ -8,7 +8,7 @@ use aludel_tests::stories::outline;
 use aludel_tests::{EventLog, TestDatabase};
 use diesel::prelude::*;
 
-const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER AUTO_INCREMENT PRIMARY KEY, owner VARCHAR(40) NOT NULL UNIQUE, \
+pub(crate) const SCHEMA: &str = "CREATE TABLE accounts (id INTEGER AUTO_INCREMENT PRIMARY KEY, owner VARCHAR(40) NOT NULL UNIQUE, \
                       balance BIGINT NOT NULL, version INTEGER NOT NULL) ENGINE=InnoDB; \
                       INSERT INTO accounts (owner, balance, version) VALUES ('Ann', 500, 1), ('Bob', 0, 1)";
 

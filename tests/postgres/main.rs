@@ -10,11 +10,13 @@ mod conflict;
 mod connect;
 mod doomed;
 mod exit;
+mod forged;
 mod forked;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panic;
+mod provoked;
 mod stale_pool;
 mod stopped;
 
@@ -35,3 +37,4 @@ mod regressions;
 mod retry;
 mod testing;
 mod tls;
+mod verify;

@@ -3,6 +3,7 @@
 //! | Module | What a test gets from it |
 //! |---|---|
 //! | `mariadb` (feature `mysql`) | a private `MariaDB`, databases on it, and ways to hurt it |
+//! | `galera` (feature `mysql`) | a cluster of two such servers |
 //! | `postgres` (feature `postgres`) | the same for `PostgreSQL` |
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
@@ -10,13 +11,16 @@
 //! | [`gate`] | named stages for stories that two threads tell together |
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
+//! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
 //! | [`hidden_values!`], [`logging_stories!`] | what nobody sees, and what is shown, as tests on any backend or server |
 //! | [`promised_code!`] | the code that users were promised, as tests on any backend |
+//! | [`forgery`] | what an error costs whose words somebody made up, as a story for any server |
 //! | [`fork`] | processes that fork; [`forked`] is what becomes of a pool there, as a story for any database |
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
+//! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -33,6 +37,8 @@
 pub mod account;
 pub mod adopted;
 pub mod capture;
+pub mod corpus;
+pub mod forgery;
 pub mod fork;
 pub mod forked;
 pub mod gate;
@@ -44,9 +50,12 @@ mod promise;
 pub mod proxied;
 pub mod secrets;
 pub mod stories;
+pub mod verify;
 
 // The databases.
 pub mod database;
+#[cfg(feature = "mysql")]
+pub mod galera;
 #[cfg(feature = "mysql")]
 pub mod mariadb;
 #[cfg(feature = "postgres")]

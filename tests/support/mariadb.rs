@@ -40,6 +40,8 @@ pub struct MariaDb {
     port: u16,
     password: String,
     databases: AtomicU32,
+    /// More options of the server.
+    options: Vec<String>,
     /// When `innodb_trx` was last read; held while it is read again.
     last_look: Mutex<Option<Instant>>,
 }
@@ -61,7 +63,16 @@ pub fn server() -> &'static MariaDb {
 ///
 /// As [`server`].
 pub fn private() -> MariaDb {
-    MariaDb::start_new(None)
+    MariaDb::start_new(None, &[])
+}
+
+/// A server for one test alone, with more options, e.g. `"--innodb-rollback-on-timeout=ON"`.
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with(options: &[&str]) -> MariaDb {
+    MariaDb::start_new(None, options)
 }
 
 /// A server for one test alone that encrypts. Its certificate is for `host`, which is 127.0.0.1 or is not this server, and
@@ -71,7 +82,7 @@ pub fn private() -> MariaDb {
 ///
 /// As [`server`].
 pub fn private_with_tls(host: &str) -> MariaDb {
-    MariaDb::start_new(Some(host))
+    MariaDb::start_new(Some(host), &[])
 }
 
 /// The server's own number of a connection, for [`MariaDb::kill`] and [`MariaDb::wait_until_blocked`].
@@ -268,7 +279,16 @@ impl MariaDb {
         self.watchdog.thaw();
     }
 
-    fn start_new(certified: Option<&str>) -> Self {
+    /// Another server with this one's users, which it must get from this one: the next node of a cluster.
+    pub(crate) fn joined_by(&self, options: &[&str]) -> Self {
+        Self::begin(None, options, Some(&self.password))
+    }
+
+    fn start_new(certified: Option<&str>, options: &[&str]) -> Self {
+        Self::begin(certified, options, None)
+    }
+
+    fn begin(certified: Option<&str>, options: &[&str], joined_with: Option<&str>) -> Self {
         let install = find("mariadb-install-db");
         find("mariadbd"); // before the slow part
         let watchdog = Watchdog::new("mariadb", "mysql");
@@ -285,8 +305,10 @@ impl MariaDb {
             "--skip-test-db",
             "--skip-log-error",
         ]);
-        let password = ports::random_word();
-        watchdog.write("init.sql", &users(&password));
+        let password = joined_with.map_or_else(ports::random_word, str::to_owned);
+        if joined_with.is_none() {
+            watchdog.write("init.sql", &users(&password));
+        }
 
         if let Some(host) = certified {
             certificates::write(&watchdog, host);
@@ -297,6 +319,7 @@ impl MariaDb {
             port: 0,
             password,
             databases: AtomicU32::new(0),
+            options: options.iter().map(ToString::to_string).collect(),
             last_look: Mutex::new(None),
         };
         for _ in 0..3 {
@@ -320,7 +343,6 @@ impl MariaDb {
             format!("--tmpdir={folder}"),
             format!("--socket={folder}/s"),
             format!("--pid-file={folder}/pid"),
-            format!("--init-file={folder}/init.sql"),
             format!("--port={port}"),
             "--bind-address=127.0.0.1".to_owned(),
             "--max-connections=500".to_owned(),
@@ -330,17 +352,21 @@ impl MariaDb {
             "--innodb-buffer-pool-size=64M".to_owned(),
             "--performance-schema=OFF".to_owned(),
         ];
+        if self.folder().join("init.sql").exists() {
+            words.push(format!("--init-file={folder}/init.sql"));
+        }
         if self.authority().exists() {
             for (option, file) in [("ca", "ca.pem"), ("cert", "server.pem"), ("key", "server.key")] {
                 words.push(format!("--ssl-{option}={folder}/{file}"));
             }
         }
+        words.extend(self.options.iter().cloned());
         self.watchdog.start(&words, || {
             self.try_connect("").map(drop).map_err(|error| error.to_string())
         })
     }
 
-    fn try_connect(&self, database: &str) -> ConnectionResult<MysqlConnection> {
+    pub(crate) fn try_connect(&self, database: &str) -> ConnectionResult<MysqlConnection> {
         MysqlConnection::establish(&format!(
             "mysql://root:{}@127.0.0.1:{}/{database}",
             self.password, self.port

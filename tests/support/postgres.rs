@@ -38,6 +38,8 @@ pub struct Postgres {
     port: u16,
     password: String,
     databases: AtomicU32,
+    /// More settings of the server.
+    settings: Vec<String>,
 }
 
 /// The server of this test binary, started when it is first asked for.
@@ -57,7 +59,7 @@ pub fn server() -> &'static Postgres {
 ///
 /// As [`server`].
 pub fn private() -> Postgres {
-    Postgres::start_new(None)
+    Postgres::start_new(None, &[])
 }
 
 /// A server for one test alone that can encrypt. Its certificate is for `host`, which is 127.0.0.1 or is not this server,
@@ -67,7 +69,16 @@ pub fn private() -> Postgres {
 ///
 /// As [`server`].
 pub fn private_with_tls(host: &str) -> Postgres {
-    Postgres::start_new(Some(host))
+    Postgres::start_new(Some(host), &[])
+}
+
+/// A server for one test alone, with more settings, e.g. `"max_connections=10"`.
+///
+/// # Panics
+///
+/// As [`server`].
+pub fn private_with(settings: &[&str]) -> Postgres {
+    Postgres::start_new(None, settings)
 }
 
 /// The process that serves a connection, for [`Postgres::terminate`] and [`Postgres::wait_until_blocked`].
@@ -220,6 +231,29 @@ impl Postgres {
         self.start();
     }
 
+    /// Sends one of the server's processes a signal, e.g. `"KILL"`: a backend, or the postmaster, whose number is on the
+    /// first line of `data/postmaster.pid`.
+    ///
+    /// # Panics
+    ///
+    /// If there is no such process.
+    #[track_caller]
+    pub fn signal(&self, pid: i32, signal: &str) {
+        self.watchdog.run(&["kill", "-s", signal, &pid.to_string()]);
+    }
+
+    /// The process that all others of the server are children of.
+    ///
+    /// # Panics
+    ///
+    /// If it is not running.
+    pub fn postmaster(&self) -> i32 {
+        let file = self.folder().join("data/postmaster.pid");
+        let text = fs::read_to_string(file).expect("a running server has its file");
+        let first = text.lines().next().expect("the file has lines");
+        first.parse().expect("its first line is a number")
+    }
+
     /// `kill -9` for all its processes: the server is gone without a word, and its port refuses until
     /// [`start`](Self::start).
     #[track_caller]
@@ -251,7 +285,7 @@ impl Postgres {
         self.watchdog.thaw();
     }
 
-    fn start_new(certified: Option<&str>) -> Self {
+    fn start_new(certified: Option<&str>, settings: &[&str]) -> Self {
         let initdb = find("initdb");
         let watchdog = Watchdog::new("postgres", "postgres");
         let data = format!("{}/data", watchdog.folder().display());
@@ -280,6 +314,7 @@ impl Postgres {
             port: 0,
             password,
             databases: AtomicU32::new(0),
+            settings: settings.iter().map(ToString::to_string).collect(),
         };
         for _ in 0..3 {
             server.port = ports::free();
@@ -327,6 +362,9 @@ impl Postgres {
             ] {
                 words.extend(["-c".to_owned(), setting]);
             }
+        }
+        for setting in &self.settings {
+            words.extend(["-c".to_owned(), setting.clone()]);
         }
         self.watchdog.start(&words, || {
             self.try_connect("postgres")

@@ -5,7 +5,7 @@
 //! only for prepared statements, and only as one of its kinds, so the numbers here are documentation. They could not
 //! decide alone anyway: 4031 is an idle timeout on MySQL and a trigger error on MariaDB.
 
-use super::rule::{self, Kinds, Rule, When};
+use super::rule::{self, Kinds, Rule, When, mysql as code};
 use super::template;
 use super::{Class, CommitOutcome, Fate, Phase, Scope};
 
@@ -27,7 +27,8 @@ pub(super) const RULES: &[Rule] = &[
         "mysql 2006 gone away",
         Scope::Generation,
         &["Server has gone away", "MySQL server has gone away"],
-    ),
+    )
+    .codes(&[code(2006, "HY000")]),
     Rule::disconnect(
         "mysql 2013 lost during query",
         Scope::Generation,
@@ -35,7 +36,8 @@ pub(super) const RULES: &[Rule] = &[
             "Lost connection to server during query",
             "Lost connection to MySQL server during query",
         ],
-    ),
+    )
+    .codes(&[code(2013, "HY000")]),
     Rule::disconnect(
         "mysql 2055 lost",
         Scope::Generation,
@@ -49,22 +51,26 @@ pub(super) const RULES: &[Rule] = &[
         "mysql 2014 out of sync",
         Scope::Connection,
         &["Commands out of sync; you can't run this command now"],
-    ),
+    )
+    .codes(&[code(2014, "HY000")]),
     Rule::disconnect(
         "mysql 2027 protocol",
         Scope::Connection,
         &[
             "Received malformed packet",
             "Malformed packet",
+            "Malformed communication packet", // 1835
             "Packet sequence number wrong",
             "Got packets out of order", // 1156
         ],
-    ),
+    )
+    .codes(&[code(2027, "HY000"), code(1835, "HY000"), code(1156, "08S01")]),
     Rule::disconnect(
         "mysql 5013 socket error",
         Scope::Generation,
         &["Read error: ", "Write error: ", "Error while uncompressing packet"], // 5013, 5014, 5015
-    ),
+    )
+    .codes(&[code(5013, "HY000"), code(5014, "HY000"), code(5015, "HY000")]),
     Rule::disconnect(
         "mysql 1158 communication error",
         Scope::Connection,
@@ -75,24 +81,34 @@ pub(super) const RULES: &[Rule] = &[
             "Got an error writing communication packets", // 1160
             "Got timeout writing communication packets",  // 1161
         ],
-    ),
+    )
+    .codes(&[
+        code(1157, "08S01"),
+        code(1158, "08S01"),
+        code(1159, "08S01"),
+        code(1160, "08S01"),
+        code(1161, "08S01"),
+    ]),
     Rule::disconnect(
         "mysql 2026 tls",
         Scope::Connection,
         &["TLS/SSL error: ", "SSL connection error: "],
     )
+    .codes(&[code(2026, "HY000")])
     .when(When::Connected), // while connecting it is a matter of configuration
-    Rule::disconnect("mysql 1927 killed", Scope::Connection, &["Connection was killed"]),
+    Rule::disconnect("mysql 1927 killed", Scope::Connection, &["Connection was killed"]).codes(&[code(1927, "70100")]),
     Rule::disconnect(
         "mysql 1053 shutdown",
         Scope::Generation,
         &["Server shutdown in progress"],
-    ),
+    )
+    .codes(&[code(1053, "08S01")]),
     Rule::disconnect(
         "mysql 4031 idle",
         Scope::Connection,
         &["The client was disconnected by the server because of inactivity"],
-    ),
+    )
+    .codes(&[code(4031, "HY000")]),
     // Too large for the server, which hangs up; it would be too large again.
     Rule::new(
         "mysql 1153 packet too large",
@@ -102,6 +118,7 @@ pub(super) const RULES: &[Rule] = &[
             "Got packet bigger than 'max_allowed_packet' bytes",
         ],
     )
+    .codes(&[code(1153, "08S01"), code(2020, "HY000")])
     .retires(Scope::Connection)
     .fate(Fate::Lost),
     // No connection to be had.
@@ -117,6 +134,7 @@ pub(super) const RULES: &[Rule] = &[
             "Unknown MySQL server host", // 2005
         ],
     )
+    .codes(&[code(2002, "HY000"), code(2003, "HY000"), code(2005, "HY000")])
     .retires(Scope::Generation)
     .when(When::Connecting),
     Rule::new(
@@ -133,7 +151,8 @@ pub(super) const RULES: &[Rule] = &[
         "mysql 1043 handshake",
         Class::Busy,
         &["Bad handshake", "Error in server handshake"],
-    ),
+    )
+    .codes(&[code(1043, "08S01"), code(2012, "HY000")]),
     plain(
         "mysql 1045 access",
         &[
@@ -152,19 +171,22 @@ pub(super) const RULES: &[Rule] = &[
             "Deadlock: wsrep aborted",
         ],
     )
+    .codes(&[code(1213, "40001").alone(true)])
     .fate(Fate::RolledBack),
     // Only the statement is undone, unless innodb_rollback_on_timeout: hence asked about. A COMMIT that waits in vain for
     // FLUSH TABLES WITH READ LOCK is rolled back (seen on MariaDB 10.11, with @@in_transaction at 0).
-    conflict("mysql 1205 lock wait", &["Lock wait timeout exceeded"]),
+    conflict("mysql 1205 lock wait", &["Lock wait timeout exceeded"]).codes(&[code(1205, "HY000")]),
     conflict(
         "mysql 1020 changed",
         &["Record has changed since last read in table '{}'"],
-    ),
+    )
+    .codes(&[code(1020, "HY000")]),
     Rule::new(
         "mysql 3058 user lock deadlock",
         Class::Retry,
         &["Deadlock found when trying to get user-level lock"],
-    ),
+    )
+    .codes(&[code(3058, "HY000")]),
     Rule::new(
         "mysql 1412 stale definition",
         Class::Retry,
@@ -173,15 +195,22 @@ pub(super) const RULES: &[Rule] = &[
             "Prepared statement needs to be re-prepared",
         ],
     )
+    .codes(&[code(1412, "HY000"), code(1615, "HY000")])
     .retires(Scope::Connection), // its cached statements are stale, and Diesel cannot drop them one by one
     conflict(
         "mysql 1614 xa rolled back",
         &["XA_RBDEADLOCK", "XA_RBTIMEOUT", "XA_RBROLLBACK"],
-    ),
+    )
+    .codes(&[
+        code(1614, "XA102").alone(true),
+        code(1613, "XA106").alone(true),
+        code(1402, "XA100").alone(true),
+    ]),
     conflict(
         "mysql 3101 plugin rollback",
         &["Plugin instructed the server to rollback the current transaction"],
     )
+    .codes(&[code(3101, "40000").alone(true)])
     .fate(Fate::RolledBack),
     conflict(
         "mariadb 2104 rollback only",
@@ -192,12 +221,14 @@ pub(super) const RULES: &[Rule] = &[
         Class::Busy,
         &["Statement aborted because lock(s) could not be acquired immediately and NOWAIT is set"],
     )
+    .codes(&[code(3572, "HY000")])
     .fate(Fate::StatementUndone),
     // Hosts that cannot serve.
     refuses_writes(
         "mysql 1047 wsrep",
         &["WSREP has not yet prepared node for application use"],
-    ),
+    )
+    .codes(&[code(1047, "08S01")]),
     refuses_writes(
         "mysql 1290 read-only",
         &[
@@ -206,50 +237,59 @@ pub(super) const RULES: &[Rule] = &[
             "The MySQL server is running with the --read-only option",
             "The MySQL server is running with the --super-read-only option",
         ],
-    ),
+    )
+    .codes(&[code(1290, "HY000")]),
     refuses_writes(
         "mysql 1836 read-only",
         &["Running in read-only mode", "InnoDB is in read only mode"],
-    ),
+    )
+    .codes(&[code(1836, "HY000"), code(1874, "HY000")]),
     refuses_writes(
         "mysql 1792 read-only transaction",
         &["Cannot execute statement in a READ ONLY transaction"],
-    ),
+    )
+    .codes(&[code(1792, "25006").alone(true)]),
     // The transaction is not what we think it is.
     Rule::new(
         "mysql 1305 savepoint",
         Class::Permanent,
         &["SAVEPOINT {} does not exist"],
     )
+    .codes(&[code(1305, "42000")])
     .fate(Fate::Lost),
     Rule::new(
         "mysql 1180 during commit",
         Class::Permanent,
         &["Got error {} during COMMIT"],
-    ),
+    )
+    .codes(&[code(1180, "HY000")]),
     Rule::new(
         "mysql 1206 lock table",
         Class::Permanent,
         &["The total number of locks exceeds the lock table size"],
-    ),
+    )
+    .codes(&[code(1206, "HY000")]),
     // Deadlines and KILL QUERY.
     Rule::new(
         "mariadb 1969 statement time",
         Class::Permanent,
         &["Query execution was interrupted (max_statement_time exceeded)"],
-    ),
+    )
+    .codes(&[code(1969, "70100")]),
     // On MySQL the limit is for SELECT alone.
     Rule::new(
         "mysql 3024 statement time",
         Class::Permanent,
         &["Query execution was interrupted, maximum statement execution time exceeded"],
     )
+    .codes(&[code(3024, "HY000")])
     .fate(Fate::StatementUndone),
     Rule::new(
         "mysql 1317 interrupted",
         Class::Permanent,
         &["Query execution was interrupted"],
-    ),
+    )
+    .codes(&[code(1317, "70100")]),
     // TiDB (its documentation, "Error codes").
     conflict(
         "tidb 9007 conflict",
@@ -320,6 +360,7 @@ pub(super) const RULES: &[Rule] = &[
             "CONSTRAINT {} failed for {}",                                          // 4025
         ],
     )
+    .codes(&[rule::sqlstate("23000"), code(1364, "HY000"), code(3819, "HY000")])
     .at_commit(CommitOutcome::RolledBack),
     plain(
         "mysql 1264 data",

@@ -61,7 +61,8 @@ pub(super) const RULES: &[Rule] = &[
             "canceling the wait for synchronous replication and terminating connection",
             "terminating connection due to unexpected postmaster exit",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("57P01")]),
     Rule::disconnect(
         "postgres 57P02 crash",
         Scope::Generation,
@@ -70,7 +71,11 @@ pub(super) const RULES: &[Rule] = &[
             "terminating connection because of unexpected SIGQUIT signal",
             "terminating connection due to immediate shutdown command",
         ],
-    ),
+    )
+    .codes(&[
+        rule::sqlstate("57P02"),
+        rule::sqlstate("57P01").alone(false), // a shutdown that waits for nobody
+    ]),
     Rule::disconnect(
         "postgres 25P03 idle",
         Scope::Connection,
@@ -80,7 +85,12 @@ pub(super) const RULES: &[Rule] = &[
             "terminating connection due to transaction timeout",  // 25P04, PostgreSQL 17
             "idle transaction timeout",                           // PgBouncer
         ],
-    ),
+    )
+    .codes(&[
+        rule::sqlstate("25P03"),
+        rule::sqlstate("57P05"),
+        rule::sqlstate("25P04"),
+    ]),
     Rule::disconnect(
         "postgres recovery conflict",
         Scope::Connection,
@@ -131,6 +141,7 @@ pub(super) const RULES: &[Rule] = &[
         ],
     )
     .retires(Scope::Generation)
+    .codes(&[rule::sqlstate("57P03").alone(false)])
     .fate(Fate::Lost),
     Rule::new(
         "postgres 57P03 starting",
@@ -141,6 +152,7 @@ pub(super) const RULES: &[Rule] = &[
             "the database system is not yet accepting connections",
         ],
     )
+    .codes(&[rule::sqlstate("57P03").alone(false)])
     .fate(Fate::Lost),
     Rule::new(
         "postgres 53300 too many",
@@ -153,6 +165,7 @@ pub(super) const RULES: &[Rule] = &[
             "no more connections allowed", // PgBouncer
         ],
     )
+    .codes(&[rule::sqlstate("53300")])
     .fate(Fate::Lost),
     refused(
         "postgres 28 access",
@@ -166,7 +179,8 @@ pub(super) const RULES: &[Rule] = &[
             "role \"{}\" does not exist",
             "role \"{}\" is not permitted to log in",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("28"), rule::sqlstate("3D000")]),
     // Conflicts.
     refused(
         "postgres 40001 serialization",
@@ -177,20 +191,23 @@ pub(super) const RULES: &[Rule] = &[
             "Restart read required", // YugabyteDB
             "canceling statement due to conflict with recovery",
         ],
-    ),
-    refused("postgres 40P01 deadlock", Class::Retry, &["deadlock detected"]),
+    )
+    .codes(&[rule::sqlstate("40001")]),
+    refused("postgres 40P01 deadlock", Class::Retry, &["deadlock detected"]).codes(&[rule::sqlstate("40P01")]),
     // The plan belongs to a cached statement of this connection.
     refused(
         "postgres 0A000 stale plan",
         Class::Retry,
         &["cached plan must not change result type"],
     )
+    .codes(&[rule::sqlstate("0A000").alone(false)])
     .retires(Scope::Connection),
     refused(
         "postgres 55P03 lock",
         Class::Busy,
         &["canceling statement due to lock timeout", "could not obtain lock on "],
-    ),
+    )
+    .codes(&[rule::sqlstate("55P03")]),
     // Hosts that cannot serve.
     refuses_writes(
         "postgres 25006 read-only",
@@ -199,14 +216,18 @@ pub(super) const RULES: &[Rule] = &[
             "cannot execute {} during recovery",
             "cannot set transaction read-write mode during recovery",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("25006")]),
     // The transaction is not what we think it is.
-    Rule::new("cockroach 40003 ambiguous", Class::Permanent, &["result is ambiguous"]).fate(Fate::FrameAborted),
+    Rule::new("cockroach 40003 ambiguous", Class::Permanent, &["result is ambiguous"])
+        .codes(&[rule::sqlstate("40003"), rule::sqlstate("08007")])
+        .fate(Fate::FrameAborted),
     refused(
         "postgres 25P02 aborted",
         Class::Permanent,
         &["current transaction is aborted, commands ignored"],
-    ),
+    )
+    .codes(&[rule::sqlstate("25P02")]),
     Rule::new(
         "postgres 25P01 no transaction",
         Class::Permanent,
@@ -216,6 +237,7 @@ pub(super) const RULES: &[Rule] = &[
             "ROLLBACK TO SAVEPOINT can only be used in transaction blocks",
         ],
     )
+    .codes(&[rule::sqlstate("25P01")])
     .fate(Fate::Lost),
     // A frame of ours that is not there: the stack cannot be trusted any more.
     Rule::new(
@@ -223,6 +245,7 @@ pub(super) const RULES: &[Rule] = &[
         Class::Permanent,
         &["savepoint \"{}\" does not exist"],
     )
+    .codes(&[rule::sqlstate("3B001")])
     .fate(Fate::Lost),
     // Deadlines and pg_cancel_backend.
     Rule::new(
@@ -233,6 +256,7 @@ pub(super) const RULES: &[Rule] = &[
             "canceling statement due to statement timeout",
         ],
     )
+    .codes(&[rule::sqlstate("57014")])
     .fate(Fate::FrameAborted),
     // Diesel sent nothing that the server would run.
     Rule::new("libpq empty query", Class::Permanent, &["Received an empty query"]).fate(Fate::Open),
@@ -255,7 +279,8 @@ pub(super) const RULES: &[Rule] = &[
             "new row for relation \"{}\" violates check constraint \"{}\"",
             "conflicting key value violates exclusion constraint \"{}\"",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("23")]),
     refused(
         "postgres 22 data",
         Class::Permanent,
@@ -263,21 +288,29 @@ pub(super) const RULES: &[Rule] = &[
             "invalid input syntax for ",
             "value too long for type ",
             "numeric field overflow",
+            "smallint out of range",
             "integer out of range",
+            "bigint out of range",
+            "value \"{}\" is out of range for type ",
+            "date/time field value out of range",
+            "invalid byte sequence for encoding ",
             "division by zero",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("22")]),
     refused(
         "postgres 42 syntax",
         Class::Permanent,
         &[
             "syntax error at ",
             "relation \"{}\" does not exist",
+            "relation \"{}\" already exists",
             "column {} does not exist",
             "function {} does not exist",
             "permission denied for ",
         ],
-    ),
+    )
+    .codes(&[rule::sqlstate("42")]),
 ];
 
 /// Looks a message up. At connect libpq names what it tried, one attempt a line.

@@ -1,7 +1,11 @@
 //! One line of a table, and the lines that all tables share.
 
 use super::template;
-use super::{Class, CommitOutcome, Fate, Phase, Scope, Verdict};
+use super::{Class, CommitOutcome, Evidence, Fate, Phase, Scope, Verdict};
+
+mod code;
+
+pub(super) use code::{Code, mysql, sqlite, sqlstate};
 
 /// When a rule may be used.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -21,6 +25,8 @@ pub(super) struct Rule {
     pub(super) name: &'static str,
     /// Templates (see [`template`]); none for a rule that goes by Diesel's kind.
     pub(super) texts: &'static [&'static str],
+    /// What its errors go by; none where proxies and servers use what they like.
+    pub(super) codes: &'static [Code],
     pub(super) class: Class,
     pub(super) scope: Option<Scope>,
     pub(super) at_commit: CommitOutcome,
@@ -34,6 +40,7 @@ impl Rule {
         Self {
             name,
             texts,
+            codes: &[],
             class,
             scope: None,
             at_commit: CommitOutcome::Unknown,
@@ -64,6 +71,11 @@ impl Rule {
         self
     }
 
+    pub(super) const fn codes(mut self, codes: &'static [Code]) -> Self {
+        self.codes = codes;
+        self
+    }
+
     pub(super) const fn when(mut self, when: When) -> Self {
         self.when = when;
         self
@@ -81,6 +93,11 @@ impl Rule {
         }
     }
 
+    /// Whether nothing that is known beside the words speaks against this rule.
+    fn agrees(&self, evidence: &Evidence<'_>) -> bool {
+        self.codes.is_empty() && !evidence.is_raised() || self.codes.iter().any(|code| code.agrees(evidence))
+    }
+
     fn applies(&self, phase: Phase) -> bool {
         match self.when {
             When::Always => true,
@@ -95,6 +112,23 @@ pub(super) fn find(rules: &'static [Rule], phase: Phase, line: &str) -> Option<&
     rules
         .iter()
         .find(|rule| rule.applies(phase) && rule.texts.iter().any(|text| template::matches(text, line)))
+}
+
+/// What the codes make of the rule that the words have led to: the same, another one, or none.
+pub(super) fn checked(
+    rules: &'static [Rule],
+    phase: Phase,
+    evidence: &Evidence<'_>,
+    by_words: Option<&'static Rule>,
+) -> Option<&'static Rule> {
+    if !evidence.has_codes() {
+        return by_words;
+    }
+    by_words.filter(|rule| rule.agrees(evidence)).or_else(|| {
+        rules
+            .iter()
+            .find(|rule| rule.applies(phase) && rule.codes.iter().any(|code| code.decides(evidence)))
+    })
 }
 
 /// What Diesel's kinds mean to one flavour.

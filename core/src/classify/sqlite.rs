@@ -5,7 +5,7 @@
 //! may each have ended it. A COMMIT that fails has not committed: it leaves the transaction open, or has rolled it
 //! back. Only after an I/O error is there doubt, since the journal may have been finalised before it.
 
-use super::rule::{Kinds, Rule, When};
+use super::rule::{Kinds, Rule, When, sqlite};
 use super::{Class, CommitOutcome, Scope};
 
 /// What Diesel's kinds mean. At COMMIT a deferred foreign key leaves the transaction open
@@ -21,14 +21,19 @@ pub(super) const KINDS: Kinds = Kinds {
 
 /// First match wins.
 pub(super) const RULES: &[Rule] = &[
-    Rule::new("sqlite 5 busy at connect", Class::Busy, LOCKED).when(When::Connecting),
+    Rule::new("sqlite 5 busy at connect", Class::Busy, LOCKED)
+        .codes(&[sqlite(5), sqlite(6), sqlite(15)])
+        .when(When::Connecting),
     // A read transaction that wants to write cannot succeed by waiting: run it again, and begin it IMMEDIATE. A COMMIT
     // may be repeated as it is.
     Rule::new("sqlite 5 busy", Class::Retry, LOCKED)
+        .codes(&[sqlite(5), sqlite(6), sqlite(15)])
         .at_commit(CommitOutcome::StillOpen)
         .when(When::Connected),
-    refused("sqlite 17 schema", Class::Retry, &["database schema has changed$"]),
-    Rule::new("sqlite 10 io", Class::Permanent, &["disk I/O error$"]).retires(Scope::Connection),
+    refused("sqlite 17 schema", Class::Retry, &["database schema has changed$"]).codes(&[sqlite(17)]),
+    Rule::new("sqlite 10 io", Class::Permanent, &["disk I/O error$"])
+        .codes(&[sqlite(10)])
+        .retires(Scope::Connection),
     refused(
         "sqlite 11 corrupt",
         Class::Permanent,
@@ -39,15 +44,17 @@ pub(super) const RULES: &[Rule] = &[
             "file is encrypted or is not a database$",
         ],
     )
+    .codes(&[sqlite(11), sqlite(26)])
     .retires(Scope::Connection),
-    refused("sqlite 13 full", Class::Permanent, &["database or disk is full$"]),
+    refused("sqlite 13 full", Class::Permanent, &["database or disk is full$"]).codes(&[sqlite(13)]),
     refused(
         "sqlite 8 readonly",
         Class::Permanent,
         &["attempt to write a readonly database$"],
-    ),
-    refused("sqlite 14 cannot open", Class::Permanent, &["unable to open database"]),
-    refused("sqlite 9 interrupted", Class::Permanent, &["interrupted$"]),
+    )
+    .codes(&[sqlite(8)]),
+    refused("sqlite 14 cannot open", Class::Permanent, &["unable to open database"]).codes(&[sqlite(14)]),
+    refused("sqlite 9 interrupted", Class::Permanent, &["interrupted$"]).codes(&[sqlite(9)]),
     // It had ended before: by a trigger, a full disk, a conflict clause.
     refused(
         "sqlite 1 no transaction",
@@ -75,6 +82,7 @@ pub(super) const RULES: &[Rule] = &[
             "FOREIGN KEY constraint failed$",
         ],
     )
+    .codes(&[sqlite(19)])
     .at_commit(CommitOutcome::StillOpen),
 ];
 

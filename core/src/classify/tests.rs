@@ -48,74 +48,100 @@ fn named<T: Copy + Debug>(all: &[T], name: &str) -> T {
         .unwrap_or_else(|| panic!("no value is called {name}"))
 }
 
+/// Flavour, phase, kind, number, SQLSTATE, text; what it must mean; what it must mean where the codes are known as well.
 struct Line {
     number: usize,
     flavour: Flavour,
-    verdict: Verdict,
+    phase: Phase,
+    text: String,
+    by_words: Verdict,
+    by_codes: Option<Verdict>,
     expected: String,
+    expected_by_codes: String,
+}
+
+impl Line {
+    fn read(number: usize, line: &str) -> Self {
+        let (given, expected) = line.rsplit_once(" → ").expect("a line has an arrow");
+        let (expected, expected_by_codes) = expected.split_once(" ⇒ ").unwrap_or((expected, expected));
+        let [flavour, phase, kind, code, sqlstate, text] = given.splitn(6, " | ").collect::<Vec<_>>()[..] else {
+            panic!("line {number}: six fields before the arrow")
+        };
+        let flavour = match flavour {
+            "mysql" => Flavour::MySql,
+            "postgres" => Flavour::PostgreSql,
+            "sqlite" => Flavour::Sqlite,
+            other => panic!("line {number}: no flavour is called {other}"),
+        };
+        let text = text.replace("\\n", "\n").replace("\\t", "\t");
+        let (phase, kind) = (named(&PHASES, phase), named(&KINDS, kind));
+        let by_words = if phase == Phase::Connect {
+            classify_connect(flavour, &ConnectionError::BadConnection(text.clone()))
+        } else {
+            classify(flavour, phase, &database_error(kind, &text))
+        };
+        let mut evidence = Evidence::new(kind, &text);
+        evidence.number = (code != "-").then(|| code.parse().expect("a number is a number"));
+        evidence.sqlstate = (sqlstate != "-").then_some(sqlstate);
+        let by_codes = evidence.has_codes().then(|| classify_with(flavour, phase, &evidence));
+        Self {
+            number,
+            flavour,
+            phase,
+            by_words,
+            by_codes,
+            expected: expected.to_owned(),
+            expected_by_codes: expected_by_codes.to_owned(),
+            text,
+        }
+    }
+
+    fn verdicts(&self) -> impl Iterator<Item = Verdict> {
+        [self.by_words].into_iter().chain(self.by_codes)
+    }
 }
 
 fn corpus() -> impl Iterator<Item = Line> {
     let lines = include_str!("corpus.txt").lines().enumerate();
     lines
         .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
-        .map(|(index, line)| {
-            let (given, expected) = line.rsplit_once(" → ").expect("a line has an arrow");
-            let [flavour, phase, kind, text] = given.splitn(4, " | ").collect::<Vec<_>>()[..] else {
-                panic!("line {}: four fields before the arrow", index + 1)
-            };
-            let flavour = match flavour {
-                "mysql" => Flavour::MySql,
-                "postgres" => Flavour::PostgreSql,
-                "sqlite" => Flavour::Sqlite,
-                other => panic!("no flavour is called {other}"),
-            };
-            let text = text.replace("\\n", "\n").replace("\\t", "\t");
-            let phase = named(&PHASES, phase);
-            let verdict = if phase == Phase::Connect {
-                classify_connect(flavour, &ConnectionError::BadConnection(text))
-            } else {
-                classify(flavour, phase, &database_error(named(&KINDS, kind), &text))
-            };
-            Line {
-                number: index + 1,
-                flavour,
-                verdict,
-                expected: expected.to_owned(),
-            }
-        })
+        .map(|(index, line)| Line::read(index + 1, line))
+}
+
+/// A verdict as the corpus writes it.
+fn written(verdict: Verdict) -> String {
+    let scope = verdict
+        .scope
+        .map_or_else(|| "-".to_owned(), |scope| format!("{scope:?}"));
+    let Verdict {
+        class, fate, at_commit, ..
+    } = verdict;
+    format!("{class:?}, {fate:?}, {at_commit:?}, {scope}")
 }
 
 #[test]
 fn the_corpus_is_classified_as_it_says() {
-    let wrong: Vec<String> = corpus()
-        .filter_map(
-            |Line {
-                 number,
-                 verdict,
-                 expected,
-                 ..
-             }| {
-                let Verdict {
-                    class,
-                    fate,
-                    at_commit,
-                    scope,
-                    rule,
-                    ..
-                } = verdict;
-                let scope = scope.map_or_else(|| "-".to_owned(), |scope| format!("{scope:?}"));
-                let found = format!("{class:?}, {fate:?}, {at_commit:?}, {scope}");
-                (found != expected).then(|| format!("line {number}: {found} ({rule}), expected {expected}"))
-            },
-        )
-        .collect();
+    let mut wrong = Vec::new();
+    for line in corpus() {
+        let expected = [&line.expected, &line.expected_by_codes];
+        for (verdict, expected) in line.verdicts().zip(expected) {
+            let found = written(verdict);
+            if found != *expected {
+                wrong.push(format!(
+                    "line {}: {found} ({}), expected {expected}",
+                    line.number, verdict.rule
+                ));
+            }
+        }
+    }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
 #[test]
 fn every_rule_is_hit_by_the_corpus() {
-    let hit: BTreeSet<&str> = corpus().map(|line| line.verdict.rule).collect();
+    let hit: BTreeSet<&str> = corpus()
+        .flat_map(|line| line.verdicts().map(|verdict| verdict.rule).collect::<Vec<_>>())
+        .collect();
     for flavour in FLAVOURS {
         let Kinds {
             constraint,
@@ -163,21 +189,21 @@ fn rules_are_named_once_and_say_whose_they_are() {
         .collect();
     assert_eq!(names.iter().collect::<BTreeSet<_>>().len(), names.len());
     for line in corpus() {
-        let first = line.verdict.rule.split(' ').next().unwrap();
+        let first = line.by_words.rule.split(' ').next().unwrap();
         let whose: &[&str] = match line.flavour {
             Flavour::MySql => &["mysql", "mariadb", "tidb", "vitess"],
             Flavour::PostgreSql => &["postgres", "libpq", "cockroach"],
             Flavour::Sqlite => &["sqlite"],
         };
-        assert!(whose.contains(&first), "line {}: {}", line.number, line.verdict.rule);
+        assert!(whose.contains(&first), "line {}: {}", line.number, line.by_words.rule);
     }
 }
 
 #[test]
 fn a_disconnect_always_says_what_it_retires() {
-    for line in corpus().filter(|line| line.verdict.class == Class::Disconnect) {
-        assert!(line.verdict.scope.is_some(), "line {}", line.number);
-        assert_eq!(line.verdict.fate, Fate::Lost, "line {}", line.number);
+    for line in corpus().filter(|line| line.by_words.class == Class::Disconnect) {
+        assert!(line.by_words.scope.is_some(), "line {}", line.number);
+        assert_eq!(line.by_words.fate, Fate::Lost, "line {}", line.number);
     }
 }
 
@@ -261,7 +287,7 @@ fn a_disconnect_known_by_words_alone_asks_for_a_probe() {
     let raised = classify(Flavour::PostgreSql, Phase::Statement, &unknown(text));
     assert!(raised.by_text);
     let seen = database_error(DatabaseErrorKind::ClosedConnection, text);
-    assert!(!classify(Flavour::PostgreSql, Phase::Statement, &seen).by_text);
+    assert!(classify(Flavour::PostgreSql, Phase::Statement, &seen).by_text); // RAISE .. USING ERRCODE = '08006'
     let gone = database_error(DatabaseErrorKind::UnableToSendCommand, "no connection to the server\n");
     assert!(!classify(Flavour::PostgreSql, Phase::Statement, &gone).by_text);
     let guess = database_error(DatabaseErrorKind::UnableToSendCommand, "?");
@@ -402,4 +428,111 @@ fn classes_are_written_as_words() {
         all.map(|class| class.to_string()),
         ["disconnect", "retry", "failover", "busy", "permanent"]
     );
+}
+
+#[test]
+fn every_condition_that_must_be_known_has_its_lines_in_the_corpus() {
+    let corpus: Vec<Line> = corpus().collect();
+    let mut missing = Vec::new();
+    for row in include_str!("rows.txt").lines() {
+        if row.is_empty() || row.starts_with('#') {
+            continue;
+        }
+        let mut fields = row.split(" | ");
+        let flavour = fields.next().expect("a row has a flavour");
+        let rule = fields.next().expect("a row has a rule");
+        let known = FLAVOURS.iter().flat_map(|flavour| rules(*flavour));
+        assert!(
+            known.into_iter().any(|known| known.name == rule),
+            "no rule is called {rule}"
+        );
+        for beginning in fields {
+            let found = corpus.iter().any(|line| {
+                format!("{:?}", line.flavour).eq_ignore_ascii_case(&flavour.replace("postgres", "postgresql"))
+                    && line.text.starts_with(beginning)
+                    && line.by_words.rule == rule
+            });
+            if !found {
+                missing.push(format!("{flavour}: {rule}: {beginning}"));
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no line in the corpus:\n{}", missing.join("\n"));
+}
+
+/// What each flavour may be answered to COMMIT, and what that says of the data.
+#[test]
+fn every_answer_to_commit_has_its_line_in_the_corpus() {
+    let answers = [
+        ("mysql 1213 deadlock", CommitOutcome::RolledBack),
+        ("mysql 1020 changed", CommitOutcome::RolledBack),
+        ("mysql 1205 lock wait", CommitOutcome::RolledBack),
+        ("mysql 3101 plugin rollback", CommitOutcome::RolledBack),
+        ("postgres 40001 serialization", CommitOutcome::RolledBack),
+        ("postgres 40P01 deadlock", CommitOutcome::RolledBack),
+        ("mysql 1047 wsrep", CommitOutcome::NotCommitted),
+        ("mysql 1290 read-only", CommitOutcome::NotCommitted),
+        ("mysql 1836 read-only", CommitOutcome::NotCommitted),
+        ("postgres 25006 read-only", CommitOutcome::NotCommitted),
+        ("postgres 23 constraint (kind)", CommitOutcome::RolledBack),
+        ("postgres 25P02 aborted", CommitOutcome::RolledBack),
+        ("sqlite 5 busy", CommitOutcome::StillOpen),
+        ("sqlite 19 constraint (kind)", CommitOutcome::StillOpen),
+        ("mysql 2006 gone away", CommitOutcome::Unknown),
+        ("mysql 2013 lost during query", CommitOutcome::Unknown),
+        ("mysql 1180 during commit", CommitOutcome::Unknown),
+        ("mysql 1053 shutdown", CommitOutcome::Unknown),
+        ("mysql 1317 interrupted", CommitOutcome::Unknown),
+        ("mysql unknown", CommitOutcome::Unknown),
+        ("tidb 9001 unavailable", CommitOutcome::Unknown),
+        ("vitess unavailable", CommitOutcome::Unknown),
+        ("libpq connection lost", CommitOutcome::Unknown),
+        ("postgres 57P01 terminated", CommitOutcome::Unknown),
+        ("postgres 57P02 crash", CommitOutcome::Unknown),
+        ("cockroach 40003 ambiguous", CommitOutcome::Unknown),
+        ("postgres unknown", CommitOutcome::Unknown),
+    ];
+    let corpus: Vec<Line> = corpus().filter(|line| line.phase == Phase::Commit).collect();
+    for (rule, outcome) in answers {
+        let mut lines = corpus.iter().filter(|line| line.by_words.rule == rule).peekable();
+        assert!(
+            lines.peek().is_some(),
+            "no COMMIT in the corpus is answered with {rule}"
+        );
+        for line in lines {
+            assert_eq!(line.by_words.at_commit, outcome, "line {}: {rule}", line.number);
+        }
+    }
+}
+
+#[test]
+fn codes_tell_what_is_meant_from_what_is_only_said() {
+    for line in corpus().filter(|line| line.by_words.class != Class::Permanent && line.phase == Phase::Statement) {
+        let words = Evidence::new(DatabaseErrorKind::Unknown, &line.text);
+        let raised = match line.flavour {
+            Flavour::MySql => words.with_number(1644).with_sqlstate("45000"),
+            Flavour::PostgreSql => words.with_sqlstate("P0001"),
+            // RAISE(ABORT, '…') in a trigger: SQLITE_CONSTRAINT_TRIGGER.
+            Flavour::Sqlite => words.with_number(1811),
+        };
+        let verdict = classify_with(line.flavour, line.phase, &raised);
+        assert_eq!(
+            (verdict.class, verdict.scope),
+            (Class::Permanent, None),
+            "line {}: {}",
+            line.number,
+            verdict.rule
+        );
+    }
+}
+
+#[test]
+fn a_number_alone_decides_nothing() {
+    for number in [1047, 1053, 1205, 1213, 1290, 1305, 1317, 1927, 2006, 2013, 4031] {
+        let evidence = Evidence::new(DatabaseErrorKind::Unknown, "in another language").with_number(number);
+        for evidence in [evidence, evidence.with_sqlstate("HY000")] {
+            let verdict = classify_with(Flavour::MySql, Phase::Statement, &evidence);
+            assert_eq!(verdict.rule, "mysql unknown", "{number}");
+        }
+    }
 }

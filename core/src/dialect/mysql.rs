@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
 use diesel::connection::{CacheSize, Connection as _, SimpleConnection};
@@ -19,9 +20,11 @@ use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
+use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
+mod verify;
 
 use arguments::Arguments;
 pub use connect_args::{MysqlConnectArgs, MysqlSslMode};
@@ -131,6 +134,42 @@ impl Dialect for MysqlConnection {
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         let id: u64 = diesel::select(sql::<Unsigned<BigInt>>("CONNECTION_ID()")).get_result(self)?;
         Ok(i64::try_from(id).ok())
+    }
+
+    fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {
+        verify::find_table(self)
+    }
+
+    fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
+        verify::record(self, key, table)
+    }
+
+    fn fence_commit(&mut self, key: &str) -> QueryResult<bool> {
+        verify::fence(self, key)
+    }
+
+    fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
+        verify::read(self, key)
+    }
+
+    fn server_clock(&mut self) -> QueryResult<i64> {
+        verify::clock(self)
+    }
+
+    fn end_backend_of(&mut self, token: &CommitToken) -> QueryResult<bool> {
+        verify::end_backend(self, token)
+    }
+
+    fn purge_commits(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        verify::purge(self, before, limit)
+    }
+
+    fn bound_lock_waits(&mut self, limit: Duration) -> QueryResult<String> {
+        verify::bound_lock_waits(self, limit)
+    }
+
+    fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
+        verify::put_lock_waits_back(self, was)
     }
 
     fn sql<T: QueryFragment<Mysql>>(query: &T) -> QueryResult<String> {

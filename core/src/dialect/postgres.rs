@@ -1,5 +1,7 @@
 //! PostgreSQL, through libpq.
 
+use std::time::Duration;
+
 use diesel::RunQueryDsl as _;
 use diesel::connection::{
     CacheSize, Connection as _, InTransactionStatus, SimpleConnection, TransactionManagerStatus,
@@ -21,11 +23,13 @@ use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
 use crate::url::Url;
+use crate::verify::{CommitToken, KnownTable, Mark, Recorded, ServerWord};
 
 mod arguments;
 mod connect_args;
 #[cfg(unix)]
 mod passfile;
+mod verify;
 
 pub use connect_args::{PgConnectArgs, PgSslMode};
 #[cfg(unix)]
@@ -145,6 +149,50 @@ impl Dialect for PgConnection {
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         let pid: i32 = diesel::select(sql::<Integer>("pg_backend_pid()")).get_result(self)?;
         Ok(Some(i64::from(pid)))
+    }
+
+    fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {
+        verify::find_table(self)
+    }
+
+    fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
+        verify::record(self, key, table)
+    }
+
+    fn has_written(&mut self, table: KnownTable) -> QueryResult<Option<bool>> {
+        verify::has_written(self, table)
+    }
+
+    fn fence_commit(&mut self, key: &str) -> QueryResult<bool> {
+        verify::fence(self, key)
+    }
+
+    fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
+        verify::read(self, key)
+    }
+
+    fn server_clock(&mut self) -> QueryResult<i64> {
+        verify::clock(self)
+    }
+
+    fn ask_by_number(&mut self, token: &CommitToken, table: KnownTable) -> QueryResult<ServerWord> {
+        verify::ask_by_number(self, token, table)
+    }
+
+    fn end_backend_of(&mut self, token: &CommitToken) -> QueryResult<bool> {
+        verify::end_backend(self, token)
+    }
+
+    fn purge_commits(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        verify::purge(self, before, limit)
+    }
+
+    fn bound_lock_waits(&mut self, limit: Duration) -> QueryResult<String> {
+        verify::bound_lock_waits(self, limit)
+    }
+
+    fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
+        verify::put_lock_waits_back(self, was)
     }
 
     fn sql<T: QueryFragment<Pg>>(query: &T) -> QueryResult<String> {

@@ -1,5 +1,7 @@
 //! SQLite, compiled in.
 
+use std::time::Duration;
+
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection;
 use diesel::query_builder::QueryFragment;
@@ -14,10 +16,12 @@ use crate::control::Control;
 use crate::error::Result;
 use crate::log::{show_bytes, show_text};
 use crate::url::Url;
+use crate::verify::{KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
 mod shared_cache;
+mod verify;
 
 use arguments::Arguments;
 pub use connect_args::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
@@ -91,6 +95,38 @@ impl Dialect for SqliteConnection {
 
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         Ok(None)
+    }
+
+    fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {
+        verify::find_table(self)
+    }
+
+    fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
+        verify::record(self, key, table)
+    }
+
+    fn fence_commit(&mut self, key: &str) -> QueryResult<bool> {
+        verify::fence(self, key)
+    }
+
+    fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
+        verify::read(self, key)
+    }
+
+    fn server_clock(&mut self) -> QueryResult<i64> {
+        verify::clock(self)
+    }
+
+    fn purge_commits(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        verify::purge(self, before, limit)
+    }
+
+    fn bound_lock_waits(&mut self, limit: Duration) -> QueryResult<String> {
+        verify::bound_lock_waits(self, limit)
+    }
+
+    fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
+        verify::put_lock_waits_back(self, was)
     }
 
     fn sql<T: QueryFragment<Sqlite>>(query: &T) -> QueryResult<String> {

@@ -1,5 +1,6 @@
 //! The options of an engine, under SQLAlchemy's names.
 
+mod commits;
 pub(super) mod connect;
 mod hooks;
 mod log;
@@ -10,6 +11,7 @@ mod testing;
 use std::fmt;
 use std::sync::Arc;
 
+use super::commits::Commits;
 use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector, FirstConnect};
 use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
@@ -70,6 +72,7 @@ pub struct EngineBuilder<C: Dialect> {
     on_checkout: Vec<Box<CheckoutHook<C>>>,
     handle_error: Vec<Box<ErrorHook>>,
     faults: Option<FaultScript>,
+    commits: Commits,
 }
 
 impl<C: Dialect> EngineBuilder<C> {
@@ -93,6 +96,7 @@ impl<C: Dialect> EngineBuilder<C> {
             on_checkout: Vec::new(),
             handle_error: Vec::new(),
             faults: None,
+            commits: Commits::default(),
         }
     }
 
@@ -144,6 +148,7 @@ impl<C: Dialect> EngineBuilder<C> {
             handle_error,
             log,
             faults: self.faults,
+            commits: self.commits,
         };
         Ok(Engine(Arc::new(inner), execution_options))
     }

@@ -2,6 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
+use diesel::result::DatabaseErrorKind;
+
 use crate::classify::{Class, CommitOutcome, Phase, Scope, Verdict};
 use crate::fault::Fault;
 
@@ -9,9 +11,10 @@ pub(super) type ErrorHook = dyn Fn(&mut ErrorContext<'_>) + Send + Sync;
 
 /// An error on its way to the caller, before anything is decided because of it.
 ///
-/// A hook may change the [`class`](Self::set_class), which decides about invalidation and reruns, and whether a
+/// A hook may change the [`class`](Self::set_class), which decides about invalidation and reruns, whether a
 /// disconnect retires the whole pool (`handle_error` in SQLAlchemy, `is_disconnect` and
-/// `invalidate_pool_on_disconnect`).
+/// `invalidate_pool_on_disconnect`), and what an error that answers COMMIT says of the data
+/// ([`set_commit_outcome`](Self::set_commit_outcome)).
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
@@ -45,6 +48,11 @@ impl ErrorContext<'_> {
         self.fault.message()
     }
 
+    /// Diesel's kind of the error; `None` for one of connecting, which has none.
+    pub fn kind(&self) -> Option<DatabaseErrorKind> {
+        self.fault.kind()
+    }
+
     /// The statement with its placeholders, where it is known.
     pub fn statement(&self) -> Option<&str> {
         self.fault.statement()
@@ -67,12 +75,18 @@ impl ErrorContext<'_> {
         self.phase() == Phase::Ping && self.connection.is_none()
     }
 
+    /// All that the classifier, and the hooks before this one, have said.
+    pub fn verdict(&self) -> Verdict {
+        self.verdict
+    }
+
     /// What the error is taken for, so far.
     pub fn class(&self) -> Class {
         self.verdict.class
     }
 
-    /// Takes the error for something else.
+    /// Takes the error for something else. A COMMIT that is answered with what a hook calls a disconnect may have happened,
+    /// unless the hook knows better and says so after this: [`set_commit_outcome`](Self::set_commit_outcome).
     pub fn set_class(&mut self, class: Class) {
         self.verdict.class = class;
         self.verdict.by_text = false;
@@ -92,6 +106,27 @@ impl ErrorContext<'_> {
                 Scope::Connection
             });
         }
+    }
+
+    /// Says what has become of the data where the error answers COMMIT; of no effect in any other phase. With
+    /// [`CommitOutcome::Unknown`] the error is a [`CommitUnknown`](crate::Error::is_commit_unknown), which nothing runs
+    /// again by itself; with any other, nothing was written, and the class decides.
+    ///
+    /// ```
+    /// use aludel_core::ErrorContext;
+    /// use aludel_core::classify::{Class, CommitOutcome};
+    ///
+    /// fn handle(context: &mut ErrorContext<'_>) {
+    ///     // A proxy of ours says this instead of passing COMMIT on.
+    ///     if context.message() == "backend is draining" {
+    ///         context.set_class(Class::Failover);
+    ///         context.set_commit_outcome(CommitOutcome::NotCommitted);
+    ///     }
+    /// }
+    /// # let _: fn(&mut ErrorContext<'_>) = handle;
+    /// ```
+    pub fn set_commit_outcome(&mut self, outcome: CommitOutcome) {
+        self.verdict.at_commit = outcome;
     }
 }
 

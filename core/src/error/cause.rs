@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::time::Duration;
 
 use diesel::result::Error as DieselError;
 
@@ -19,6 +20,7 @@ pub(super) enum Cause {
     Statement(DieselError),
     Commit(Fault),
     CommitUnknown(Fault),
+    CommitUnresolved(Duration),
     Doomed(Fault),
     TransactionAlreadyOpen { first_write: String },
     Misuse(String),
@@ -43,6 +45,11 @@ impl fmt::Display for Cause {
             Self::CommitUnknown(fault) => write!(
                 f,
                 "COMMIT was sent and its answer never came, it may or may not have happened: {fault}"
+            ),
+            Self::CommitUnresolved(waited) => write!(
+                f,
+                "what has become of the COMMIT could not be found out within {waited:.1?}: its transaction is still in \
+                 flight, or the database could not be asked"
             ),
             Self::Doomed(fault) => write!(
                 f,

@@ -81,7 +81,7 @@ impl<'a> Told<'a> {
             Event::Fault { connection, .. } | Event::Doomed { connection, .. } => {
                 (Target::Session, Level::INFO, connection)
             }
-            Event::Rerun { .. } => (Target::Session, Level::INFO, 0),
+            Event::Rerun { .. } | Event::CommitResolved { .. } => (Target::Session, Level::INFO, 0),
             Event::CommitUnknown { connection, .. } => (Target::Session, Level::WARN, connection),
             Event::DroppedUncommitted { .. } => (Target::Session, Level::WARN, 0),
         };
@@ -170,6 +170,9 @@ impl fmt::Display for Text<'_> {
                 f,
                 "COMMIT was sent and its answer never came, it may or may not have happened: {cause}"
             ),
+            Event::CommitResolved { token, resolution } => {
+                write!(f, "The COMMIT with the token {token} was resolved: {resolution}")
+            }
             Event::Rerun {
                 function,
                 attempt,

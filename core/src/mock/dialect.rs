@@ -11,6 +11,7 @@ use crate::control::Control;
 use crate::dialect::{Dialect, ServerTransaction, Setup, render};
 use crate::error::Result;
 use crate::url::Url;
+use crate::verify::{KnownTable, Recorded};
 
 impl<B: MockBackend> Dialect for Mock<B> {
     const FLAVOUR: Flavour = B::FLAVOUR;
@@ -59,6 +60,29 @@ impl<B: MockBackend> Dialect for Mock<B> {
 
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         Ok(None)
+    }
+
+    /// As if the table were there; nobody sees anything of it before a token is written.
+    fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {
+        self.server.reachable()?;
+        Ok(Some(KnownTable {
+            identity: 1,
+            asks_by_number: false,
+        }))
+    }
+
+    fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
+        let insert = "INSERT INTO aludel_commits (token, outcome, created_at) VALUES (?, 'committed', 0)";
+        let binds = vec![format!("{key:?}")];
+        let statement = MockStatement::new(MockKind::Execute, insert.to_owned(), binds);
+        self.send(Phase::Statement, &statement)?;
+        Ok(Recorded {
+            table: table.identity,
+            created_at: 0,
+            backend: None,
+            server: None,
+            transaction: None,
+        })
     }
 
     fn sql<T: QueryFragment<B>>(query: &T) -> QueryResult<String> {

@@ -224,6 +224,7 @@ fn kind(event: &Event<'_>) -> EventKind {
         Event::Begin { .. }
         | Event::Commit { .. }
         | Event::Rollback { .. }
+        | Event::CommitResolved { .. }
         | Event::Savepoint { .. }
         | Event::ReleaseSavepoint { .. }
         | Event::RollbackToSavepoint { .. } => EventKind::Transaction,
@@ -247,6 +248,7 @@ fn line(event: &Event<'_>) -> String {
         Event::BeforeStatement { sql, .. } => return format!("before {sql}"),
         Event::Statement { sql, failed: false, .. } => return format!("statement {sql}"),
         Event::Statement { sql, failed: true, .. } => return format!("statement failed {sql}"),
+        Event::CommitResolved { resolution, .. } => return format!("commit resolved: {resolution}"),
         Event::EngineConnect { .. } => "engine connect",
         Event::SetExecutionOptions { option, .. } => return format!("set {option}"),
         Event::EngineDisposed => "engine disposed",

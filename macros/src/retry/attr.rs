@@ -90,12 +90,12 @@ fn commit(entry: &Entry, errors: &mut Errors) -> Option<Ident> {
     match text.as_ref().map(LitStr::value).as_deref() {
         Some("fail") => return Some(format_ident!("Fail")),
         Some("idempotent") => return Some(format_ident!("Idempotent")),
-        Some("verify") => errors.at(
-            text,
-            "`commit = \"verify\"` is announced for a later release; for now write \"fail\" or \"idempotent\"",
+        Some("verify") => return Some(format_ident!("Verify")),
+        Some(other) => errors.at(text, unknown("commit policy", other, &["fail", "verify", "idempotent"])),
+        None => errors.at(
+            entry.place(),
+            "`commit` is \"fail\", \"verify\" or \"idempotent\", in quotes",
         ),
-        Some(other) => errors.at(text, unknown("commit policy", other, &["fail", "idempotent"])),
-        None => errors.at(entry.place(), "`commit` is \"fail\" or \"idempotent\", in quotes"),
     }
     None
 }

@@ -5,10 +5,11 @@ use std::fmt;
 use aludel_core::dialect::Characteristics;
 use aludel_core::{AccessMode, Deferrable, Dialect, Error, IsolationLevel, Result};
 
-use super::scope;
+use super::scope::{self, Unit};
 use crate::connection::Connection;
 use crate::retry::RetryPolicy;
 use crate::session::Session;
+use crate::verification::Wish;
 
 /// Builds one transaction: made by [`Session::build_transaction`] and [`Connection::build_transaction`], as Diesel's
 /// `PgConnection::build_transaction`, and for every database. What is not said is as for any other transaction.
@@ -38,6 +39,7 @@ use crate::session::Session;
 pub struct TransactionBuilder<'a, U> {
     unit: &'a mut U,
     own: Characteristics,
+    wish: Wish,
 }
 
 impl<'a, U> TransactionBuilder<'a, U> {
@@ -45,7 +47,30 @@ impl<'a, U> TransactionBuilder<'a, U> {
         Self {
             unit,
             own: Characteristics::default(),
+            wish: Wish::default(),
         }
+    }
+
+    /// Its COMMIT can be verified: what it has written is accompanied by a token, which
+    /// [`Error::commit_token`] tells if the answer to COMMIT never comes; see
+    /// [`when_commit_is_lost`](crate::when_commit_is_lost). One that it joins is verified from then on.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.session().build_transaction().verified().run(|session| {
+    ///     diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)?;
+    ///     Ok(())
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn verified(mut self) -> Self {
+        self.wish.verified = Some(true);
+        self
     }
 
     /// Its isolation level.
@@ -138,7 +163,7 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
         E: From<Error> + 'static,
     {
         self.checked::<C>()?;
-        scope::begin_own(self.unit, self.own, f)
+        wishing(self.unit, self.wish, |unit| scope::begin_own(unit, self.own, f))
     }
 
     /// Runs the closure as [`Session::retry`] does: from the start again after a serialization failure.
@@ -164,7 +189,7 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     #[track_caller]
     pub fn retry<T>(self, policy: &RetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
         self.checked::<C>()?;
-        crate::retry::retry(self.unit, policy, self.own, "closure", f)
+        crate::retry::retry(self.unit, policy, self.own, self.wish, "closure", f)
     }
 }
 
@@ -196,8 +221,16 @@ impl<C: Dialect> TransactionBuilder<'_, Connection<C>> {
     #[track_caller]
     pub fn run<T>(self, f: impl FnOnce(&mut Connection<C>) -> Result<T>) -> Result<T> {
         self.checked::<C>()?;
-        scope::begin_own(self.unit, self.own, f)
+        wishing(self.unit, self.wish, |unit| scope::begin_own(unit, self.own, f))
     }
+}
+
+/// A wish that no root has used up is nobody's.
+fn wishing<U: Unit, T>(unit: &mut U, wish: Wish, begin: impl FnOnce(&mut U) -> T) -> T {
+    unit.connection().wish = wish;
+    let result = begin(unit);
+    unit.connection().wish = Wish::default();
+    result
 }
 
 impl<U> fmt::Debug for TransactionBuilder<'_, U> {

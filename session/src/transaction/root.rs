@@ -1,8 +1,8 @@
 //! The root transaction: BEGIN, COMMIT, ROLLBACK, and what is done when one of them fails.
 
-use aludel_core::classify::{CommitOutcome, Fate};
+use aludel_core::classify::{CommitOutcome, Fate, Scope};
 use aludel_core::dialect::{Characteristics, ServerTransaction};
-use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Phase, Result};
+use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Outcome, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
 
@@ -16,6 +16,7 @@ impl<C: Dialect> Connection<C> {
         self.transaction.fault = None;
         self.transaction.characteristics = own.over(self.wanted());
         self.transaction.partly_committed = false;
+        self.transaction.verification = self.take_wish();
         let first = match self.try_begin(origin) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -41,8 +42,13 @@ impl<C: Dialect> Connection<C> {
         if let Some(depth) = std::num::NonZeroU32::new(1) {
             self.instrument(InstrumentationEvent::begin_transaction(depth));
         }
-        if let Err(error) = self.send_begin(control) {
-            let error = self.explain(error).with_outcome(aludel_core::Outcome::NotBegun);
+        let begun = if self.wants_verification() {
+            self.ensure_commit_table().and_then(|_| self.send_begin(control))
+        } else {
+            self.send_begin(control)
+        };
+        if let Err(error) = begun {
+            let error = self.explain(error).with_outcome(Outcome::NotBegun);
             self.release_between_transactions();
             return Err(error);
         }
@@ -61,7 +67,7 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// The caller's error with what the session knows about it: the class that was confirmed, not the one guessed.
-    fn explain(&self, error: diesel::result::Error) -> Error {
+    pub(crate) fn explain(&self, error: diesel::result::Error) -> Error {
         let error = Error::from(error);
         match &self.transaction.fault {
             Some(fault) => error.with_verdict(fault.verdict()),
@@ -103,6 +109,13 @@ impl<C: Dialect> Connection<C> {
             let later = self.rollback_root();
             return Err(doomed(fault, later));
         }
+        if let Err(error) = self.write_token_before_commit() {
+            let error = error.with_outcome(Outcome::RolledBack);
+            return Err(match self.rollback_root() {
+                Some(later) => error.with_later(later),
+                None => error,
+            });
+        }
         if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
             self.instrument(InstrumentationEvent::commit_transaction(depth));
         }
@@ -136,21 +149,40 @@ impl<C: Dialect> Connection<C> {
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
         if verdict.at_commit == CommitOutcome::Unknown {
-            self.engine().emit(&Event::CommitUnknown {
-                connection: number,
-                cause: fault.message(),
-            });
+            let untouched = self.transaction.verification.is_untouched();
+            if !untouched {
+                self.engine().emit(&Event::CommitUnknown {
+                    connection: number,
+                    cause: fault.message(),
+                });
+            }
             // Only the connection itself can confirm that it is dead; alive or not, nobody may use it again.
             let dead = !verdict.by_text || self.raw().is_none_or(|raw| raw.server_transaction().is_err());
-            if verdict.class == Class::Disconnect && dead {
+            if verdict.scope == Some(Scope::Generation) && dead {
                 self.retire_generation(fault.message());
             } else {
                 self.discard(fault.message());
             }
             self.end_root();
-            return Error::commit_unknown(fault);
+            if untouched {
+                // There was nothing to commit, so nothing is in doubt but whether what was read still holds.
+                return Error::commit(fault);
+            }
+            let error = Error::commit_unknown(fault);
+            return match self.transaction.verification.token() {
+                Some(token) => error.with_commit_token(token),
+                None => error,
+            };
         }
         // The server refused, and may still have the transaction open (SQLite does).
+        match verdict.scope {
+            // A host that serves no writes: no connection to it is of use. Closing this one rolls back.
+            Some(Scope::Generation) if verdict.class != Class::Disconnect || !verdict.by_text => {
+                self.retire_generation(fault.message());
+            }
+            Some(_) => self.wear_out(),
+            None => {}
+        }
         let later = self.rollback_root();
         let error = Error::commit(fault);
         match later {
@@ -243,10 +275,17 @@ impl<C: Dialect> Connection<C> {
             Err(_) => false,
         };
         self.transaction.partly_committed = true;
-        if self.transaction.depth() > 0 || !ended {
+        // A token that was given out says `committed` from now on.
+        let promised = self.transaction.verification.token().is_some();
+        if self.transaction.depth() > 0 || !ended || promised {
+            let lost = if promised && self.transaction.depth() == 0 {
+                "with the commit token that was given out"
+            } else {
+                "and its savepoints are gone"
+            };
             let fault = own_fault_of(
                 Fate::Committed,
-                format!("the statement committed the transaction, and its savepoints are gone: {sql}"),
+                format!("the statement committed the transaction, {lost}: {sql}"),
             );
             self.transaction.doom_root(&fault);
             return Ok(());

@@ -39,6 +39,7 @@ impl<C: Dialect> Connection<C> {
         match self.control(Phase::Release, Control::Release(depth)) {
             Ok(()) => {
                 self.transaction.pop_frame();
+                self.transaction.verification.released(depth);
                 self.engine().emit(&Event::ReleaseSavepoint {
                     connection: self.number(),
                     depth,
@@ -77,6 +78,7 @@ impl<C: Dialect> Connection<C> {
         match result {
             Ok(()) => {
                 self.transaction.pop_frame();
+                self.transaction.verification.rolled_back_to(depth);
                 self.engine().emit(&Event::RollbackToSavepoint {
                     connection: self.number(),
                     depth,

@@ -174,6 +174,9 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand
     let footing = unit.connection().footing();
     if footing == Footing::Explicit {
         unit.connection().refuse_to_join(own)?;
+        if std::mem::take(&mut unit.connection().wish).verified == Some(true) {
+            unit.connection().verify_from_now_on()?;
+        }
         let transaction = &unit.connection().transaction;
         let outermost = transaction.depth() == 0 && !transaction.in_scope();
         return Ok(if transaction.is_test() && outermost {
@@ -282,6 +285,14 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
             Ok(())
         }
         Err(error) => {
+            // Objects and hooks follow what has really happened, once it is known.
+            let error = match unit.connection().resolve_unknown(error) {
+                Ok(()) => {
+                    unit.follow(Change::Committed);
+                    return Ok(());
+                }
+                Err(error) => error,
+            };
             unit.follow(Change::RolledBack);
             if unit.connection().transaction.partly_committed && !error.is_commit_unknown() {
                 return Err(error.with_outcome(Outcome::Committed));

@@ -11,7 +11,7 @@ fn arguments_are_all_checked() {
         quote!(
             attempts = 0,
             deadline = "soon",
-            commit = "verify",
+            commit = "verifi",
             atempts = 2,
             clone(x),
             rerun_sees(),
@@ -23,7 +23,7 @@ fn arguments_are_all_checked() {
             "an argument is written `name`, `name = value` or `name(..)`",
             "`attempts` is a whole number of at least 1",
             "such as \"10s\", \"500ms\" or \"1m 30s\": expected number",
-            "announced for a later release; for now write \"fail\" or \"idempotent\"",
+            "unknown commit policy `verifi`; did you mean `verify`?",
             "unknown key `atempts`; did you mean `attempts`?",
             "`rerun_sees` takes the names of parameters: `rerun_sees(name)`",
             "`attempts` is given twice; keep one",
@@ -52,7 +52,7 @@ fn arguments_are_all_checked() {
     refuses(
         quote!(commit = fail),
         with(quote!()),
-        &["`commit` is \"fail\" or \"idempotent\", in quotes"],
+        &["`commit` is \"fail\", \"verify\" or \"idempotent\", in quotes"],
     );
     refuses(
         quote!(session),

@@ -1,0 +1,52 @@
+//! Removing tokens that nobody can ask for any more.
+
+use std::time::Duration;
+
+use aludel_core::{Dialect, Engine, Phase, Result};
+
+use super::{Wish, read_committed};
+use crate::connection::{Connection, no_text};
+use crate::transaction::Origin;
+
+/// Rows in one transaction. More would hold locks and undo for longer; fewer would cost more commits.
+const BATCH: i64 = 1_000;
+
+/// See [`EngineExt::purge_commit_tokens`](crate::EngineExt::purge_commit_tokens).
+#[track_caller]
+pub(crate) fn purge<C: Dialect>(engine: &Engine<C>) -> Result<u64> {
+    let mut connection = Connection::new(engine.clone(), false);
+    connection.connected()?;
+    if connection.look_for_commit_table()?.is_none() {
+        return Ok(0);
+    }
+    let mut removed = 0;
+    loop {
+        connection.wish = Wish {
+            verified: Some(false),
+            until: None,
+        };
+        connection.begin_immediate = true;
+        // InnoDB would otherwise lock the gap behind the rows, into which new tokens are written.
+        connection.begin_root(Origin::Explicit, read_committed::<C>())?;
+        let now = connection.call(Phase::Statement, no_text, C::server_clock)?;
+        let kept = micros(engine.commit_token_retention()).saturating_add(micros(margin(engine)));
+        let before = now.saturating_sub(kept);
+        let batch = connection.call(Phase::Statement, no_text, |raw| raw.purge_commits(before, BATCH))?;
+        connection.commit_root()?;
+        removed += u64::try_from(batch).unwrap_or(u64::MAX);
+        if i64::try_from(batch).is_ok_and(|batch| batch < BATCH) {
+            return Ok(removed);
+        }
+    }
+}
+
+/// Between the last answer and the purge: for clocks of two servers that differ. (A resolver looks at the clock again
+/// after it has waited, so its own duration needs no room here.)
+fn margin<C: Dialect>(engine: &Engine<C>) -> Duration {
+    let eighth = engine.commit_token_retention() / 8;
+    eighth.clamp(Duration::from_mins(1), Duration::from_hours(24))
+}
+
+fn micros(duration: Duration) -> i64 {
+    i64::try_from(duration.as_micros()).unwrap_or(i64::MAX)
+}

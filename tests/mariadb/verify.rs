@@ -1,0 +1,162 @@
+//! A COMMIT whose answer never comes.
+
+use std::time::Duration;
+
+use aludel::Outcome;
+use aludel::prelude::*;
+use aludel::verify::Resolution;
+use aludel_tests::proxy::Proxy;
+use aludel_tests::verify::{self, Scene};
+use aludel_tests::{fork, galera, mariadb, verify_stories};
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::sql_types::BigInt;
+
+fn scene(name: &str) -> Scene<MysqlConnection> {
+    let name: String = name.chars().take(20).collect();
+    Scene::set(mariadb::server().database(&name).url(), ask)
+}
+
+fn ask(connection: &mut MysqlConnection, query: &str) -> i64 {
+    #[derive(QueryableByName)]
+    struct Row {
+        #[diesel(sql_type = BigInt)]
+        value: i64,
+    }
+    let row: Row = diesel::sql_query(query)
+        .get_result(connection)
+        .expect("it is a good query");
+    row.value
+}
+
+verify_stories!(scene);
+verify_stories! {
+    scene:
+    a_transaction_in_flight_is_ended_by_force,
+    a_transaction_that_was_fenced_off_is_refused,
+}
+
+fn kill(id: i64) {
+    mariadb::server().kill(u64::try_from(id).expect("it is not negative"));
+}
+
+#[test]
+fn a_charge_whose_connection_is_killed_at_commit_takes_effect_once() {
+    verify::a_charge_whose_connection_is_killed_at_commit_takes_effect_once(&scene("killed_at_commit"), kill);
+}
+
+#[test]
+fn another_process_finds_out() {
+    let note = || verify::note_of_a_crash(mariadb::server().database("crash").url());
+    fork::stage(another_process_finds_out, note, |note| {
+        verify::another_process_finds_out::<MysqlConnection>(note, ask);
+    });
+}
+
+/// The server's default is REPEATABLE READ; here every plain SELECT locks what it reads.
+mod serializable {
+    use super::*;
+
+    fn scene(name: &str) -> Scene<MysqlConnection> {
+        let name: String = name.chars().rev().take(20).collect();
+        let level =
+            |builder: aludel::EngineBuilder<MysqlConnection>| builder.isolation_level(IsolationLevel::Serializable);
+        Scene::set_with(mariadb::server().database(&name).url(), ask, level)
+    }
+
+    verify_stories! {
+        scene:
+        a_lost_answer_is_resolved_as_committed,
+        a_charge_whose_commit_is_lost_takes_effect_once,
+        a_resolver_waits_for_a_transaction_in_flight_that_commits,
+        a_resolver_waits_for_a_transaction_in_flight_that_rolls_back,
+    }
+}
+
+/// DDL commits what came before it, the token included: nobody may take the rest for committed.
+#[test]
+fn a_token_that_a_definition_has_committed_ends_its_transaction() {
+    let scene = scene("definition");
+    scene.engine.create_commit_table().expect("it may be made");
+    let mut token = None;
+    let error = scene
+        .engine
+        .begin(|session| {
+            session.batch_execute("INSERT INTO charges VALUES (1)")?;
+            token = Some(session.commit_token()?);
+            session.batch_execute("CREATE TABLE t (a INT)")?;
+            session.batch_execute("INSERT INTO charges VALUES (2)")?;
+            Ok(())
+        })
+        .expect_err("the token would say that all of it is committed");
+    assert_eq!(error.outcome(), Some(Outcome::Committed), "{error}");
+    assert!(
+        error.to_string().contains("with the commit token that was given out"),
+        "{error}"
+    );
+    let found = scene
+        .stranger()
+        .resolve(&token.expect("it was given out"), Duration::from_mins(1));
+    assert_eq!(
+        (found.expect("the server is there"), scene.charged()),
+        (Resolution::Committed, 1)
+    );
+}
+
+/// A resolver leaves the next borrower of its connection nothing of its own time-outs.
+#[test]
+fn the_lock_wait_timeout_is_put_back() {
+    let scene = scene("put_back");
+    scene.engine.create_commit_table().expect("it may be made");
+    let waits = || {
+        let query = "SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS value";
+        ask(&mut scene.engine.raw_connection().expect("the server is there"), query)
+    };
+    let before = waits();
+    let token = scene.engine.begin(Session::commit_token).expect("it is committed");
+    let opened = scene.engine.pool().opened();
+    scene
+        .engine
+        .resolve(&token, Duration::from_mins(1))
+        .expect("the server is there");
+    assert_eq!(
+        (waits(), scene.engine.pool().opened()),
+        (before, opened),
+        "on the same connection"
+    );
+}
+
+/// What the network does to a COMMIT.
+mod through_a_proxy {
+    use super::*;
+
+    fn told(story: fn(&Scene<MysqlConnection>, &Proxy)) {
+        let server = mariadb::server();
+        let proxy = Proxy::mysql(server.port());
+        story(&verify::behind(&proxy, server.database("proxied").url(), ask), &proxy);
+    }
+
+    #[test]
+    fn a_network_that_cuts_commits_charges_once() {
+        told(verify::a_network_that_cuts_commits_charges_once);
+    }
+
+    #[test]
+    fn a_commit_in_a_black_hole_is_ended_by_force() {
+        told(verify::a_commit_in_a_black_hole_is_ended_by_force);
+    }
+
+    #[test]
+    fn a_late_commit_is_never_called_not_committed() {
+        told(verify::a_late_commit_is_never_called_not_committed);
+    }
+}
+
+#[test]
+fn another_node_of_a_cluster_finds_out() {
+    let cluster = galera::private();
+    let database = cluster.nodes[0].database("verified");
+    let scene = Scene::set(database.url(), ask);
+    let elsewhere = Engine::new(cluster.nodes[1].url(database.name())).expect("the URL is a good one");
+    verify::another_node_finds_out(&scene, &elsewhere);
+}
