@@ -43,6 +43,7 @@ mod summary;
 mod tally;
 mod transfer;
 mod whole;
+#[cfg(any(feature = "mysql", feature = "postgres"))]
 mod wire;
 
 use audit::{Check, Fate};

@@ -39,7 +39,7 @@ where
     match office.resolve(token, deadline)? {
         verify::Resolution::Committed => Ok(Resolution::Committed),
         verify::Resolution::NotCommitted => Ok(Resolution::NotCommitted),
-        other => Err(Error::other(format!(
+        other @ verify::Resolution::Expired => Err(Error::other(format!(
             "{token} is a minute old, and its resolver says {other:?}"
         ))),
     }

@@ -10,6 +10,12 @@ use super::nemesis::Deed;
 use super::resolve::Resolution;
 use super::tally::Counts;
 
+/// What stands behind the names of a summary, at most; a line is then as long as one of our source.
+const WIDTH: usize = 96;
+
+/// A new line, below the one before.
+const INDENT: &str = "\n                        ";
+
 /// What happened, and what was found.
 #[derive(Debug)]
 pub struct Summary {
@@ -82,7 +88,7 @@ impl fmt::Display for Summary {
             ended.saturating_sub(began).as_secs_f64(),
             self.seed
         )?;
-        let mut line = |name: &str, text: String| writeln!(f, "  {name:<20} {text}");
+        let mut line = |name: &str, text: String| writeln!(f, "  {name:<21} {}", folded(&text));
         line("transfers", format!("{} ({})", self.deals.len(), self.ways()))?;
         line(
             "  acknowledged",
@@ -134,6 +140,21 @@ impl fmt::Display for Summary {
     }
 }
 
+/// In lines that fit a terminal, broken behind a comma.
+fn folded(text: &str) -> String {
+    let (mut folded, mut width) = (String::new(), 0);
+    for part in text.split_inclusive(", ") {
+        if width > 0 && width + part.trim_end().len() > WIDTH {
+            folded.truncate(folded.trim_end().len());
+            folded.push_str(INDENT);
+            width = 0;
+        }
+        folded.push_str(part);
+        width += part.len();
+    }
+    folded
+}
+
 /// What there is most of comes first.
 fn list(counts: &BTreeMap<String, u64>) -> String {
     let mut sorted: Vec<(&String, &u64)> = counts.iter().collect();
@@ -146,4 +167,22 @@ fn list(counts: &BTreeMap<String, u64>) -> String {
         write!(text, "{name} {count}").expect("a String takes all that is written to it");
     }
     if text.is_empty() { "none".to_owned() } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_line_is_broken_behind_a_comma() {
+        let long = ["a".repeat(60), "b".repeat(30), "c".repeat(30)].join(", ");
+        let [first, second] = folded(&long)
+            .split('\n')
+            .map(str::to_owned)
+            .collect::<Vec<_>>()
+            .try_into()
+            .unwrap();
+        assert_eq!(first, format!("{}, {},", "a".repeat(60), "b".repeat(30)));
+        assert_eq!(second.trim_start(), "c".repeat(30));
+    }
 }

@@ -83,8 +83,8 @@ impl Tally {
         } else {
             match error.verdict() {
                 // Of what cannot be helped one wants to know what it was.
-                Some(verdict) if verdict.class == Class::Permanent => format!("{:?}, {}", error.kind(), verdict.rule),
-                _ => format!("{:?}, {}", error.kind(), error.class()),
+                Some(verdict) if verdict.class == Class::Permanent => format!("{:?} ({})", error.kind(), verdict.rule),
+                _ => format!("{:?} ({})", error.kind(), error.class()),
             }
         };
         add(&mut counts.refusals, text);
