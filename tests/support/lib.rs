@@ -63,7 +63,6 @@ pub mod poll;
 mod promise;
 pub mod proxied;
 pub mod raw_control;
-pub mod round_trips;
 pub mod secrets;
 pub mod stage;
 pub mod stories;
