@@ -44,6 +44,7 @@ programs! {
     outer_session_read_while_nested_is_open
     outer_session_used_while_nested_is_open
     query_borrows_from_its_session
+    raw_handle
     retry_answers_a_reference_into_the_session
     retry_changes_an_argument
     retry_changes_its_receiver
