@@ -13,7 +13,7 @@ use crate::cancel::CancelToken;
 use crate::classify::{Flavour, classify_connect};
 use crate::clock::Clock;
 use crate::dialect::{Characteristics, Dialect};
-use crate::error::{Error, OnExit, Result};
+use crate::error::{Error, OnExit, Outcome, Result};
 use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
 use crate::log::{Echo, Log, PoolMetrics};
@@ -416,6 +416,8 @@ impl<C: Dialect> Engine<C> {
 fn from_pool<C: Dialect>(error: PoolError) -> Error {
     match error {
         PoolError::Connect(source) => match source.downcast::<Error>() {
+            // Nothing can have begun on a connection that was not made.
+            Ok(ours) if ours.outcome().is_none() => ours.with_outcome(Outcome::NotBegun),
             Ok(ours) => *ours,
             // That of a pool of ours that lends to this one.
             Err(source) if source.is::<PoolError>() => match source.downcast::<PoolError>() {

@@ -529,6 +529,17 @@ impl Error {
         }
     }
 
+    /// Diesel's error by value, where one is the cause.
+    pub(crate) fn into_diesel(self) -> Result<DieselError, Self> {
+        match *self.0 {
+            Repr {
+                cause: Cause::Statement(error),
+                ..
+            } => Ok(error),
+            repr => Err(Self(Box::new(repr))),
+        }
+    }
+
     /// The caller's own error, given to [`Error::other`].
     ///
     /// ```

@@ -44,6 +44,11 @@ fn what_breaks_before_commit_runs_again_from_the_start() {
 }
 
 #[test]
+fn a_connection_that_dies_while_it_is_set_up_was_never_one() {
+    sessions::a_connection_that_dies_while_it_is_set_up_was_never_one::<PgConnection>();
+}
+
+#[test]
 fn a_begin_that_breaks_is_repeated() {
     sessions::a_begin_that_breaks_is_repeated::<PgConnection>();
 }

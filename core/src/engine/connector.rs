@@ -77,10 +77,11 @@ impl<C: Dialect> EngineConnector<C> {
         self.note_default_isolation_level(connection);
         connection
             .prepare(&self.setup)
-            .map_err(|error| self.reconsidered(error))?;
+            .map_err(|error| self.reconsidered(while_connecting::<C>(error)))?;
         self.first_connect
-            .run(connection, &ConnectInfo { setup: &self.setup })?;
-        self.run_hooks(connection)
+            .run(connection, &ConnectInfo { setup: &self.setup })
+            .and_then(|()| self.run_hooks(connection))
+            .map_err(while_connecting::<C>)
     }
 
     /// Lets the user's hooks say what an error of connecting is.
@@ -131,6 +132,21 @@ impl<C: Dialect> EngineConnector<C> {
             FullReset::Done => Ok(self.run_hooks(connection)?),
             FullReset::Replace => Err("a full reset replaces the connection".into()),
         }
+    }
+}
+
+/// What failed while a connection was set up: one that is lost then has never been one, and its host is what cannot serve.
+fn while_connecting<C: Dialect>(error: Error) -> Error {
+    let class = |error| classify(C::FLAVOUR, Phase::Statement, error).class;
+    if error.as_diesel().map(class) != Some(Class::Disconnect) {
+        return error;
+    }
+    match error.into_diesel() {
+        Ok(driver) => {
+            let verdict = classify(C::FLAVOUR, Phase::Connect, &driver);
+            Error::connect(driver, verdict)
+        }
+        Err(error) => error,
     }
 }
 

@@ -5,7 +5,7 @@ use crate::proxy::{Fault, Proxy, Trigger};
 use crate::{EventLog, TestDatabase, stories};
 use aludel::clock::Clock;
 use aludel::prelude::*;
-use aludel::{Outcome, RetryPolicy};
+use aludel::{Class, ErrorKind, Outcome, RetryPolicy};
 use diesel::connection::Connection as _;
 use diesel::result::Error as DieselError;
 use std::thread;
@@ -394,4 +394,43 @@ pub fn a_refused_savepoint_statement_dooms_the_root_by_its_first_cause<C: Server
         house.engine.begin(work).expect("the next one is not concerned");
         assert_eq!(house.balance(), 111, "{case}");
     }
+}
+
+/// A connection that is lost while the engine sets it up has never been one: nothing has begun, and whoever waits for the
+/// host uses up no attempt.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_connection_that_dies_while_it_is_set_up_was_never_one<C: Server>() {
+    let (proxy, database) = C::behind_a_proxy("set_up");
+    let engine = Engine::<C>::builder(proxy.url(database.url()))
+        .clock(Clock::test().0)
+        .build()
+        .expect("the URL is a good one");
+    // Each engine asks for the language of the server's messages, or sets it.
+    let set_up = || proxy.when(Trigger::Containing("lc_messages"));
+    for fault in ENDINGS {
+        set_up().then(fault.clone());
+        let error = engine
+            .begin(|session| Ok(C::pay(session, 1)?))
+            .expect_err("it dies while it is set up");
+        assert_eq!(
+            (error.kind(), error.class(), error.outcome()),
+            (ErrorKind::Connect, Class::Failover, Some(Outcome::NotBegun)),
+            "{fault:?}: {error}"
+        );
+        assert_eq!(engine.pool().status().checked_out, 0, "{fault:?}");
+    }
+    set_up().times(3).then(Fault::CutBefore);
+    engine
+        .session()
+        .retry(&RetryPolicy::new().attempts(1), |session| Ok(C::pay(session, 1)?))
+        .expect("the host comes back");
+    assert_eq!(
+        C::establish(database.url())
+            .and_then(|mut outside| Ok(outside.balance()))
+            .expect("the server runs"),
+        Ok(101)
+    );
 }
