@@ -36,6 +36,7 @@ mod raw_sql;
 mod watch;
 
 pub use cursor::Cursor;
+pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
