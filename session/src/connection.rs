@@ -9,7 +9,7 @@
 use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -36,6 +36,7 @@ mod raw_sql;
 mod watch;
 
 pub use cursor::Cursor;
+pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
@@ -423,9 +424,13 @@ impl<C: Dialect> Connection<C> {
         )
     }
 
-    /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen.
+    /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen. It only looks on here: one
+    /// that panics keeps no transaction from its beginning or its end.
     pub(crate) fn instrument(&mut self, event: InstrumentationEvent<'_>) {
-        self.instrumentation.on_connection_event(event);
+        // Unwind safety: what is told may be left half-told.
+        if catch_unwind(AssertUnwindSafe(|| self.instrumentation.on_connection_event(event))).is_err() {
+            tracing::error!(target: "aludel.session", "an instrumentation panicked; the transaction goes on as if it had not");
+        }
     }
 
     // ---- ending -----------------------------------------------------------------------------------------------

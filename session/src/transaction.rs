@@ -388,10 +388,20 @@ impl Transaction {
 
     /// Keeps the error that later ones are explained by. What a failing statement has not broken is survived by trying
     /// another one, so the last of those counts; once something is doomed, and for statements that steer the
-    /// transaction, it is the first.
+    /// transaction, it is the first. But what keeps a savepoint from ending costs the whole transaction, which a mistake
+    /// inside of it did not: where running again may help against the one, the other has no say.
     pub(crate) fn remember(&mut self, fault: &Fault) {
         let of_the_user = matches!(fault.phase(), Phase::Statement | Phase::Fetch);
-        if self.fault.is_none() || (of_the_user && self.doom().is_none()) {
+        let ends_a_savepoint = matches!(fault.phase(), Phase::Release | Phase::RollbackTo);
+        let replaces = match &self.fault {
+            None => true,
+            Some(_) if of_the_user => self.doom().is_none(),
+            Some(first) if ends_a_savepoint && self.root_doom().is_none() => {
+                first.verdict().class == Class::Permanent && fault.verdict().class != Class::Permanent
+            }
+            Some(_) => false,
+        };
+        if replaces {
             self.fault = Some(fault.clone());
         }
     }

@@ -22,7 +22,7 @@ fn names_its_first_cause(error: &Error) {
     assert_eq!(
         text,
         format!(
-            "this transaction has failed and takes no further statement; first cause: {ANN_EXISTS} {ANOTHER_ANN} \
+            "this transaction has failed and takes nothing but its rollback; first cause: {ANN_EXISTS} {ANOTHER_ANN} \
              [rolled back, nothing was written]"
         )
     );

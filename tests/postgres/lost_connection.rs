@@ -114,7 +114,7 @@ fn an_as_you_go_session_whose_connection_died_refuses_until_rollback() {
         let refused = aludel::Error::from(pay(&mut session, BOB, 100).unwrap_err());
         assert!(refused.is_doomed() && refused.is_disconnect());
         let text = refused.to_string();
-        assert!(text.contains("takes no further statement; first cause: "), "{text}");
+        assert!(text.contains("takes nothing but its rollback; first cause: "), "{text}");
         assert!(
             text.contains("terminating connection due to administrator command"),
             "{text}"

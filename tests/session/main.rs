@@ -36,4 +36,5 @@ mod testing;
 mod thread_local;
 mod transaction_cases;
 mod transactions;
+mod unwound;
 mod verify;

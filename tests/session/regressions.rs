@@ -408,3 +408,35 @@ fn a_pool_timeout_names_the_place_of_the_user() {
     let error = engine.begin(|_| Ok(())).unwrap_err().to_string();
     assert!(error.contains("regressions.rs"), "{error}");
 }
+
+mod recorded {
+    diesel::table! { __diesel_schema_migrations (version) { version -> Text, } }
+}
+
+/// What a session commits by the way is a commit to its hooks and its objects, too.
+#[test]
+fn hooks_and_objects_follow_the_commit_of_a_migration_without_a_transaction() {
+    let engine = bank();
+    engine
+        .begin(|s| Ok(s.batch_execute("CREATE TABLE __diesel_schema_migrations (version TEXT PRIMARY KEY)")?))
+        .unwrap();
+    let heard = Arc::new(AtomicUsize::new(0));
+    let mut s = engine.session();
+    let third = s.add(Account { id: 3, balance: 300 });
+    let count = heard.clone();
+    s.on_commit(move || {
+        count.fetch_add(1, Ordering::SeqCst);
+    });
+    diesel::insert_into(recorded::__diesel_schema_migrations::table)
+        .values(recorded::__diesel_schema_migrations::version.eq("1"))
+        .execute(&mut s)
+        .unwrap();
+    assert!(!s.in_transaction());
+    assert_eq!(heard.load(Ordering::SeqCst), 1, "the hook waited for this commit");
+    s.rollback().unwrap();
+    assert_eq!(
+        s.read(third).unwrap().balance,
+        300,
+        "it was committed, and is no object that a ROLLBACK takes away"
+    );
+}

@@ -319,3 +319,53 @@ fn a_savepoint_that_cannot_be_rolled_back_is_run_again_whatever_had_failed_in_it
     bank.assert_whole();
     Ok(())
 }
+
+/// The same where the connection survives: the savepoint's own mistake had done no harm to the transaction, and what has done it
+/// is worth another run.
+#[test]
+fn what_kept_a_savepoint_from_ending_decides_and_not_the_mistake_that_it_was_there_for() -> aludel::Result<()> {
+    for phase in [Phase::RollbackTo, Phase::Release] {
+        let bank = Bank::open();
+        bank.script
+            .fail_before(phase, DatabaseErrorKind::Unknown, "database is locked");
+        let mut attempts = 0;
+        bank.engine.session().retry(&RetryPolicy::new(), |session| {
+            attempts += 1;
+            let _ = session.begin_nested(|nested| {
+                withdraw(nested, 1, 50)?;
+                let taken = diesel::sql_query("INSERT INTO accounts (owner, balance, version) VALUES ('Ann', 0, 1)");
+                match (taken.execute(nested), phase) {
+                    (Err(_), Phase::Release) => Ok(()), // it was expected
+                    (taken, _) => Ok(taken.map(drop)?),
+                }
+            });
+            withdraw(session, 1, 100)
+        })?;
+        assert_eq!(attempts, 2, "{phase:?}");
+        let kept = if phase == Phase::Release { 350 } else { 400 };
+        assert_eq!(bank.balances(), [kept, 0], "{phase:?}");
+        bank.assert_whole();
+    }
+    Ok(())
+}
+
+/// The other way round nothing changes: a lock that was met first is worth another run, whatever ROLLBACK TO says.
+#[test]
+fn a_lock_inside_a_savepoint_decides_whatever_became_of_the_savepoint() -> aludel::Result<()> {
+    let bank = Bank::open();
+    bank.script
+        .fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "database is locked");
+    bank.script.fail_before(
+        Phase::RollbackTo,
+        DatabaseErrorKind::Unknown,
+        "no such savepoint: aludel_sp_1",
+    );
+    let mut attempts = 0;
+    bank.engine.session().retry(&RetryPolicy::new(), |session| {
+        attempts += 1;
+        session.begin_nested(|nested| withdraw(nested, 1, 100))
+    })?;
+    assert_eq!((attempts, bank.balances()), (2, vec![400, 0]));
+    bank.assert_whole();
+    Ok(())
+}

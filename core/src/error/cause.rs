@@ -53,7 +53,7 @@ impl fmt::Display for Cause {
             ),
             Self::Doomed(fault) => write!(
                 f,
-                "this transaction has failed and takes no further statement; first cause: {fault}"
+                "this transaction has failed and takes nothing but its rollback; first cause: {fault}"
             ),
             Self::TransactionAlreadyOpen { first_write } => write!(
                 f,

@@ -14,6 +14,7 @@ use diesel::result::{ConnectionError, ConnectionResult, Error as DieselError, Qu
 use super::cursor::Watching;
 use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
+use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::{Manager, Origin, Transaction, by_text};
 
 impl<C: Dialect> SimpleConnection for Connection<C> {
@@ -66,7 +67,11 @@ impl<C: Dialect> DieselConnection for Connection<C> {
     {
         match Self::effect_of(source)? {
             Effect::Control => by_text::steer(self, &C::sql(source)?).map(|()| 0),
-            effect => self.run_counted(effect, source),
+            effect => {
+                let count = self.run_counted(effect, source)?;
+                commit_a_recorded_migration::<_, T>(self)?;
+                Ok(count)
+            }
         }
     }
 
@@ -111,9 +116,6 @@ impl<C: Dialect> Connection<C> {
         let count = result.map_err(|error| self.annotated(error, || C::sql_with_values(source)))?;
         if effect >= Effect::MayEnd {
             self.after(effect, &C::sql(source)?)?;
-        }
-        if std::any::type_name::<T>().contains("__diesel_schema_migrations") {
-            self.migration_was_recorded()?;
         }
         Ok(count)
     }
@@ -272,15 +274,6 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
-    /// A migration that is marked to run without a transaction is done once it is recorded: `diesel_migrations` calls no
-    /// `transaction()` for it, so the root that began with it would be nobody's, and be lost after success was reported.
-    fn migration_was_recorded(&mut self) -> QueryResult<()> {
-        if self.transaction.origin() == Some(Origin::Autobegun) && !self.transaction.in_scope() {
-            self.commit_root().map_err(Refused::wrap)?;
-        }
-        Ok(())
-    }
-
     /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew. In AUTOCOMMIT a
     /// procedure may have begun one and left it open.
     fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
@@ -364,6 +357,21 @@ where
 }
 
 /// What can begin a transaction on MariaDB and MySQL that does not stand in its text.
+/// A migration that is marked to run without a transaction is done once it is recorded: `diesel_migrations` calls no
+/// `transaction()` for it, so the root that began with it would be nobody's, and be lost after success was reported.
+pub(crate) fn commit_a_recorded_migration<U: Unit, T>(unit: &mut U) -> QueryResult<()> {
+    let transaction = &unit.connection().transaction;
+    let alone = transaction.origin() == Some(Origin::Autobegun) && !transaction.in_scope();
+    if !alone || !std::any::type_name::<T>().contains("__diesel_schema_migrations") {
+        return Ok(());
+    }
+    let result = scope::commit(unit);
+    if result.is_err() {
+        unit.follow(Change::Abandoned);
+    }
+    result.map_err(Refused::wrap)
+}
+
 const CALL: &str = "a CALL, an EXECUTE or the like";
 
 fn bad_connection(error: &Error) -> ConnectionError {

@@ -12,7 +12,9 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionResult, QueryResult};
 
 use super::{Hooks, Session};
-use crate::connection::{Connection, Cursor, Effect, Touched, effect, touched_by_text, touched_by_type};
+use crate::connection::{
+    Connection, Cursor, Effect, Touched, commit_a_recorded_migration, effect, touched_by_text, touched_by_type,
+};
 use crate::model::IdentityMap;
 use crate::transaction::{Manager, Transaction, by_text};
 
@@ -66,6 +68,7 @@ impl<C: Dialect> DieselConnection for Session<C> {
         }
         let count = self.before_statement()?.run_counted(effect, source)?;
         self.objects.expire(touched::<C, T>(source));
+        commit_a_recorded_migration::<_, T>(self)?;
         Ok(count)
     }
 

@@ -1,13 +1,14 @@
 //! The verbs on objects: get, add, delete, read, edit, flush.
 
 use std::ops::{Index, IndexMut};
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aludel_core::classify::Fate;
 use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
 use crate::model::{Entity, Lookup, Model, Persist, Trouble};
-use crate::transaction::{own_fault, own_verdict};
+use crate::transaction::{own_fault, own_verdict, scope};
 
 impl<C: Dialect> Session<C> {
     /// The object with this key, or `None` (`Session.get` in SQLAlchemy). Without a statement when the session has it;
@@ -302,7 +303,14 @@ impl<C: Dialect> Session<C> {
         self.connection.refuse_objects_in_autocommit()?;
         self.follow_a_beginning();
         self.connection.ready()?;
-        let result = self.objects.flush(&mut self.connection);
+        // Unwind safety: the transaction is lost, and what was half-written with it.
+        let result = match catch_unwind(AssertUnwindSafe(|| self.objects.flush(&mut self.connection))) {
+            Ok(result) => result,
+            Err(payload) => {
+                scope::exit(self, scope::PANIC);
+                resume_unwind(payload)
+            }
+        };
         if let Err(error) = &result {
             self.connection.settle();
             let cause = self.connection.transaction.decisive_fault().cloned();

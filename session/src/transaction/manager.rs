@@ -66,8 +66,7 @@ where
         // that the caller could act upon, and its own error must not be replaced.
         match level {
             Level::Root => {
-                unit.connection().rollback_root();
-                unit.follow(Change::RolledBack);
+                scope::rollback(unit);
             }
             Level::Adopted => {
                 let depth = unit.connection().transaction.depth();
@@ -125,12 +124,13 @@ where
                 if unit.connection().stopped {
                     scope::exit(unit, scope::STOPPED);
                 }
-                Self::rollback_transaction(unit)?;
+                // It fails only where another connection was put in the place of the one that was lent.
+                let _ = Self::rollback_transaction(unit);
                 Err(error)
             }
             Err(payload) => {
-                scope::exit(unit, "a panic");
-                Self::rollback_transaction(unit)?;
+                scope::exit(unit, scope::PANIC);
+                let _ = Self::rollback_transaction(unit);
                 resume_unwind(payload)
             }
         }

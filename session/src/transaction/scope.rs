@@ -34,6 +34,9 @@ pub(crate) trait Unit: Sized {
 /// Who has left with an [`Exit`], or was stopped by a token.
 pub(super) const STOPPED: &str = "the caller asked to stop";
 
+/// What has left without an error.
+pub(crate) const PANIC: &str = "a panic";
+
 /// What has happened to a transaction.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Change {
@@ -244,8 +247,7 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             }
             unit.connection().settle();
             let decisive = unit.connection().transaction.decisive_fault().cloned();
-            let later = unit.connection().rollback_root();
-            unit.follow(Change::RolledBack);
+            let later = rollback(unit);
             // Who asked to stop is not run again, whatever had gone wrong before; nor what is written in part.
             let class = match &decisive {
                 Some(fault) if !stopped && !unit.connection().transaction.partly_committed => fault.verdict().class,
@@ -267,27 +269,69 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
             })
         }
         Left::Panic(payload) => {
-            exit(unit, "a panic");
-            unit.connection().rollback_root();
-            unit.follow(Change::RolledBack);
+            exit(unit, PANIC);
+            rollback(unit);
             resume_unwind(payload)
         }
     }
 }
 
+/// Ends a level. Values of the user's are compared and written here, and people look on: where one of them panics the level is
+/// given up, so that nobody finds it open who has not begun it.
+fn ends<U: Unit, T>(unit: &mut U, end: impl FnOnce(&mut U) -> T, give_up: impl FnOnce(&mut U)) -> T {
+    // Unwind safety: whatever state a panic leaves behind is thrown away with the transaction.
+    match catch_unwind(AssertUnwindSafe(|| end(unit))) {
+        Ok(ended) => ended,
+        Err(payload) => {
+            give_up(unit);
+            resume_unwind(payload)
+        }
+    }
+}
+
+/// Ends a root that a panic has kept from its end, unless it had got there.
+fn give_up_root<U: Unit>(unit: &mut U) {
+    if unit.connection().transaction.is_open() {
+        exit(unit, PANIC);
+        unit.connection().rollback_root();
+        unit.follow(Change::RolledBack);
+    }
+}
+
+/// The same for the savepoint at this depth.
+fn give_up_savepoint<U: Unit>(unit: &mut U, depth: usize) {
+    if unit.connection().transaction.depth() >= depth {
+        exit(unit, PANIC);
+        unit.connection().rollback_to_savepoint();
+        unit.follow(Change::RolledBackTo(depth));
+    }
+}
+
+/// Rolls the root back.
+pub(crate) fn rollback<U: Unit>(unit: &mut U) -> Option<Error> {
+    let roll_back = |unit: &mut U| {
+        let later = unit.connection().rollback_root();
+        unit.follow(Change::RolledBack);
+        later
+    };
+    ends(unit, roll_back, give_up_root)
+}
+
 /// Flushes and commits the root.
 pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
+    ends(unit, commit_now, give_up_root)
+}
+
+fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
     if let Err(error) = flush_for_commit(unit) {
         if error.is_exit() {
             exit(unit, STOPPED);
-            unit.connection().rollback_root();
-            unit.follow(Change::RolledBack);
+            rollback(unit);
             return Err(error);
         }
         unit.connection().settle();
         let decisive = unit.connection().transaction.decisive_fault().cloned();
-        let later = unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        let later = rollback(unit);
         let ending = ending(unit, Outcome::RolledBack, decisive, later);
         return Err(complete_ours(error, ending));
     }
@@ -373,7 +417,7 @@ pub(crate) fn join<U: Unit, T, E: From<Error> + 'static>(
             Err(error)
         }
         Left::Panic(payload) => {
-            exit(unit, "a panic");
+            exit(unit, PANIC);
             resume_unwind(payload)
         }
     }
@@ -408,7 +452,7 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
             Err(map_ours(error, |error| complete_ours(error, ending)))
         }
         Left::Panic(payload) => {
-            exit(unit, "a panic");
+            exit(unit, PANIC);
             rollback_to(unit, depth);
             resume_unwind(payload)
         }
@@ -417,6 +461,14 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
 
 /// Flushes into the savepoint and keeps it.
 pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
+    ends(
+        unit,
+        |unit| release_now(unit, depth),
+        |unit| give_up_savepoint(unit, depth),
+    )
+}
+
+fn release_now<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
     let flushed = flush_for_commit(unit);
     if let Err(error) = flushed {
         if error.is_exit() {
@@ -443,9 +495,12 @@ pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
 
 /// Undoes what came after the savepoint.
 pub(crate) fn rollback_to<U: Unit>(unit: &mut U, depth: usize) -> Option<Error> {
-    let later = unit.connection().rollback_to_savepoint();
-    unit.follow(Change::RolledBackTo(depth));
-    later
+    let roll_back = |unit: &mut U| {
+        let later = unit.connection().rollback_to_savepoint();
+        unit.follow(Change::RolledBackTo(depth));
+        later
+    };
+    ends(unit, roll_back, |unit| give_up_savepoint(unit, depth))
 }
 
 /// The three ways out of a closure.
