@@ -157,7 +157,7 @@ where
                 number,
                 &mut self.transaction,
                 Phase::Statement,
-                text,
+                (text, self.failed_statement),
                 error,
             ));
         }
@@ -192,13 +192,12 @@ where
                 self.transaction.set_streaming(false);
                 self.transaction.left_failed_query();
                 watch.finish(None, true);
-                let text = text.or_else(|| self.failed_statement.take());
                 let error = observe(
                     &self.engine,
                     number,
                     &mut self.transaction,
                     Phase::Statement,
-                    text,
+                    (text, self.failed_statement),
                     error,
                 );
                 Err(match annotation {

@@ -183,7 +183,12 @@ impl<C: Dialect> Connection<C> {
         match self.raw() {
             // A failure of ours, before anything was sent.
             None => Some(ServerTransaction::Open),
-            Some(raw) => raw.server_transaction().ok(),
+            Some(raw) => {
+                let state = raw.server_transaction().ok();
+                // SQLite says by an error that it is still open.
+                self.forget_failed_statement();
+                state
+            }
         }
     }
 
