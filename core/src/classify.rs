@@ -2,7 +2,7 @@
 //!
 //! The pool asks whether a connection, or all connections of its generation, must go; a rerun asks whether running the
 //! transaction again can help; the session asks what has become of its transaction. All of them ask [`classify`], and
-//! nothing else in Aludel decides by a message (the dialects know three texts that answer questions of their own).
+//! nothing else in Aludel decides by a message (the dialects know four texts that answer questions of their own).
 //!
 //! Diesel 2.3 hides error numbers and SQLSTATEs, so what cannot be told from its error *kind* is told from the text.
 //! The tables (one module a flavour) hold templates that are compared from the start of the message's first line:

@@ -235,6 +235,7 @@ impl<C: Dialect> Connection<C> {
         checkout.set_busy(false);
         if result.is_err() {
             (**checkout).after_failed_query(); // it may have been one
+            self.forget_failed_statement();
         }
         self.ask_after_raw_access(result.as_ref().err());
         match (result, self.refuse_a_transaction_left_open("raw access")) {
@@ -380,8 +381,7 @@ impl<C: Dialect> Connection<C> {
                 Ok(value)
             }
             Err(error) => {
-                let text = text().or_else(|| self.failed_statement.take());
-                let error = self.observe(phase, text, error);
+                let error = self.observe(phase, text(), error);
                 self.settle();
                 Err(error)
             }
@@ -419,9 +419,14 @@ impl<C: Dialect> Connection<C> {
             self.number(),
             &mut self.transaction,
             phase,
-            statement,
+            (statement, self.failed_statement),
             error,
         )
+    }
+
+    /// What was heard of a statement that nobody will be told of.
+    pub(crate) fn forget_failed_statement(&self) {
+        self.failed_statement.take();
     }
 
     /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen. It only looks on here: one
@@ -569,15 +574,18 @@ impl<C: Dialect> Connection<C> {
     }
 }
 
-/// See [`Connection::observe`]; free of the connection, so that a cursor can call it while the connection is lent out.
+/// See [`Connection::observe`]; free of the connection, so that a cursor can call it while the connection is lent out. What
+/// was heard of the statement is taken also where its text is known: it would be told of a later one.
 pub(crate) fn observe<C: Dialect>(
     engine: &Engine<C>,
     number: u64,
     transaction: &mut Transaction,
     phase: Phase,
-    statement: Option<String>,
+    (statement, heard): (Option<String>, FailedStatement),
     error: DieselError,
 ) -> DieselError {
+    let heard = heard.take();
+    let statement = statement.or(heard);
     let (mut fault, error) = Fault::record(C::FLAVOUR, phase, statement, error);
     if transaction.has_begun() && transaction.characteristics.access_mode == Some(AccessMode::ReadOnly) {
         fault = fault.with_verdict(fault.verdict().asked_to_be_read_only());

@@ -101,8 +101,9 @@ pub(crate) enum Frame {
 enum Question {
     /// A statement's rows were not read to their end; the driver has cleared them away, and any error among them.
     UnreadRows,
-    /// A statement that answered rows may have committed the transaction.
-    Commit,
+    /// A statement may have committed the transaction: one that answered rows, or has failed. One that `certainly` does so
+    /// when it runs has done it before it failed, whatever the failure was.
+    Commit { certainly: bool },
     /// A query has failed, maybe after some of its rows: what is prepared may not survive that.
     FailedQuery,
 }
@@ -436,13 +437,18 @@ impl Transaction {
         self.question.get_or_insert(Question::UnreadRows);
     }
 
-    /// A statement that answers rows may have committed the transaction; that must be asked.
-    pub(crate) fn left_definition(&mut self) {
-        self.question = Some(Question::Commit);
+    /// A statement may have committed the transaction; that must be asked if it fails, or answers rows.
+    pub(crate) fn left_definition(&mut self, certainly: bool) {
+        self.question = Some(Question::Commit { certainly });
+    }
+
+    /// It was answered in good order, and who has sent it asks by himself.
+    pub(crate) fn definition_was_answered(&mut self) {
+        self.question = None;
     }
 
     pub(crate) fn left_failed_query(&mut self) {
-        // One that may have committed was answered in good order: only an injected fault says that it failed.
+        // Of one that may have committed more is asked, and this as well.
         self.question.get_or_insert(Question::FailedQuery);
     }
 

@@ -1,5 +1,6 @@
 //! COMMITs that MariaDB refuses, or does not answer.
 
+use aludel::prelude::*;
 use aludel::{ErrorKind, Phase};
 use aludel_tests::failed_commit::{Cause, a_failed_commit_leaves_nothing_open};
 use aludel_tests::mariadb;
@@ -69,5 +70,29 @@ fn a_server_that_takes_no_writes() -> aludel::Result<()> {
         )?;
         assert_eq!(kind, ErrorKind::Commit, "{name}");
     }
+    Ok(())
+}
+
+/// There is a limit for the prepared statements of all clients together, and any of them can reach it.
+#[test]
+fn a_server_that_prepares_no_more_statements_commits_and_rolls_back() -> aludel::Result<()> {
+    let server = mariadb::private();
+    let database = server.database("prepares_no_more");
+    let mut admin = MysqlConnection::establish(database.url()).expect("the server is there");
+    admin.batch_execute("CREATE TABLE t (a INT)")?;
+    let engine = Engine::<MysqlConnection>::new(database.url())?;
+    engine.begin(|session| {
+        session.batch_execute("INSERT INTO t VALUES (1)")?;
+        Ok(admin.batch_execute("SET GLOBAL max_prepared_stmt_count = 0")?)
+    })?;
+    let mut session = engine.session();
+    session.begin_nested(|nested| Ok(nested.batch_execute("INSERT INTO t VALUES (2)")?))?;
+    session.rollback()?;
+    admin.batch_execute("SET GLOBAL max_prepared_stmt_count = 1000")?;
+    let rows: i64 = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(
+        "(SELECT COUNT(*) FROM t)",
+    ))
+    .get_result(&mut admin)?;
+    assert_eq!(rows, 1);
     Ok(())
 }

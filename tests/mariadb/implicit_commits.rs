@@ -78,6 +78,81 @@ fn what_commits_in_secret_is_asked_about() -> aludel::Result<()> {
     Ok(())
 }
 
+/// MariaDB commits before it looks whether it can do what it was told, so most definitions that fail have committed, too.
+#[test]
+fn what_fails_after_it_has_committed_is_told_to_have_committed() -> aludel::Result<()> {
+    let stage = Stage::<MysqlConnection>::open("failed");
+    stage.outside().batch_execute(
+        "CREATE PROCEDURE p() BEGIN COMMIT; INSERT INTO accounts SELECT * FROM accounts; END; \
+         CREATE TABLE twins (a INT); INSERT INTO twins VALUES (1), (1)",
+    )?;
+    let mut expected = 500;
+    for sql in [
+        "CREATE TABLE accounts (a INT)",            // 1050
+        "ALTER TABLE nowhere ADD b INT",            // 1146
+        "ALTER TABLE twins ADD UNIQUE (a)",         // 1062
+        "ALTER TABLE accounts ADD UNIQUE (nobody)", // 1072
+        "CALL p()",                                 // 1062
+    ] {
+        for (as_text, how) in [(true, as_batch as How), (false, as_statement), (false, as_query)] {
+            stage.log.clear();
+            let mut still_open = None;
+            let answer = stage.engine.begin(|session| -> aludel::Result<()> {
+                MysqlConnection::withdraw(session, 1, 10)?;
+                how(session, sql).unwrap_err(); // swallowed
+                // What is refused already when it is prepared has committed nothing.
+                still_open = Some(stage.balances() == [expected, 0]);
+                MysqlConnection::withdraw(session, 1, 1)?; // would be committed by itself
+                Ok(())
+            });
+            let still_open = still_open.expect("the first withdrawal is a plain one");
+            assert!(!(still_open && as_text), "{sql}");
+            expected -= if still_open { 11 } else { 10 };
+            assert_eq!(stage.balances(), [expected, 0], "{sql}");
+            let outcome = answer.err().map(|error| (error.is_doomed(), error.outcome()));
+            let lost = (true, Some(Outcome::Committed));
+            assert_eq!(outcome, (!still_open).then_some(lost), "{sql}");
+            assert_eq!(stage.times("implicit commit"), usize::from(!still_open), "{sql}");
+        }
+    }
+    stage.assert_whole();
+    Ok(())
+}
+
+/// A lock that is taken makes whoever waits for it in a transaction run again, save where half of that is committed.
+#[test]
+fn a_definition_that_found_a_lock_is_not_run_again_with_what_it_has_committed() -> aludel::Result<()> {
+    let stage = Stage::<MysqlConnection>::open("locked");
+    let mut reader = stage.outside();
+    reader.batch_execute("BEGIN; SELECT * FROM accounts")?;
+    let mut session = stage.engine.session();
+    let mut attempts = 0;
+    let answer = session.retry(&aludel::RetryPolicy::new(), |session| {
+        attempts += 1;
+        MysqlConnection::withdraw(session, 1, 10)?;
+        Ok(session.batch_execute("ALTER TABLE accounts NOWAIT ADD extra INT")?) // 1205
+    });
+    let error = answer.unwrap_err();
+    assert_eq!((attempts, stage.balances()), (1, vec![490, 0]), "{error}");
+    assert_eq!(error.outcome(), Some(Outcome::Committed), "{error}");
+    stage.assert_whole();
+    Ok(())
+}
+
+type How = fn(&mut Session<MysqlConnection>, &str) -> QueryResult<()>;
+
+fn as_batch(session: &mut Session<MysqlConnection>, sql: &str) -> QueryResult<()> {
+    session.batch_execute(sql)
+}
+
+fn as_statement(session: &mut Session<MysqlConnection>, sql: &str) -> QueryResult<()> {
+    diesel::sql_query(sql).execute(session).map(drop)
+}
+
+fn as_query(session: &mut Session<MysqlConnection>, sql: &str) -> QueryResult<()> {
+    diesel::sql_query(sql).load::<Told>(session).map(drop)
+}
+
 #[derive(QueryableByName)]
 struct Told {
     #[diesel(sql_type = diesel::sql_types::Text, column_name = "Msg_type")]

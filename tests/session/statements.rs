@@ -3,7 +3,8 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use aludel::prelude::*;
-use aludel::{Class, Error};
+use aludel::testing::FaultScript;
+use aludel::{Class, Error, Phase};
 use aludel_tests::account::{Account, accounts};
 use diesel::SqliteConnection;
 use diesel::connection::{InstrumentationEvent, SimpleConnection};
@@ -80,6 +81,26 @@ fn the_error_of_a_scope_and_of_what_it_refuses_name_the_first_statement() -> alu
 fn no_statement_is_named_where_none_was_at_fault() {
     assert_eq!(Error::other("half-way").statement(), None);
     assert_eq!(Error::from(diesel::result::Error::NotFound).statement(), None);
+}
+
+/// What was heard of one statement is not told of another, not even where the session has been elsewhere in between.
+#[test]
+fn an_older_statement_is_not_taken_for_the_last_one() -> aludel::Result<()> {
+    let script = FaultScript::new();
+    let engine = memory().faults(script.clone()).build()?;
+    engine.begin(|session| Ok(session.batch_execute(TABLE)?))?;
+    let mut session = engine.session();
+    let fails = |session: &mut Session<SqliteConnection>| session.batch_execute("INSERT INTO nowhere VALUES (1)");
+    fails(&mut session).expect_err("there is no table");
+    script.fail_before(Phase::Statement, DatabaseErrorKind::Unknown, "interrupted");
+    assert_eq!(session.backend_id().unwrap_err().statement(), None);
+
+    fails(&mut session).expect_err("there is no table");
+    std::thread::scope(|scope| scope.spawn(|| session.batch_execute("SELECT 1")).join().unwrap())?;
+    script.fail_at_row(1, DatabaseErrorKind::Unknown, "interrupted");
+    let error = Error::from(accounts::table.load::<Account>(&mut session).unwrap_err());
+    assert_eq!(error.statement(), None, "{error}");
+    Ok(())
 }
 
 #[test]

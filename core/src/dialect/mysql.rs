@@ -207,17 +207,19 @@ fn prepared_if_possible(
     if CONTROL_NOT_PREPARABLE.load(Ordering::Relaxed) {
         return raw.batch_execute(text);
     }
-    match run(raw) {
-        Err(DieselError::DatabaseError(_, information))
-            if information
-                .message()
-                .starts_with("This command is not supported in the prepared statement") =>
-        {
-            CONTROL_NOT_PREPARABLE.store(true, Ordering::Relaxed);
-            raw.batch_execute(text)
-        }
-        result => result,
+    let result = run(raw);
+    let Err(DieselError::DatabaseError(_, information)) = &result else {
+        return result;
+    };
+    let says = |start| information.message().starts_with(start);
+    if says("This command is not supported in the prepared statement") {
+        CONTROL_NOT_PREPARABLE.store(true, Ordering::Relaxed);
+    } else if !says("Can't create more than max_prepared_stmt_count statements") {
+        return result;
     }
+    // It was not even prepared, so nothing of it has happened. (The limit, 1461, is one for all clients of the server, and
+    // holds only until some of them have closed theirs.)
+    raw.batch_execute(text)
 }
 
 /// A variable that MariaDB and MySQL have under different names.

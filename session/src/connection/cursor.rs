@@ -125,7 +125,7 @@ where
                     self.connection,
                     self.transaction,
                     Phase::Fetch,
-                    self.failed_statement.take(),
+                    (None, self.failed_statement),
                     error,
                 );
                 Some(Err(error))

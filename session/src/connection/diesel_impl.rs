@@ -33,7 +33,7 @@ impl<C: Dialect> Connection<C> {
         let watch = self.watch(|_| Ok(query.to_owned()));
         self.note_write(effect, || query.to_owned());
         let text = || Some(query.to_owned());
-        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.batch_execute(query)));
+        let result = watch.inside(|| self.call_of(effect, text, |raw| raw.batch_execute(query)));
         watch.finish(None, result.is_err());
         if let Err(error) = result {
             self.after_failure(effect, || Ok(query.to_owned()));
@@ -108,7 +108,7 @@ impl<C: Dialect> Connection<C> {
         let watch = self.watch(|with_values| shown::<C, _>(source, with_values));
         self.note_write(effect, || C::sql(source).unwrap_or_default());
         let text = || C::sql(source).ok();
-        let result = watch.inside(|| self.call(Phase::Statement, text, |raw| raw.execute_returning_count(source)));
+        let result = watch.inside(|| self.call_of(effect, text, |raw| raw.execute_returning_count(source)));
         watch.finish(result.as_ref().ok().copied(), result.is_err());
         if result.is_err() {
             self.after_failure(effect, || C::sql(source));
@@ -159,7 +159,7 @@ where
                 number,
                 &mut self.transaction,
                 Phase::Statement,
-                text,
+                (text, self.failed_statement),
                 error,
             ));
         }
@@ -167,8 +167,8 @@ where
         let checkout = self.checkout.as_mut().expect("admit() has connected");
         self.transaction.set_streaming(true);
         let loaded = watch.inside(|| LoadConnection::<B>::load(&mut **checkout, source));
-        if loaded.is_ok() && effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql {
-            self.transaction.left_definition();
+        if Self::may_commit(effect) {
+            self.transaction.left_definition(effect == Effect::Definition);
         }
         let loaded = loaded.and_then(|rows| match self.engine.faults() {
             Some(faults) => faults.after(Phase::Statement).map(|()| rows),
@@ -194,13 +194,12 @@ where
                 self.transaction.set_streaming(false);
                 self.transaction.left_failed_query();
                 watch.finish(None, true);
-                let text = text.or_else(|| self.failed_statement.take());
                 let error = observe(
                     &self.engine,
                     number,
                     &mut self.transaction,
                     Phase::Statement,
-                    text,
+                    (text, self.failed_statement),
                     error,
                 );
                 Err(match annotation {
@@ -274,10 +273,32 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
+    /// Whether the server commits the open transaction by the way, or may do so.
+    fn may_commit(effect: Effect) -> bool {
+        effect >= Effect::MayEnd && C::FLAVOUR == Flavour::MySql
+    }
+
+    /// A call with a statement of this effect. One that fails after it has committed the transaction leaves none behind,
+    /// however plain its error.
+    fn call_of<T>(
+        &mut self,
+        effect: Effect,
+        text: impl FnOnce() -> Option<String>,
+        f: impl FnOnce(&mut C) -> QueryResult<T>,
+    ) -> QueryResult<T> {
+        if !Self::may_commit(effect) {
+            return self.call(Phase::Statement, text, f);
+        }
+        self.transaction.left_definition(effect == Effect::Definition);
+        let value = self.call(Phase::Statement, text, f)?;
+        self.transaction.definition_was_answered();
+        Ok(value)
+    }
+
     /// DDL on MariaDB and MySQL commits the transaction that it runs in, so the root is begun anew. In AUTOCOMMIT a
     /// procedure may have begun one and left it open.
     fn after(&mut self, effect: Effect, sql: &str) -> QueryResult<()> {
-        if effect < Effect::MayEnd || C::FLAVOUR != Flavour::MySql {
+        if !Self::may_commit(effect) {
             return Ok(());
         }
         if self.transaction.is_live() {
@@ -291,8 +312,7 @@ impl<C: Dialect> Connection<C> {
     /// The same for a procedure that has failed in AUTOCOMMIT: what it had begun does not end with it. Its own error stays
     /// the error.
     fn after_failure(&mut self, effect: Effect, sql: impl FnOnce() -> QueryResult<String>) {
-        if effect >= Effect::MayEnd
-            && C::FLAVOUR == Flavour::MySql
+        if Self::may_commit(effect)
             && self.transaction.is_autocommit()
             && sql().is_ok_and(|sql| may_begin(C::FLAVOUR, &sql))
         {
@@ -330,7 +350,7 @@ impl<C: Dialect + MigrationConnection> MigrationConnection for Connection<C> {
         let text = || "CREATE TABLE IF NOT EXISTS __diesel_schema_migrations".to_owned();
         let watch = self.watch(|_| Ok(text()));
         self.transaction.wrote(text);
-        let result = watch.inside(|| self.call(Phase::Statement, || Some(text()), MigrationConnection::setup));
+        let result = watch.inside(|| self.call_of(Effect::Definition, || Some(text()), MigrationConnection::setup));
         watch.finish(None, result.is_err());
         let count = result?;
         self.after(Effect::Definition, &text())?;

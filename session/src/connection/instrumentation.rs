@@ -2,7 +2,7 @@
 //! it, which knows the text of a statement that has failed.
 
 use std::cell::RefCell;
-use std::fmt::Write as _;
+use std::fmt::{self, Write};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -119,10 +119,7 @@ impl Ear {
 
     #[cold]
     fn hear(&mut self, query: &dyn DebugQuery) {
-        let mut text = String::new();
-        // A query that cannot be rendered has no text to be told.
-        let rendered = write!(text, "{query}").is_ok();
-        self.failed.set(rendered.then(|| without_values(text)));
+        self.failed.set(without_values(query));
         self.has_failed = true;
     }
 
@@ -153,12 +150,37 @@ impl Instrumentation for Ear {
 }
 
 /// Diesel writes the values behind the text. A value may contain the separator and the text may not be cut too late, so
-/// it is the first one that counts.
-fn without_values(mut text: String) -> String {
-    if let Some(end) = text.find(" -- binds: ") {
-        text.truncate(end);
+/// it is the first one that counts. Nothing behind it is rendered: a value may be large, and its `Debug` is the user's. A
+/// query that cannot be rendered has no text to be told.
+fn without_values(query: &(impl fmt::Display + ?Sized)) -> Option<String> {
+    let mut text = UpToValues {
+        text: String::new(),
+        ended: false,
+    };
+    let rendered = write!(text, "{query}").is_ok();
+    (rendered || text.ended).then_some(text.text)
+}
+
+/// Refuses more as soon as the values begin.
+struct UpToValues {
+    text: String,
+    ended: bool,
+}
+
+impl Write for UpToValues {
+    fn write_str(&mut self, piece: &str) -> fmt::Result {
+        const VALUES: &str = " -- binds: ";
+        let from = self
+            .text
+            .floor_char_boundary(self.text.len().saturating_sub(VALUES.len()));
+        self.text.push_str(piece);
+        if let Some(end) = self.text[from..].find(VALUES) {
+            self.text.truncate(from + end);
+            self.ended = true;
+            return Err(fmt::Error);
+        }
+        Ok(())
     }
-    text
 }
 
 /// Whether it is what Diesel has put there by itself. Its stand-in for none has no name outside of Diesel.
@@ -171,10 +193,30 @@ fn is_default(present: &dyn Instrumentation) -> bool {
 mod tests {
     use super::*;
 
+    /// Its values are told in one piece, and refuse to be.
+    struct Query(&'static [&'static str]);
+
+    impl fmt::Display for Query {
+        fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            self.0.iter().try_for_each(|piece| f.write_str(piece))?;
+            unreachable!("the values were asked for");
+        }
+    }
+
     #[test]
     fn values_are_cut_off_at_the_first_sign_of_them() {
-        let text = "UPDATE t SET a = ? -- binds: [\"x -- binds: y\"]".to_owned();
-        assert_eq!(without_values(text), "UPDATE t SET a = ?");
-        assert_eq!(without_values("COMMIT".to_owned()), "COMMIT");
+        let text = "UPDATE t SET a = ? -- binds: [\"x -- binds: y\"]";
+        assert_eq!(without_values(text).as_deref(), Some("UPDATE t SET a = ?"));
+        assert_eq!(without_values("COMMIT").as_deref(), Some("COMMIT"));
+    }
+
+    #[test]
+    fn values_are_not_rendered() {
+        for pieces in [
+            &["SELECT 'größe', ?", " -- binds: "],
+            &["SELECT 'größe', ? -- b", "inds: ["],
+        ] {
+            assert_eq!(without_values(&Query(pieces)).as_deref(), Some("SELECT 'größe', ?"));
+        }
     }
 }

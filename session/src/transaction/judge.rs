@@ -40,12 +40,11 @@ impl<C: Dialect> Connection<C> {
         self.notice_a_call_left_by_a_panic();
         match self.transaction.question.take() {
             Some(Question::UnreadRows) if self.transaction.unsettled.is_none() => self.ask_after_unread_rows(),
-            Some(Question::Commit) => self.ask_after_a_commit(),
-            Some(Question::FailedQuery) => {
-                if let Some(raw) = self.raw() {
-                    raw.after_failed_query();
-                }
+            Some(Question::Commit { certainly }) => {
+                self.mend_after_failed_query();
+                self.ask_after_a_commit(certainly);
             }
+            Some(Question::FailedQuery) => self.mend_after_failed_query(),
             _ => {}
         }
         let Some(fault) = self.transaction.unsettled.take() else {
@@ -184,7 +183,12 @@ impl<C: Dialect> Connection<C> {
         match self.raw() {
             // A failure of ours, before anything was sent.
             None => Some(ServerTransaction::Open),
-            Some(raw) => raw.server_transaction().ok(),
+            Some(raw) => {
+                let state = raw.server_transaction().ok();
+                // SQLite says by an error that it is still open.
+                self.forget_failed_statement();
+                state
+            }
         }
     }
 
@@ -200,12 +204,29 @@ impl<C: Dialect> Connection<C> {
         );
     }
 
-    /// On MariaDB and MySQL: a CALL, an ANALYZE TABLE and the like that answered rows.
-    fn ask_after_a_commit(&mut self) {
+    fn mend_after_failed_query(&mut self) {
+        if self.transaction.unsettled.is_some()
+            && let Some(raw) = self.raw()
+        {
+            raw.after_failed_query();
+        }
+    }
+
+    /// On MariaDB and MySQL: a CALL, an ANALYZE TABLE and the like that answered rows, or failed. The commit comes before
+    /// whatever goes wrong with the rest. Only what a procedure does is not known: where a conflict or a lost connection
+    /// has ended it, that has ended the transaction, too.
+    fn ask_after_a_commit(&mut self, certainly: bool) {
+        let failed = self.transaction.unsettled.as_ref().map(|fault| fault.verdict().class);
+        if !certainly && failed.is_some_and(|class| class != Class::Permanent) {
+            return;
+        }
         if !self.transaction.is_live() || matches!(self.ask(), Some(ServerTransaction::Open)) {
             return;
         }
-        let text = "a statement that answered rows has committed the transaction";
+        let text = match failed {
+            None => "a statement that answered rows has committed the transaction",
+            Some(_) => "a statement has committed the transaction, and then failed",
+        };
         self.engine().emit(&Event::ImplicitCommit {
             connection: self.number(),
             sql: text,
