@@ -230,12 +230,12 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
 
     #[track_caller]
     fn resolve(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution> {
-        verification::resolve(self, token, deadline, false)
+        verification::resolve(self, token, deadline, false, &self.cancel_token())
     }
 
     #[track_caller]
     fn resolve_by_force(&self, token: &CommitToken, deadline: Duration) -> Result<Resolution> {
-        verification::resolve(self, token, deadline, true)
+        verification::resolve(self, token, deadline, true, &self.cancel_token())
     }
 
     #[track_caller]

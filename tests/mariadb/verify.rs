@@ -1,13 +1,15 @@
 //! A COMMIT whose answer never comes.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use aludel::Outcome;
 use aludel::prelude::*;
 use aludel::verify::Resolution;
+use aludel::{CommitPolicy, Outcome, RetryPolicy};
 use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene};
-use aludel_tests::{fork, galera, mariadb, verify_stories};
+use aludel_tests::{fork, galera, mariadb, poll, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
@@ -34,6 +36,7 @@ verify_stories! {
     scene:
     a_transaction_in_flight_is_ended_by_force,
     a_transaction_that_was_fenced_off_is_refused,
+    a_purge_that_overtakes_a_resolver_leaves_nothing_to_claim,
 }
 
 fn kill(id: i64) {
@@ -103,13 +106,101 @@ fn a_token_that_a_definition_has_committed_ends_its_transaction() {
     );
 }
 
+/// A token would say "not committed, it may run again" of a transaction whose first part is there: so there is none.
+#[test]
+fn a_transaction_that_a_definition_has_cut_in_two_has_no_token() {
+    let scene = scene("cut_in_two");
+    scene.engine.create_commit_table().expect("it may be made");
+    let cut = |session: &mut Session<MysqlConnection>| {
+        session.batch_execute("INSERT INTO charges VALUES (1)")?;
+        session.batch_execute("CREATE OR REPLACE TABLE t (a INT)")?;
+        Ok(session.batch_execute("INSERT INTO charges VALUES (2)")?)
+    };
+    let error = scene
+        .engine
+        .begin(|session| {
+            cut(session)?;
+            session.commit_token()
+        })
+        .expect_err("it could speak for the rest alone");
+    assert!(error.to_string().starts_with("commit_token() after"), "{error}");
+    assert_eq!((error.outcome(), scene.charged()), (Some(Outcome::Committed), 1));
+
+    scene.lose_the_commit();
+    let mut session = scene.engine.session();
+    let told = Arc::new(AtomicBool::new(false));
+    let tell = Arc::clone(&told);
+    session.on_commit(move || tell.store(true, Ordering::Relaxed));
+    let error = session
+        .build_transaction()
+        .verified()
+        .run(cut)
+        .expect_err("its COMMIT is cut");
+    assert!(error.is_commit_unknown() && error.commit_token().is_none(), "{error}");
+    assert_eq!(scene.charged(), 2);
+    session
+        .begin(|session| Ok(session.batch_execute("INSERT INTO charges VALUES (3)")?))
+        .expect("it is another one");
+    assert!(
+        !told.load(Ordering::Relaxed),
+        "after a COMMIT of unknown outcome no hook runs"
+    );
+
+    // Whoever may find out at once still does.
+    let policy = RetryPolicy::new().commit(CommitPolicy::Verify);
+    scene.lose_the_answer();
+    session.retry(&policy, cut).expect("all of it is committed");
+    assert_eq!(scene.charged(), 5);
+    scene.lose_the_commit();
+    let error = session.retry(&policy, cut).expect_err("the rest is not committed");
+    assert_eq!(
+        (error.outcome(), scene.charged()),
+        (Some(Outcome::Committed), 6),
+        "{error}"
+    );
+    scene.assert_whole();
+}
+
+/// After a restart connections are counted anew: whoever has the number now is left alone, even where it holds the row.
+#[test]
+fn a_strangers_connection_with_the_same_number_is_not_ended_by_force() {
+    let server = mariadb::private();
+    let scene = Scene::<MysqlConnection>::set(server.database("same_number").url(), ask);
+    scene.engine.create_commit_table().expect("it may be made");
+    for _ in 0..20 {
+        drop(server.connect());
+    }
+    scene.lose_the_commit();
+    let token = scene.charge_and_be_cut();
+    server.restart();
+    let mut stranger = poll::until("a connection has the same number", Duration::from_mins(1), || {
+        let mut connection = scene.stranger().raw_connection().expect("the server is there");
+        let number = i64::try_from(mariadb::connection_id(&mut *connection)).expect("it is a small one");
+        assert!(Some(number) <= token.backend(), "{number} came after {token:?}");
+        (Some(number) == token.backend()).then_some(connection)
+    });
+    let fence = format!(
+        "BEGIN; INSERT INTO aludel_commits (token, outcome, created_at) VALUES ('{}', 'fenced', 0)",
+        token.key()
+    );
+    stranger.batch_execute(&fence).expect("nobody else has the row");
+    let error = scene
+        .stranger()
+        .resolve_by_force(&token, Duration::from_secs(2))
+        .expect_err("the row is the stranger's");
+    assert!(error.is_commit_unknown(), "{error}");
+    stranger.batch_execute("ROLLBACK").expect("nobody has ended it");
+    let found = scene.stranger().resolve(&token, Duration::from_mins(1));
+    assert_eq!(found.expect("the server is there"), Resolution::NotCommitted);
+}
+
 /// A resolver leaves the next borrower of its connection nothing of its own time-outs.
 #[test]
 fn the_lock_wait_timeout_is_put_back() {
     let scene = scene("put_back");
     scene.engine.create_commit_table().expect("it may be made");
     let waits = || {
-        let query = "SELECT CAST(@@innodb_lock_wait_timeout AS SIGNED) AS value";
+        let query = "SELECT CAST(@@innodb_lock_wait_timeout * 100000000 + @@lock_wait_timeout AS SIGNED) AS value";
         ask(&mut scene.engine.raw_connection().expect("the server is there"), query)
     };
     let before = waits();

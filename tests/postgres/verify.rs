@@ -34,6 +34,7 @@ verify_stories! {
     scene:
     a_transaction_in_flight_is_ended_by_force,
     a_transaction_that_was_fenced_off_is_refused,
+    a_purge_that_overtakes_a_resolver_leaves_nothing_to_claim,
 }
 
 fn kill(id: i64) {

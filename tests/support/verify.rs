@@ -225,6 +225,9 @@ macro_rules! verify_stories {
             a_transaction_that_has_written_nothing_has_nothing_to_verify,
             every_transaction_of_an_engine_can_be_verified,
             a_part_that_is_verified_verifies_the_whole,
+            a_test_transaction_has_nothing_to_verify,
+            a_table_that_is_locked_is_waited_for_until_the_deadline,
+            whoever_finds_out_for_a_session_obeys_its_token,
         }
     };
 }

@@ -70,6 +70,7 @@ programs! {
     session_shared_between_threads
     struct_added_as_a_model
     struct_named_as_a_model
+    token_made_from_text
     two_values_edited_at_once
     value_borrowed_across_a_session_call
     values_kept_beyond_their_session

@@ -178,8 +178,9 @@ impl<C: Dialect> Connection<C> {
             }
             let error = Error::commit_unknown(fault);
             return match self.transaction.verification.token() {
-                Some(token) => error.with_commit_token(token),
-                None => error,
+                // It speaks for what came after; who was told "not committed" would run the first part twice.
+                Some(token) if !self.transaction.partly_committed => error.with_commit_token(token),
+                _ => error,
             };
         }
         // The server refused, and may still have the transaction open (SQLite does).

@@ -182,7 +182,9 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
-        if std::mem::take(&mut unit.connection().wish).verified == Some(true) {
+        let wish = std::mem::take(&mut unit.connection().wish);
+        // A test transaction has no COMMIT that could go unanswered.
+        if wish.verified == Some(true) && !unit.connection().transaction.is_test() {
             unit.connection().verify_from_now_on()?;
         }
         let transaction = &unit.connection().transaction;
@@ -235,6 +237,9 @@ pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
         Left::Ok(value) => commit(unit).map(|()| value).map_err(|error| {
             let mut failure = Failure::of_ours(error);
             if unit.connection().transaction.partly_committed {
+                if failure.commit_unknown {
+                    unit.follow(Change::Abandoned);
+                }
                 (failure.class, failure.commit_unknown) = (Class::Permanent, false);
             }
             failure

@@ -7,7 +7,7 @@
 use std::time::{Duration, Instant};
 
 use aludel_core::verify::{CommitToken, Mark, Resolution, ServerWord};
-use aludel_core::{Class, Dialect, Engine, Error, Event, Flavour, Phase, Result};
+use aludel_core::{CancelToken, Class, Dialect, Engine, Error, Event, Flavour, Phase, Result};
 
 use super::{Wish, read_committed};
 use crate::connection::{Connection, no_text};
@@ -24,13 +24,15 @@ const GRACE: Duration = Duration::from_millis(200);
 const PAUSE: Duration = Duration::from_millis(10);
 const PAUSE_WITHOUT_DATABASE: Duration = Duration::from_millis(100);
 
-/// See [`EngineExt::resolve`](crate::EngineExt::resolve). `by_force` ends the connection that still holds the row.
+/// See [`EngineExt::resolve`](crate::EngineExt::resolve). `by_force` ends the connection that still holds the row;
+/// `cancel` is what whoever wants to know obeys.
 #[track_caller]
 pub(crate) fn resolve<C: Dialect>(
     engine: &Engine<C>,
     token: &CommitToken,
     deadline: Duration,
     by_force: bool,
+    cancel: &CancelToken,
 ) -> Result<Resolution> {
     let clock = engine.clock();
     let started = clock.now();
@@ -39,6 +41,7 @@ pub(crate) fn resolve<C: Dialect>(
     loop {
         let left = deadline.saturating_sub(clock.now() - started);
         let mut resolver = Resolver::new(engine, token, started, left);
+        resolver.connection.set_cancel_token(cancel.clone());
         let ends_it = by_force && blocked && clock.now() - started >= GRACE;
         let answer = resolver.ask(if by_force { GRACE } else { STEP }, ends_it);
         resolver.leave();
@@ -65,7 +68,9 @@ pub(crate) fn resolve<C: Dialect>(
                 None => error,
             });
         }
-        clock.sleep(pause);
+        if let Err(exit) = cancel.sleep(clock, pause) {
+            return Err(Error::from(exit).with_commit_token(*token));
+        }
     }
 }
 
@@ -73,11 +78,14 @@ impl<C: Dialect> Connection<C> {
     /// What has become of the COMMIT that `error` is about, where the root's owner wanted it resolved at once: nothing when
     /// it is committed, and otherwise the error to go on with.
     pub(crate) fn resolve_unknown(&mut self, error: Error) -> Result<()> {
-        let (Some(until), Some(token)) = (self.transaction.verification.until, error.commit_token().copied()) else {
+        // Not the error's: where only a part is in doubt, it has none.
+        let verification = &self.transaction.verification;
+        let (true, Some(until), Some(token)) = (error.is_commit_unknown(), verification.until, verification.token())
+        else {
             return Err(error);
         };
         let left = until.saturating_duration_since(self.engine().clock().now());
-        match resolve(self.engine(), &token, left, false) {
+        match resolve(self.engine(), &token, left, false, self.cancel_token()) {
             Ok(Resolution::Committed) => Ok(()),
             Ok(Resolution::NotCommitted) => Err(error.not_committed_after_all()),
             Ok(Resolution::Expired) => Err(error),
@@ -119,6 +127,9 @@ impl<'a, C: Dialect> Resolver<'a, C> {
 
     fn ask(&mut self, step: Duration, ends_it: bool) -> Result<Answer> {
         self.connect()?;
+        // First of all: who changes the table's definition, or backs it up, has it locked as a whole.
+        let step = step.min(self.left);
+        self.lock_waits = Some(self.call(Phase::Begin, |raw| raw.bound_lock_waits(step))?);
         let connection = &mut self.connection;
         let looked = connection.look_for_commit_table();
         let Some(known) = looked.map_err(|error| connection.explain(error))? else {
@@ -132,8 +143,6 @@ impl<'a, C: Dialect> Resolver<'a, C> {
             let token = self.token;
             self.call(Phase::Begin, |raw| raw.end_backend_of(token))?;
         }
-        let step = step.min(self.left);
-        self.lock_waits = Some(self.call(Phase::Begin, |raw| raw.bound_lock_waits(step))?);
         self.connection.wish = Wish {
             verified: Some(false),
             until: None,

@@ -55,13 +55,19 @@ impl<C: Dialect> Connection<C> {
     ///
     /// # Errors
     ///
-    /// In AUTOCOMMIT; in a transaction that has failed; when the table is missing and cannot be made while this
+    /// In AUTOCOMMIT; in a transaction that has failed, or of which DDL has committed a part (MariaDB, MySQL); when the table is missing and cannot be made while this
     /// transaction is open; and whatever the server answers to the INSERT.
     pub fn commit_token(&mut self) -> Result<CommitToken> {
         self.ready()?;
         if self.transaction.footing() == Footing::Autocommit {
             return Err(Error::misuse(
                 "commit_token() in AUTOCOMMIT: there is no COMMIT that could go unanswered; begin a transaction",
+            ));
+        }
+        if self.transaction.partly_committed {
+            return Err(Error::misuse(
+                "commit_token() after a statement that has committed what came before it: the token could speak for the \
+                 rest alone; begin another transaction",
             ));
         }
         self.commit_table_inside()?;

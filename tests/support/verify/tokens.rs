@@ -6,7 +6,7 @@ use aludel::prelude::*;
 use aludel::testing::FaultScript;
 use aludel::verify::{CommitToken, Resolution};
 use aludel::{CommitPolicy, Dialect, ErrorKind, Flavour, Outcome, Phase, RetryPolicy};
-use diesel::connection::SimpleConnection as _;
+use diesel::connection::{Connection as _, SimpleConnection as _};
 use diesel::result::DatabaseErrorKind;
 
 use super::{CHARGE, LOST, PATIENCE, Scene};
@@ -261,5 +261,24 @@ pub fn a_part_that_is_verified_verifies_the_whole<C: Dialect>(scene: &Scene<C>) 
     let engine = scene.engine.execution_options(options).expect("every database has it");
     let error = engine.session().commit_token().expect_err("there is no COMMIT");
     assert!(error.to_string().starts_with("commit_token() in AUTOCOMMIT"), "{error}");
+    scene.assert_whole();
+}
+
+/// `begin_test_transaction` is never committed: a verified part of it needs no table, and no second connection to make one.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_test_transaction_has_nothing_to_verify<C: Dialect>(scene: &Scene<C>) {
+    let mut session = scene.engine.session();
+    session.begin_test_transaction().expect("nothing is open");
+    session.batch_execute(CHARGE).expect("the table is there");
+    session
+        .build_transaction()
+        .verified()
+        .run(|session| Ok(session.batch_execute(CHARGE)?))
+        .expect("there is no COMMIT that could go unanswered");
+    drop(session);
+    assert_eq!(scene.charged(), 0);
     scene.assert_whole();
 }

@@ -145,18 +145,23 @@ pub(super) fn purge(connection: &mut MysqlConnection, before: i64, limit: i64) -
 }
 
 pub(super) fn bound_lock_waits(connection: &mut MysqlConnection, limit: Duration) -> QueryResult<String> {
-    let query = "SELECT CAST(@@SESSION.innodb_lock_wait_timeout AS SIGNED) AS value";
-    let was = sql_query(query).get_result::<Number>(connection)?.value;
+    // Of rows, and of the table as a whole: a day on MariaDB, a year on MySQL.
+    let query = "SELECT CONCAT_WS(' ', @@SESSION.innodb_lock_wait_timeout, @@SESSION.lock_wait_timeout) AS value";
+    let was = sql_query(query).get_result::<Word>(connection)?.value;
     // In whole seconds; MariaDB takes 0 for "do not wait", MySQL for 1.
-    set_lock_waits(connection, limit.as_secs())?;
-    Ok(was.to_string())
+    set_lock_waits(connection, limit.as_secs(), limit.as_secs())?;
+    Ok(was)
 }
 
 pub(super) fn put_lock_waits_back(connection: &mut MysqlConnection, was: &str) -> QueryResult<()> {
-    was.parse()
-        .map_or(Ok(()), |seconds| set_lock_waits(connection, seconds))
+    let parsed = was
+        .split_once(' ')
+        .and_then(|(rows, table)| Some((rows.parse().ok()?, table.parse().ok()?)));
+    parsed.map_or(Ok(()), |(rows, table)| set_lock_waits(connection, rows, table))
 }
 
-fn set_lock_waits(connection: &mut MysqlConnection, seconds: u64) -> QueryResult<()> {
-    connection.batch_execute(&format!("SET SESSION innodb_lock_wait_timeout = {seconds}"))
+fn set_lock_waits(connection: &mut MysqlConnection, rows: u64, table: u64) -> QueryResult<()> {
+    connection.batch_execute(&format!(
+        "SET SESSION innodb_lock_wait_timeout = {rows}, SESSION lock_wait_timeout = {table}"
+    ))
 }
