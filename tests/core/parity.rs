@@ -163,7 +163,7 @@ fn has_test(source: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a macro makes a test of this name: one of the support library that is called here, or one of this file's own.
+/// Whether a macro makes a test of this name: one of the support library that is called here, or one that is given the name.
 fn makes_test(source: &str, name: &str) -> bool {
     let has_word = |text: &str| {
         let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
@@ -177,19 +177,15 @@ fn makes_test(source: &str, name: &str) -> bool {
             .collect()
     };
     let called = |made: &str| source.contains(&format!("{made}!"));
-    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("support");
-    let of_support = sources(&support)
-        .iter()
-        .flat_map(|file| macros(&read(file)))
-        .any(|(made, body)| called(&made) && has_word(&body));
-    let own = macros(source).iter().any(|(made, _)| {
+    let given = |made: &str| {
         let call = format!("\n{made}! {{");
-        source
-            .split(call.as_str())
-            .skip(1)
-            .any(|call| has_word(end_of_item(call)))
-    });
-    of_support || own
+        let mut calls = source.split(call.as_str()).skip(1);
+        calls.any(|call| has_word(end_of_item(call)))
+    };
+    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("support");
+    let mut of_support = sources(&support).into_iter().flat_map(|file| macros(&read(&file)));
+    of_support.any(|(made, body)| (called(&made) && has_word(&body)) || given(&made))
+        || macros(source).iter().any(|(made, _)| given(made))
 }
 
 /// What stands before the brace that ends an item at the left margin.
