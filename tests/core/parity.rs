@@ -1,9 +1,10 @@
-//! The tables that name tests are kept: each name in them is a test that exists.
+//! The tables that name tests are kept: each name in them is a test that exists, and each row is there once.
 //!
 //! A table of tests rots in silence, since nobody runs a table. This reads the tables, and walks the sources for what they
 //! name: `binary::file::name` under `tests/`, `aludel-core:module::name` and `aludel:module::name` under the packages'
 //! `src/`, `pool::tests::..` for those of core, `ui::fail::name` for what must not compile.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,26 @@ fn every_test_that_a_table_names_exists() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(found > 400, "the tables are read: {found}");
+}
+
+/// Two branches that each mend a row leave two of them.
+#[test]
+fn no_section_has_a_row_twice() {
+    let mut twice = Vec::new();
+    for (table, text) in TABLES {
+        let mut seen = BTreeSet::new();
+        for (number, line) in text.lines().enumerate() {
+            if line.starts_with('#') {
+                seen.clear();
+            }
+            if let ["", subject, ..] = line.split('|').collect::<Vec<_>>().as_slice()
+                && !seen.insert(subject.trim())
+            {
+                twice.push(format!("{table}:{}: {}", number + 1, subject.trim()));
+            }
+        }
+    }
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
 }
 
 #[test]
