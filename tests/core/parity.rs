@@ -1,9 +1,10 @@
-//! The tables that name tests are kept: each name in them is a test that exists.
+//! The tables that name tests are kept: each name in them is a test that exists, and each row is there once.
 //!
 //! A table of tests rots in silence, since nobody runs a table. This reads the tables, and walks the sources for what they
 //! name: `binary::file::name` under `tests/`, `aludel-core:module::name` and `aludel:module::name` under the packages'
 //! `src/`, `pool::tests::..` for those of core, `ui::fail::name` for what must not compile.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -47,6 +48,26 @@ fn every_test_that_a_table_names_exists() {
     }
     assert!(missing.is_empty(), "{}", missing.join("\n"));
     assert!(found > 400, "the tables are read: {found}");
+}
+
+/// Two branches that each mend a row leave two of them.
+#[test]
+fn no_section_has_a_row_twice() {
+    let mut twice = Vec::new();
+    for (table, text) in TABLES {
+        let mut seen = BTreeSet::new();
+        for (number, line) in text.lines().enumerate() {
+            if line.starts_with('#') {
+                seen.clear();
+            }
+            if let ["", subject, ..] = line.split('|').collect::<Vec<_>>().as_slice()
+                && !seen.insert(subject.trim())
+            {
+                twice.push(format!("{table}:{}: {}", number + 1, subject.trim()));
+            }
+        }
+    }
+    assert!(twice.is_empty(), "{}", twice.join("\n"));
 }
 
 #[test]
@@ -163,7 +184,7 @@ fn has_test(source: &str, name: &str) -> bool {
     })
 }
 
-/// Whether a macro makes a test of this name: one of the support library that is called here, or one of this file's own.
+/// Whether a macro makes a test of this name: one of the support library that is called here, or one that is given the name.
 fn makes_test(source: &str, name: &str) -> bool {
     let has_word = |text: &str| {
         let mut words = text.split(|c: char| !(c.is_alphanumeric() || c == '_'));
@@ -177,19 +198,15 @@ fn makes_test(source: &str, name: &str) -> bool {
             .collect()
     };
     let called = |made: &str| source.contains(&format!("{made}!"));
-    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("support");
-    let of_support = sources(&support)
-        .iter()
-        .flat_map(|file| macros(&read(file)))
-        .any(|(made, body)| called(&made) && has_word(&body));
-    let own = macros(source).iter().any(|(made, _)| {
+    let given = |made: &str| {
         let call = format!("\n{made}! {{");
-        source
-            .split(call.as_str())
-            .skip(1)
-            .any(|call| has_word(end_of_item(call)))
-    });
-    of_support || own
+        let mut calls = source.split(call.as_str()).skip(1);
+        calls.any(|call| has_word(end_of_item(call)))
+    };
+    let support = Path::new(env!("CARGO_MANIFEST_DIR")).join("support");
+    let mut of_support = sources(&support).into_iter().flat_map(|file| macros(&read(&file)));
+    of_support.any(|(made, body)| (called(&made) && has_word(&body)) || given(&made))
+        || macros(source).iter().any(|(made, _)| given(made))
 }
 
 /// What stands before the brace that ends an item at the left margin.

@@ -142,27 +142,3 @@ fn a_transaction_that_was_ended_on_the_raw_connection_is_noticed() -> aludel::Re
     assert_eq!(bank.balances(), [500, 0]);
     Ok(())
 }
-
-#[test]
-fn a_panic_in_a_savepoint_leaves_nothing_on_the_server() {
-    let bank = Bank::open("panic");
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        bank.engine.begin(|session| {
-            withdraw(session, 1, 100)?;
-            session.begin_nested(|nested| {
-                withdraw(nested, 1, 100)?;
-                panic!("the roof is on fire");
-                #[allow(unreachable_code)]
-                Ok(())
-            })
-        })
-    }));
-    assert!(panic.is_err());
-    assert_eq!(bank.balances(), [500, 0]);
-    let log = bank.log.take();
-    assert!(
-        log.contains(&"invalidate".to_owned()) && !log.contains(&"retire".to_owned()),
-        "{log:?}"
-    );
-    bank.assert_whole();
-}

@@ -4,9 +4,9 @@
 use std::thread;
 use std::time::Duration;
 
+use aludel::Phase;
 use aludel::classify::Flavour;
 use aludel::prelude::*;
-use aludel::{EngineBuilder, Phase};
 use aludel_tests::corpus::Heard;
 use aludel_tests::mariadb::{self, MariaDb, connection_id};
 use aludel_tests::{Meeting, TestDatabase, poll};
@@ -46,7 +46,10 @@ impl<'s> Story<'s> {
         let database = server.database(name);
         server.execute_in(database.name(), SCHEMA);
         let heard = Heard::new(Flavour::MySql);
-        let engine = listened_to(&heard, database.url()).build().expect("a good URL");
+        let engine = heard
+            .listened_to::<MysqlConnection>(database.url())
+            .build()
+            .expect("a good URL");
         Self {
             server,
             database,
@@ -85,20 +88,8 @@ impl<'s> Story<'s> {
     }
 }
 
-fn listened_to(heard: &Heard, url: &str) -> EngineBuilder<MysqlConnection> {
-    Engine::builder(url).handle_error(heard.hook())
-}
-
 fn run(session: &mut MySession, sql: &str) -> QueryResult<usize> {
     diesel::sql_query(sql).execute(session)
-}
-
-/// An engine of `user` that nobody could connect with.
-#[track_caller]
-fn refused(heard: &Heard, url: &str, rule: &str) {
-    let engine = listened_to(heard, url).build().expect("a good URL");
-    engine.raw_connection().map(drop).expect_err("it is refused");
-    heard.expect(Phase::Connect, rule);
 }
 
 #[test]
@@ -152,18 +143,17 @@ fn connections_that_are_refused() {
     server.execute(&format!("GRANT SELECT ON `{database}`.* TO once@'127.0.0.1'"));
 
     let once = |database: &str| format!("mysql://once:pw@127.0.0.1:{port}/{database}");
-    refused(
-        heard,
+    heard.refused::<MysqlConnection>(
         &format!("mysql://once:no@127.0.0.1:{port}/{database}"),
         "mysql 1045 access",
     );
-    refused(heard, &once("mysql"), "mysql 1045 access");
-    refused(heard, &server.url("no_such_database"), "mysql 1045 access");
+    heard.refused::<MysqlConnection>(&once("mysql"), "mysql 1045 access");
+    heard.refused::<MysqlConnection>(&server.url("no_such_database"), "mysql 1045 access");
     // The one before may still be on its way out.
     let first = poll::until("the first one is let in", SOON, || {
         MysqlConnection::establish(&once(database)).ok()
     });
-    refused(heard, &once(database), "mysql 1040 too many");
+    heard.refused::<MysqlConnection>(&once(database), "mysql 1040 too many");
     drop(first);
     poll::until("the only connection of its user is gone", SOON, || {
         MysqlConnection::establish(&once(database)).ok()
@@ -171,7 +161,10 @@ fn connections_that_are_refused() {
 
     // Its rights, and its share of the server, at a statement.
     let engine = poll::until("the only connection is free", SOON, || {
-        let engine = listened_to(heard, &once(database)).build().expect("a good URL");
+        let engine = heard
+            .listened_to::<MysqlConnection>(&once(database))
+            .build()
+            .expect("a good URL");
         engine.raw_connection().map(drop).ok().map(|()| engine)
     });
     heard.forget();
@@ -185,19 +178,14 @@ fn connections_that_are_refused() {
 
     // Nobody listens; somebody who does not answer.
     let closed = aludel_tests::ports::free();
-    refused(
-        heard,
+    heard.refused::<MysqlConnection>(
         &format!("mysql://once:pw@127.0.0.1:{closed}/x"),
         "mysql 2003 unreachable",
     );
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent_port = silent.local_addr().expect("it is bound").port();
     let hangs_up = thread::spawn(move || drop(silent.accept()));
-    refused(
-        heard,
-        &format!("mysql://once:pw@127.0.0.1:{silent_port}/x"),
-        "mysql 2055 lost",
-    );
+    heard.refused::<MysqlConnection>(&format!("mysql://once:pw@127.0.0.1:{silent_port}/x"), "mysql 2055 lost");
     hangs_up.join().expect("it does not panic");
 }
 
@@ -419,7 +407,7 @@ fn a_server_of_its_own() -> aludel::Result<()> {
     server.execute("REVOKE SUPER, READ_ONLY ADMIN, CONNECTION ADMIN ON *.* FROM app@'127.0.0.1'");
     // Whoever may do everything may write to a read-only server, too.
     let app = format!("mysql://app:pw@127.0.0.1:{}/{}", server.port(), story.database.name());
-    story.engine = listened_to(&story.heard, &app).build()?;
+    story.engine = story.heard.listened_to::<MysqlConnection>(&app).build()?;
     a_lock_wait_takes_all_of_the_transaction(&story)?;
     a_commit_waits_for_a_global_lock(&story)?;
     it_becomes_read_only(&story)?;
@@ -527,7 +515,7 @@ fn it_is_full(story: &Story<'_>, app: &str) {
     while let Ok(connection) = MysqlConnection::establish(app) {
         crowd.push(connection);
     }
-    refused(heard, app, "mysql 1040 too many");
+    heard.refused::<MysqlConnection>(app, "mysql 1040 too many");
     drop(crowd);
     poll::until("there is room again", SOON, || MysqlConnection::establish(app).ok());
     heard.forget();
@@ -552,6 +540,6 @@ fn it_goes_away(story: &Story<'_>, app: &str) -> aludel::Result<()> {
     server.kill_9();
     session.commit().expect_err("nobody knows");
     heard.expect_any(Phase::Commit, &GONE);
-    refused(heard, app, "mysql 2003 unreachable");
+    heard.refused::<MysqlConnection>(app, "mysql 2003 unreachable");
     Ok(())
 }

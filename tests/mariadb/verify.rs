@@ -8,27 +8,14 @@ use aludel::prelude::*;
 use aludel::verify::Resolution;
 use aludel::{CommitPolicy, Outcome, RetryPolicy};
 use aludel_tests::proxy::Proxy;
-use aludel_tests::verify::{self, Scene};
+use aludel_tests::verify::{self, Scene, ask};
 use aludel_tests::{fork, galera, mariadb, poll, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
-use diesel::sql_types::BigInt;
 
 fn scene(name: &str) -> Scene<MysqlConnection> {
     let name: String = name.chars().take(20).collect();
     Scene::set(mariadb::server().database(&name).url(), ask)
-}
-
-fn ask(connection: &mut MysqlConnection, query: &str) -> i64 {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        value: i64,
-    }
-    let row: Row = diesel::sql_query(query)
-        .get_result(connection)
-        .expect("it is a good query");
-    row.value
 }
 
 verify_stories!(scene);
@@ -201,7 +188,7 @@ fn the_lock_wait_timeout_is_put_back() {
     scene.engine.create_commit_table().expect("it may be made");
     let waits = || {
         let query = "SELECT CAST(@@innodb_lock_wait_timeout * 100000000 + @@lock_wait_timeout AS SIGNED) AS value";
-        ask(&mut scene.engine.raw_connection().expect("the server is there"), query)
+        ask(&mut *scene.engine.raw_connection().expect("the server is there"), query)
     };
     let before = waits();
     let token = scene.engine.begin(Session::commit_token).expect("it is committed");
@@ -247,7 +234,7 @@ mod through_a_proxy {
 fn another_node_of_a_cluster_finds_out() {
     let cluster = galera::private();
     let database = cluster.nodes[0].database("verified");
-    let scene = Scene::set(database.url(), ask);
+    let scene = Scene::<MysqlConnection>::set(database.url(), ask);
     let elsewhere = Engine::new(cluster.nodes[1].url(database.name())).expect("the URL is a good one");
     verify::another_node_finds_out(&scene, &elsewhere);
 }

@@ -2,24 +2,11 @@
 //! again, and the pool stays.
 
 use aludel::prelude::*;
-use diesel::PgConnection;
 use diesel::connection::SimpleConnection;
+use diesel::pg::PgRowByRowLoadingMode;
+use diesel::prelude::*;
 
-use crate::bank::{ANN, BOB, Bank, look, pay};
-
-#[retry]
-fn leaves(session: &mut Session<PgConnection>, bank: &Bank, nested: bool) -> aludel::Result<()> {
-    bank.log.push("run");
-    pay(session, ANN, -100)?;
-    if nested {
-        session.begin_nested(|nested| {
-            pay(nested, BOB, 100)?;
-            Err(Exit::new("shutting down").into())
-        })
-    } else {
-        Err(Exit::new("shutting down").into())
-    }
-}
+use crate::bank::{ANN, Bank, accounts, look, pay};
 
 #[track_caller]
 fn goes_through_as_it_is(bank: &Bank, error: &aludel::Error) {
@@ -32,41 +19,6 @@ fn goes_through_as_it_is(bank: &Bank, error: &aludel::Error) {
         "{:?}",
         bank.log
     );
-    assert_eq!((bank.times("commit"), bank.books()), (0, (500, 500, 0)));
-    bank.expect_whole_pool();
-}
-
-#[test]
-fn an_exit_through_engine_begin() {
-    let bank = Bank::open("begin");
-    let error = bank.engine.begin(|session| leaves(session, &bank, false)).unwrap_err();
-    goes_through_as_it_is(&bank, &error);
-}
-
-#[test]
-fn an_exit_through_a_savepoint_and_a_retry_function_is_not_run_again() {
-    let bank = Bank::open("retry");
-    let mut session = bank.engine.session();
-    let error = leaves(&mut session, &bank, true).unwrap_err();
-    goes_through_as_it_is(&bank, &error);
-    bank.log
-        .expect(&["begin", "run", "savepoint 1", "invalidate", "doomed", "rollback"]);
-    look(&mut session).expect("the session goes on, on another connection");
-}
-
-#[test]
-fn an_exit_that_is_caught_inside_dooms_the_transaction() {
-    let bank = Bank::open("inside");
-    let error = bank
-        .engine
-        .begin(|session| {
-            assert!(leaves(session, &bank, true).unwrap_err().is_exit());
-            assert!(look(session).is_err());
-            Ok(())
-        })
-        .unwrap_err();
-    assert!(error.is_doomed(), "{error}");
-    assert!(error.to_string().contains("the caller asked to stop"), "{error}");
     assert_eq!((bank.times("commit"), bank.books()), (0, (500, 500, 0)));
     bank.expect_whole_pool();
 }
@@ -103,4 +55,20 @@ fn other_connections_of_the_pool_outlive_an_exit() {
         .unwrap_err();
     other.rollback().expect("as you go");
     assert_eq!(Bank::pid(&mut other), pid);
+}
+
+#[test]
+fn rows_that_are_left_unread_without_a_panic_are_no_exit() {
+    let bank = Bank::open("rows_left");
+    let mut session = bank.engine.session();
+    let rows = accounts::table.select(accounts::owner);
+    let first = rows
+        .load_iter::<String, PgRowByRowLoadingMode>(&mut session)
+        .expect("the table is there")
+        .next();
+    assert!(matches!(first, Some(Ok(_))));
+    pay(&mut session, ANN, -100).expect("the wire was cleared");
+    session.commit().expect("nothing is in its way");
+    assert_eq!((bank.books().0, bank.times("invalidate")), (400, 0));
+    bank.expect_whole_pool();
 }

@@ -19,7 +19,6 @@ mod forked;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
-mod panic;
 mod panics;
 mod provoked;
 mod stale_pool;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use aludel::classify::Flavour;
 use aludel::prelude::*;
-use aludel::{EngineBuilder, IsolationLevel, Phase};
+use aludel::{IsolationLevel, Phase};
 use aludel_tests::corpus::Heard;
 use aludel_tests::postgres::{self, Postgres, backend_pid};
 use aludel_tests::{Meeting, TestDatabase, poll, ports};
@@ -55,7 +55,10 @@ impl<'s> Story<'s> {
     fn on(server: &'s Postgres, name: &str) -> Self {
         let database = server.database(name);
         let heard = Heard::new(Flavour::PostgreSql);
-        let engine = listened_to(&heard, database.url()).build().expect("a good URL");
+        let engine = heard
+            .listened_to::<PgConnection>(database.url())
+            .build()
+            .expect("a good URL");
         let story = Self {
             server,
             database,
@@ -92,19 +95,8 @@ impl<'s> Story<'s> {
     }
 }
 
-fn listened_to(heard: &Heard, url: &str) -> EngineBuilder<PgConnection> {
-    Engine::builder(url).handle_error(heard.hook())
-}
-
 fn run(session: &mut PgSession, sql: &str) -> QueryResult<usize> {
     diesel::sql_query(sql).execute(session)
-}
-
-#[track_caller]
-fn refused(heard: &Heard, url: &str, rule: &str) {
-    let engine = listened_to(heard, url).build().expect("a good URL");
-    engine.raw_connection().map(drop).expect_err("it is refused");
-    heard.expect(Phase::Connect, rule);
 }
 
 #[test]
@@ -151,29 +143,25 @@ fn connections_that_are_refused() {
         format!("postgres://{user}:{password}@127.0.0.1:{port}/{database}")
     };
     let access = "postgres 28 access";
-    refused(heard, &url("once", "no", database), access);
-    refused(heard, &url("never", "pw", database), access);
-    refused(heard, &url("once", "pw", "no_such_database"), access);
+    heard.refused::<PgConnection>(&url("once", "no", database), access);
+    heard.refused::<PgConnection>(&url("never", "pw", database), access);
+    heard.refused::<PgConnection>(&url("once", "pw", "no_such_database"), access);
     // The one before may still be on its way out.
     let first = poll::until("the first one is let in", SOON, || {
         PgConnection::establish(&url("once", "pw", database)).ok()
     });
-    refused(heard, &url("once", "pw", database), "postgres 53300 too many");
+    heard.refused::<PgConnection>(&url("once", "pw", database), "postgres 53300 too many");
     drop(first);
     server.execute(&format!("ALTER DATABASE {database} CONNECTION LIMIT 0"));
-    refused(heard, story.database.url(), "postgres 53300 too many");
+    heard.refused::<PgConnection>(story.database.url(), "postgres 53300 too many");
 
     let closed = ports::free();
-    refused(
-        heard,
-        &format!("postgres://once:pw@127.0.0.1:{closed}/x"),
-        "libpq unreachable",
-    );
+    heard.refused::<PgConnection>(&format!("postgres://once:pw@127.0.0.1:{closed}/x"), "libpq unreachable");
     let silent = TcpListener::bind("127.0.0.1:0").expect("a free port");
     let silent_port = silent.local_addr().expect("it is bound").port();
     let hangs_up = thread::spawn(move || drop(silent.accept()));
     let url = format!("postgres://once:pw@127.0.0.1:{silent_port}/x?sslmode=disable");
-    let engine = listened_to(heard, &url).build().expect("a good URL");
+    let engine = heard.listened_to::<PgConnection>(&url).build().expect("a good URL");
     engine.raw_connection().map(drop).expect_err("it hangs up");
     hangs_up.join().expect("it does not panic");
     heard.expect_any(Phase::Connect, &["libpq connection lost", "libpq unreachable"]);
@@ -272,7 +260,8 @@ fn conflicts() -> aludel::Result<()> {
     holder.batch_execute("ROLLBACK")?;
 
     // Somebody else was first: changed it, took it away, or read what we write.
-    let engine = listened_to(heard, story.database.url())
+    let engine = heard
+        .listened_to::<PgConnection>(story.database.url())
         .isolation_level(IsolationLevel::Serializable)
         .build()?;
     let conflict = "postgres 40001 serialization";
@@ -318,7 +307,8 @@ fn states_and_modes() -> aludel::Result<()> {
     let heard = &story.heard;
     let read_only = "postgres 25006 read-only";
     // The mode of the server's session, which nobody here has asked for.
-    let engine = listened_to(heard, story.database.url())
+    let engine = heard
+        .listened_to::<PgConnection>(story.database.url())
         .on_connect(|raw, _| Ok(raw.batch_execute("SET default_transaction_read_only = on")?))
         .build()?;
     for sql in ["UPDATE accounts SET balance = 0", "SELECT nextval('numbers')"] {
@@ -393,12 +383,12 @@ fn it_is_full(story: &Story<'_>) {
     while let Ok(connection) = PgConnection::establish(url) {
         crowd.push(connection);
     }
-    refused(heard, url, "postgres 53300 too many");
+    heard.refused::<PgConnection>(url, "postgres 53300 too many");
     let root = url.replacen("aludel:", "postgres:", 1);
     while let Ok(connection) = PgConnection::establish(&root) {
         crowd.push(connection);
     }
-    refused(heard, &root, "postgres 53300 too many");
+    heard.refused::<PgConnection>(&root, "postgres 53300 too many");
     drop(crowd);
     story.back_again();
 }
@@ -495,7 +485,7 @@ fn it_is_a_standby(story: &Story<'_>) {
     heard.note(Phase::Begin, &error.expect_err("it only reads"));
     heard.expect(Phase::Begin, read_only);
     let primary = format!("{}?target_session_attrs=read-write", story.database.url());
-    refused(heard, &primary, "postgres wrong role of host");
+    heard.refused::<PgConnection>(&primary, "postgres wrong role of host");
 }
 
 /// A standby that does not wait for its readers: what they look at is taken away on the primary.
@@ -505,7 +495,8 @@ fn a_standby_that_catches_up() -> aludel::Result<()> {
     let story = Story::on(&server, "catches_up");
     let standby = server.standby(&["max_standby_streaming_delay=0"]);
     let heard = Heard::new(Flavour::PostgreSql);
-    let engine = listened_to(&heard, &standby.url(story.database.name()))
+    let engine = heard
+        .listened_to::<PgConnection>(&standby.url(story.database.name()))
         .isolation_level(IsolationLevel::RepeatableRead)
         .build()?;
     let mut session = engine.session();

@@ -1,6 +1,4 @@
-//! Closures that leave in other ways than Ok: panics, exits, COMMITs and RELEASEs that fail.
-
-use std::panic::{AssertUnwindSafe, catch_unwind};
+//! Closures that leave in other ways than Ok: exits, COMMITs and RELEASEs that fail.
 
 use aludel::prelude::*;
 use aludel::{ErrorKind, Outcome, Phase};
@@ -8,100 +6,6 @@ use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
 
 use crate::stories::{Bank, accounts, withdraw};
-
-#[test]
-fn a_panic_inside_a_nested_closure_caught_outside() {
-    let bank = Bank::open();
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        bank.engine.begin(|session| {
-            withdraw(session, 1, 100)?;
-            session.begin_nested(|nested| {
-                withdraw(nested, 1, 100)?;
-                panic!("the roof is on fire");
-                #[allow(unreachable_code)]
-                Ok(())
-            })
-        })
-    }))
-    .expect_err("the panic goes on unchanged");
-    assert_eq!(panic.downcast_ref::<&str>(), Some(&"the roof is on fire"));
-    assert_eq!(bank.balances(), [500, 0]);
-    bank.log
-        .expect(&["begin", "savepoint 1", "invalidate", "doomed", "rollback"]);
-    bank.assert_whole();
-}
-
-#[test]
-fn a_panic_inside_a_nested_closure_caught_inside() {
-    let bank = Bank::open();
-    let error = bank
-        .engine
-        .begin(|session| {
-            withdraw(session, 1, 100)?;
-            let panic = catch_unwind(AssertUnwindSafe(|| {
-                session.begin_nested(|nested| {
-                    withdraw(nested, 1, 100)?;
-                    panic!("the roof is on fire");
-                    #[allow(unreachable_code)]
-                    Ok(())
-                })
-            }));
-            assert!(panic.is_err());
-            let refused = withdraw(session, 1, 1).expect_err("nobody knows what the panic has interrupted");
-            assert!(
-                refused.is_doomed() && refused.to_string().contains("panic"),
-                "{refused}"
-            );
-            Ok(())
-        })
-        .expect_err("it cannot be committed");
-    assert!(error.is_doomed());
-    assert_eq!(bank.balances(), [500, 0]);
-    bank.assert_whole();
-}
-
-#[test]
-fn a_panic_while_rows_are_read_and_one_with_a_session_as_you_go() {
-    let bank = Bank::open();
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        let mut session = bank.engine.session();
-        withdraw(&mut session, 1, 100).unwrap();
-        let rows = accounts::table
-            .select(accounts::id)
-            .load_iter::<i32, diesel::connection::DefaultLoadingMode>(&mut session);
-        for row in rows.unwrap() {
-            assert!(row.unwrap() > 100, "the roof is on fire");
-        }
-    }));
-    assert!(panic.is_err());
-    assert_eq!(bank.balances(), [500, 0]);
-    assert!(bank.log.take().contains(&"invalidate".to_owned()));
-    bank.assert_whole();
-}
-
-#[test]
-fn an_exit_passes_unwrapped_closes_its_connection_and_never_runs_again() {
-    let bank = Bank::open();
-    let mut runs = 0;
-    let error = bank
-        .engine
-        .session()
-        .retry(&aludel::RetryPolicy::new(), |session| {
-            runs += 1;
-            withdraw(session, 1, 100)?;
-            session.begin_nested(|_| -> aludel::Result<()> { Err(Exit::new("shutting down").into()) })
-        })
-        .expect_err("it leaves");
-    assert_eq!(error.to_string(), "exit: shutting down");
-    assert!(error.is_exit() && !error.is_retryable());
-    assert_eq!((runs, bank.balances()), (1, vec![500, 0]));
-    let log = bank.log.take();
-    assert!(
-        log.contains(&"invalidate".to_owned()) && !log.contains(&"retire".to_owned()),
-        "{log:?}"
-    );
-    bank.assert_whole();
-}
 
 #[test]
 fn a_failing_commit_is_rolled_back_and_the_next_borrower_sees_nothing_of_it() -> aludel::Result<()> {
@@ -287,27 +191,6 @@ fn errors_of_the_users_own_type_pass_through() {
         .engine
         .begin_with(|session| -> Result<(), Mine> { Ok(withdraw(session, 1, 100)?) });
     assert!(matches!(locked, Err(Mine::Database(error)) if error.is_retryable()));
-    bank.assert_whole();
-}
-
-#[test]
-fn a_panic_on_the_raw_connection_that_somebody_catches_is_not_forgotten() {
-    let bank = Bank::open();
-    let mut session = bank.engine.session();
-    withdraw(&mut session, 1, 100).expect("it is there");
-    let panic = catch_unwind(AssertUnwindSafe(|| {
-        session.with_raw(|_| -> aludel::Result<()> { panic!("the roof is on fire") })
-    }));
-    assert!(panic.is_err());
-    let refused = withdraw(&mut session, 1, 1).expect_err("nobody knows what was interrupted");
-    assert!(
-        refused.is_doomed() && refused.to_string().contains("a panic interrupted"),
-        "{refused}"
-    );
-    assert!(session.commit().expect_err("it is doomed").is_doomed());
-    assert_eq!(bank.balances(), [500, 0]);
-    bank.log.expect(&["begin", "invalidate", "doomed", "rollback"]);
-    drop(session);
     bank.assert_whole();
 }
 

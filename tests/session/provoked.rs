@@ -3,9 +3,9 @@
 use std::fs::{self, OpenOptions};
 use std::io::{Seek, SeekFrom, Write};
 
+use aludel::Phase;
 use aludel::classify::Flavour;
 use aludel::prelude::*;
-use aludel::{EngineBuilder, Phase};
 use aludel_tests::corpus::Heard;
 use aludel_tests::sqlite::{self, TempDatabase};
 use diesel::connection::SimpleConnection;
@@ -32,7 +32,10 @@ impl Story {
         let file = sqlite::file();
         outside(&file).batch_execute(SCHEMA).expect("an empty file");
         let heard = Heard::new(Flavour::Sqlite);
-        let engine = listened_to(&heard, file.url()).build().expect("a good URL");
+        let engine = heard
+            .listened_to::<SqliteConnection>(file.url())
+            .build()
+            .expect("a good URL");
         Self { file, heard, engine }
     }
 
@@ -42,12 +45,6 @@ impl Story {
 }
 
 /// It does not wait: who is in the way here stays there.
-fn listened_to(heard: &Heard, url: &str) -> EngineBuilder<SqliteConnection> {
-    Engine::<SqliteConnection>::builder(url)
-        .handle_error(heard.hook())
-        .on_connect(|raw, _| Ok(raw.batch_execute("PRAGMA busy_timeout = 0")?))
-}
-
 fn outside(file: &TempDatabase) -> SqliteConnection {
     SqliteConnection::establish(file.url()).expect("the file can be opened")
 }
@@ -188,7 +185,9 @@ fn files_that_are_full_read_only_spoilt_or_not_there() -> aludel::Result<()> {
     drop(session);
     story.engine.dispose();
 
-    let read_only = listened_to(heard, &format!("{}?mode=ro", story.file.url())).build()?;
+    let read_only = heard
+        .listened_to::<SqliteConnection>(&format!("{}?mode=ro", story.file.url()))
+        .build()?;
     run(&mut read_only.session(), "UPDATE accounts SET balance = 1").expect_err("it only reads");
     heard.expect(Phase::Statement, "sqlite 8 readonly");
     drop(read_only);
@@ -205,7 +204,9 @@ fn files_that_are_full_read_only_spoilt_or_not_there() -> aludel::Result<()> {
     story.engine.dispose();
 
     let missing = story.file.folder().join("nowhere/test.db");
-    let engine = listened_to(heard, &format!("sqlite://{}", missing.display())).build()?;
+    let engine = heard
+        .listened_to::<SqliteConnection>(&format!("sqlite://{}", missing.display()))
+        .build()?;
     engine.raw_connection().map(drop).expect_err("there is no such folder");
     heard.expect(Phase::Connect, "sqlite 14 cannot open");
 

@@ -4,11 +4,10 @@ use aludel::prelude::*;
 use aludel::verify::Resolution;
 use aludel::{CommitPolicy, Phase, RetryPolicy};
 use aludel_tests::sqlite::{self, TempDatabase};
-use aludel_tests::verify::{self, Scene};
+use aludel_tests::verify::{self, Scene, ask};
 use aludel_tests::{fork, verify_stories};
 use diesel::prelude::*;
 use diesel::result::DatabaseErrorKind;
-use diesel::sql_types::BigInt;
 
 use crate::stories::{Account, Bank, withdraw};
 
@@ -28,18 +27,6 @@ impl std::ops::Deref for File {
 fn scene(_: &str) -> File {
     let file = sqlite::file();
     File(Scene::set(file.url(), ask), file)
-}
-
-fn ask(connection: &mut SqliteConnection, query: &str) -> i64 {
-    #[derive(QueryableByName)]
-    struct Row {
-        #[diesel(sql_type = BigInt)]
-        value: i64,
-    }
-    let row: Row = diesel::sql_query(query)
-        .get_result(connection)
-        .expect("it is a good query");
-    row.value
 }
 
 verify_stories!(scene);

@@ -9,7 +9,7 @@ use std::mem;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use aludel::classify::{Flavour, Verdict, classify, classify_connect};
-use aludel::{ErrorContext, Phase};
+use aludel::{Dialect, Engine, EngineBuilder, ErrorContext, Phase};
 use diesel::ConnectionError;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -133,6 +133,23 @@ impl Heard {
                 verdict: context.verdict(),
             });
         }
+    }
+
+    /// An engine that is heard.
+    pub fn listened_to<C: Dialect>(&self, url: &str) -> EngineBuilder<C> {
+        Engine::builder(url).handle_error(self.hook())
+    }
+
+    /// An engine that nobody can connect with, and by which rule.
+    ///
+    /// # Panics
+    ///
+    /// If it can connect, or is refused for another reason.
+    #[track_caller]
+    pub fn refused<C: Dialect>(&self, url: &str, rule: &str) {
+        let engine = self.listened_to::<C>(url).build().expect("a good URL");
+        engine.raw_connection().map(drop).expect_err("it is refused");
+        self.expect(Phase::Connect, rule);
     }
 
     /// An error of a plain connection.

@@ -30,6 +30,54 @@ fn exits(error: &Error) {
     assert!(error.later().is_empty());
 }
 
+/// A closure leaves by itself: through a scope, through a savepoint and a retry, and past somebody who swallows it.
+///
+/// # Errors
+///
+/// None that the story expects.
+pub fn an_exit_of_the_closures_own_goes_through_as_it_is<C: Staged>() -> aludel::Result<()> {
+    let stage = Stage::<C>::open("own_exit");
+    let leave = |session: &mut Session<C>| -> aludel::Result<()> {
+        C::withdraw(session, 1, 100)?;
+        Err(Exit::new(REASON).into())
+    };
+    exits(&stage.engine.begin(leave).unwrap_err());
+    stage.log.expect(&["begin", "invalidate", "doomed", "rollback"]);
+
+    let mut session = stage.engine.session();
+    let mut runs = 0;
+    let error = session.retry(&RetryPolicy::new(), |session| {
+        runs += 1;
+        session.begin_nested(leave)
+    });
+    exits(&error.unwrap_err());
+    assert_eq!(runs, 1);
+    stage
+        .log
+        .expect(&["begin", "savepoint 1", "invalidate", "doomed", "rollback"]);
+
+    let error = session.begin(|session| {
+        exits(&session.begin_nested(leave).unwrap_err());
+        assert!(C::withdraw(session, 1, 1).is_err());
+        Ok(())
+    });
+    let error = error.unwrap_err();
+    assert!(
+        error.is_doomed() && error.to_string().contains("the caller asked to stop"),
+        "{error}"
+    );
+    assert_eq!((stage.times("invalidate"), stage.times("commit")), (1, 0));
+    assert_eq!(
+        session.begin(|session| Ok(C::withdraw(session, 1, 1)?))?,
+        1,
+        "on another connection"
+    );
+    drop(session);
+    assert_eq!(stage.balances(), [499, 0]);
+    stage.assert_whole();
+    Ok(())
+}
+
 /// Whatever is sent next is refused, by whichever call; nothing of it reaches the server.
 ///
 /// # Errors
@@ -438,6 +486,7 @@ macro_rules! exit_stories {
             $connection,
             $crate::exits,
             [
+                an_exit_of_the_closures_own_goes_through_as_it_is,
                 the_next_statement_of_any_session_answers_exit,
                 a_commit_that_was_not_sent_yet_answers_exit,
                 an_exit_that_is_swallowed_or_dressed_up_is_not_survived,

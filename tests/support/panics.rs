@@ -77,6 +77,16 @@ fn caught<T>(f: impl FnOnce() -> T) {
     assert_eq!(*payload, OutOfSugar);
 }
 
+/// Nobody knows what was interrupted, so nothing more is sent.
+#[track_caller]
+fn not_forgotten<T: std::fmt::Debug>(answer: Result<T, impl Into<Error>>) {
+    let refused = answer.unwrap_err().into();
+    assert!(
+        refused.is_doomed() && refused.to_string().contains("a panic interrupted"),
+        "{refused}"
+    );
+}
+
 /// One panic; answers what `begin` did, where it came back.
 fn tell<C: Staged>(stage: &Stage<C>, place: Place, by: Caught) -> Option<aludel::Result<()>> {
     let mut answer = None;
@@ -94,7 +104,10 @@ fn tell<C: Staged>(stage: &Stage<C>, place: Place, by: Caught) -> Option<aludel:
                 })
             };
             match by {
-                Caught::Between => caught(|| nest(session)),
+                Caught::Between => {
+                    caught(|| nest(session));
+                    not_forgotten(C::withdraw(session, 1, 1));
+                }
                 Caught::Inside => drop(nest(session)),
                 Caught::Outside => nest(session)?,
             }
@@ -147,6 +160,14 @@ pub fn a_panic_anywhere_caught_at_any_level<C: Staged>() -> aludel::Result<()> {
                 assert_eq!(stage.balances(), expected, "{case}");
                 stage.assert_whole();
                 assert_eq!(stage.times("retire"), 0, "{case}");
+                let log = stage.log.take();
+                if (place, by, on_exit) == (Place::BetweenStatements, Caught::Outside, OnExit::Invalidate) {
+                    assert_eq!(
+                        log,
+                        ["begin", "savepoint 1", "invalidate", "doomed", "rollback"],
+                        "{case}"
+                    );
+                }
             }
         }
     }
@@ -178,6 +199,78 @@ pub fn a_panic_with_a_session_as_you_go<C: Staged>() -> aludel::Result<()> {
             stage.assert_whole();
         }
     }
+    Ok(())
+}
+
+/// A session as you go that outlives the panic refuses what comes next, until it was told that it cannot commit.
+///
+/// # Errors
+///
+/// None that the story expects.
+pub fn a_panic_as_you_go_that_is_caught_is_not_forgotten<C: Staged>() -> aludel::Result<()> {
+    let stage = Stage::<C>::open("as_you_go_caught");
+    let mut session = stage.engine.session();
+    for place in PLACES {
+        let closed = stage.engine.pool().closed();
+        C::withdraw(&mut session, 1, 100)?;
+        caught(|| place.panics(&mut session));
+        if place.is_noticed_by_itself() {
+            not_forgotten(C::withdraw(&mut session, 1, 1));
+            not_forgotten(session.commit());
+            C::withdraw(&mut session, 1, 1)?; // on another connection
+        }
+        session.rollback()?;
+        assert_eq!(
+            stage.engine.pool().closed() - closed,
+            u64::from(place.is_noticed_by_itself()),
+            "{place:?}"
+        );
+        assert_eq!(stage.balances(), [500, 0], "{place:?}");
+    }
+    drop(session);
+    assert_eq!((stage.times("commit"), stage.times("retire")), (0, 0));
+    stage.assert_whole();
+    Ok(())
+}
+
+/// Diesel's `transaction()` with nothing around it, which begins a root.
+///
+/// # Errors
+///
+/// None that the story expects.
+pub fn a_panic_in_diesels_outermost_transaction_rolls_back<C: Staged>() -> aludel::Result<()> {
+    let stage = Stage::<C>::open("diesels_outermost");
+    let mut session = stage.engine.session();
+    caught(|| {
+        C::diesels_transaction(&mut session, |session| -> diesel::QueryResult<()> {
+            C::withdraw(session, 1, 100)?;
+            panic_any(OutOfSugar)
+        })
+    });
+    assert!(!session.in_transaction());
+    drop(session);
+    assert_eq!((stage.balances(), stage.times("commit")), (vec![500, 0], 0));
+    assert_eq!((stage.times("invalidate"), stage.times("retire")), (1, 0));
+    stage.assert_whole();
+    Ok(())
+}
+
+/// Where nothing is open, nothing can be half-done.
+///
+/// # Errors
+///
+/// None that the story expects.
+pub fn a_panic_with_nothing_open_costs_no_connection<C: Staged>() -> aludel::Result<()> {
+    let stage = Stage::<C>::open("nothing_open");
+    caught(|| {
+        let mut session = stage.engine.session();
+        C::withdraw(&mut session, 1, 100).expect("there is enough");
+        session.commit().expect("nothing is in its way");
+        panic_any(OutOfSugar)
+    });
+    assert_eq!((stage.times("invalidate"), stage.engine.pool().checkedin()), (0, 1));
+    assert_eq!(stage.balances(), [400, 0]);
+    stage.assert_whole();
     Ok(())
 }
 
@@ -340,6 +433,9 @@ macro_rules! panic_stories {
             [
                 a_panic_anywhere_caught_at_any_level,
                 a_panic_with_a_session_as_you_go,
+                a_panic_as_you_go_that_is_caught_is_not_forgotten,
+                a_panic_in_diesels_outermost_transaction_rolls_back,
+                a_panic_with_nothing_open_costs_no_connection,
                 a_panic_in_a_retry_is_not_run_again,
                 a_panic_in_a_listener_or_a_hook_changes_nothing,
                 a_panic_in_diesels_instrumentation_is_a_call_cut_short,

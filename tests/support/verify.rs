@@ -10,7 +10,11 @@ use aludel::testing::FaultScript;
 use aludel::verify::{CommitToken, Resolution};
 use aludel::{CommitPolicy, Dialect, EngineBuilder, Outcome, Phase, RetryPolicy};
 use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+use diesel::query_builder::SqlQuery;
+use diesel::query_dsl::methods::LoadQuery;
 use diesel::result::DatabaseErrorKind;
+use diesel::sql_types::BigInt;
 
 use crate::EventLog;
 use crate::stories::outline;
@@ -32,6 +36,28 @@ pub const SCHEMA: &str = "CREATE TABLE charges (amount BIGINT NOT NULL)";
 
 /// A number that a query answers.
 pub type Ask<C> = fn(&mut C, &str) -> i64;
+
+/// [`Ask`] for any database that Diesel knows.
+///
+/// # Panics
+///
+/// If the query is refused.
+pub fn ask<C>(connection: &mut C, query: &str) -> i64
+where
+    for<'a> SqlQuery: LoadQuery<'a, C, Asked>,
+{
+    let row: Asked = diesel::sql_query(query)
+        .get_result(connection)
+        .expect("it is a good query");
+    row.value
+}
+
+/// The row that [`ask`] reads.
+#[derive(Debug, QueryableByName)]
+pub struct Asked {
+    #[diesel(sql_type = BigInt)]
+    value: i64,
+}
 
 const CHARGE: &str = "INSERT INTO charges VALUES (1)";
 const LOST: &str = "server closed the connection unexpectedly";

@@ -1,18 +1,19 @@
 //! `save_changes` of Diesel, which each of its connections spells out by itself: an UPDATE, and then the row.
 
 use diesel::associations::HasTable;
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
-use diesel::associations::Identifiable;
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
-use diesel::dsl::Find;
 use diesel::dsl::Update;
 use diesel::expression::{MixedAggregates, ValidGrouping, is_aggregate};
 use diesel::query_builder::{AsChangeset, IntoUpdateTarget};
-#[cfg(any(feature = "sqlite", feature = "mysql"))]
-use diesel::query_dsl::methods::{ExecuteDsl, FindDsl};
 use diesel::query_dsl::{LoadQuery, UpdateAndFetchResults};
 use diesel::result::QueryResult;
 use diesel::{RunQueryDsl as _, Table};
+// PostgreSQL answers the row of an UPDATE by itself.
+#[cfg(any(feature = "mysql", feature = "sqlite"))]
+use diesel::{
+    associations::Identifiable,
+    dsl::Find,
+    query_dsl::methods::{ExecuteDsl, FindDsl},
+};
 
 use super::Mock;
 

@@ -176,22 +176,7 @@ impl Site for OnMariaDb {
     }
 
     fn deck(&self) -> Vec<Deed> {
-        let mut deck = vec![
-            Deed::KillOne,
-            Deed::KillOne,
-            Deed::KillInCommit,
-            Deed::KillInCommit,
-            Deed::KillAll,
-            Deed::Crash,
-            Deed::Restart,
-            Deed::Freeze,
-            Deed::ReadOnly,
-            Deed::HoldLocks,
-            Deed::NoRoom,
-            Deed::Dispose,
-        ];
-        deck.extend(wire::DECK);
-        deck
+        wire::deck_of_a_server()
     }
 
     fn strike(&self, deed: Deed, random: &mut fastrand::Rng) -> bool {

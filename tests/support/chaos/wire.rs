@@ -16,7 +16,7 @@ const NTH: std::ops::RangeInclusive<u64> = 1..=5;
 const MOMENT_MS: std::ops::Range<u64> = 50..300;
 
 /// What a round holds of these: most of all COMMITs, since only theirs can be unknown.
-pub(super) const DECK: [Deed; 16] = [
+const DECK: [Deed; 16] = [
     Deed::CutBeforeCommit,
     Deed::CutBeforeCommit,
     Deed::CutBeforeCommit,
@@ -34,6 +34,25 @@ pub(super) const DECK: [Deed; 16] = [
     Deed::Refuse,
     Deed::SwallowCommit,
 ];
+
+/// What a round holds where there are a server and a network.
+pub(super) fn deck_of_a_server() -> Vec<Deed> {
+    let servers = [
+        Deed::KillOne,
+        Deed::KillOne,
+        Deed::KillInCommit,
+        Deed::KillInCommit,
+        Deed::KillAll,
+        Deed::Crash,
+        Deed::Restart,
+        Deed::Freeze,
+        Deed::ReadOnly,
+        Deed::HoldLocks,
+        Deed::NoRoom,
+        Deed::Dispose,
+    ];
+    [&servers[..], &DECK].concat()
+}
 
 /// Does it; `None` where it is nothing that a network does.
 pub(super) fn strike(proxy: &Proxy, deed: Deed, random: &mut fastrand::Rng) -> Option<bool> {

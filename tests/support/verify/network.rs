@@ -6,7 +6,7 @@ use std::thread;
 use std::time::Duration;
 
 use aludel::prelude::*;
-use aludel::verify::Resolution;
+use aludel::verify::{CommitToken, Resolution};
 use aludel::{Dialect, Flavour};
 use diesel::connection::SimpleConnection as _;
 
@@ -62,6 +62,16 @@ pub fn a_network_that_cuts_commits_charges_once<C: Dialect>(scene: &Scene<C>, pr
     scene.assert_whole();
 }
 
+/// One charge, whose token others know before its COMMIT.
+fn charge_and_tell<C: Dialect>(scene: &Scene<C>, given: &Gate, token: &OnceLock<CommitToken>) -> aludel::Result<()> {
+    scene.engine.begin(|session| {
+        session.batch_execute(CHARGE)?;
+        token.set(session.commit_token()?).expect("nobody else sets it");
+        given.pass();
+        Ok(())
+    })
+}
+
 /// A COMMIT that gets lost in a network which closes nothing: the server waits for it, and holds the row. It is ended by
 /// force; the client, which hears of nothing, learns the same later.
 ///
@@ -72,14 +82,7 @@ pub fn a_commit_in_a_black_hole_is_ended_by_force<C: Dialect>(scene: &Scene<C>, 
     let (given, token) = (Gate::new("the token is given out"), OnceLock::new());
     proxy.when(Trigger::Commit).then(Fault::SwallowBefore);
     thread::scope(|threads| {
-        let client = threads.spawn(|| {
-            scene.engine.begin(|session| {
-                session.batch_execute(CHARGE)?;
-                token.set(session.commit_token()?).expect("nobody else sets it");
-                given.pass();
-                Ok(())
-            })
-        });
+        let client = threads.spawn(|| charge_and_tell(scene, &given, &token));
         given.wait();
         proxy.wait_until_fired(1);
         let token = token.get().expect("it was given out");
@@ -112,14 +115,7 @@ pub fn a_late_commit_is_never_called_not_committed<C: Dialect>(scene: &Scene<C>,
     let (given, token) = (Gate::new("the token is given out"), OnceLock::new());
     proxy.when(Trigger::Commit).then(Fault::Hold);
     thread::scope(|threads| {
-        let client = threads.spawn(|| {
-            scene.engine.begin(|session| {
-                session.batch_execute(CHARGE)?;
-                token.set(session.commit_token()?).expect("nobody else sets it");
-                given.pass();
-                Ok(())
-            })
-        });
+        let client = threads.spawn(|| charge_and_tell(scene, &given, &token));
         given.wait();
         proxy.wait_until_fired(1);
         let token = token.get().expect("it was given out");
