@@ -224,8 +224,8 @@ pub fn a_purge_that_overtakes_a_resolver_leaves_nothing_to_claim<C: Dialect>(sce
         // By then it has looked at the clock, has found no row, and waits for whoever is writing one.
         poll::until("the token is too old", PATIENCE, || {
             let now = purge.server_clock().expect("the server is there");
-            let age = Duration::from_micros(u64::try_from(now).expect("it is after 1970")) - token.created_at();
-            (age > RETENTION).then_some(())
+            let now = Duration::from_micros(u64::try_from(now).expect("it is after 1970"));
+            (now > token.created_at() + RETENTION).then_some(())
         });
         purge.batch_execute("ROLLBACK").expect("it is open");
         resolver.join().expect("it does not panic")

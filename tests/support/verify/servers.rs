@@ -131,7 +131,12 @@ pub fn another_node_finds_out<C: Dialect>(scene: &Scene<C>, elsewhere: &Engine<C
     let ask = |token: &CommitToken| elsewhere.resolve(token, PATIENCE).expect("the other node is there");
     scene.engine.create_commit_table().expect("it may be made");
     scene.lose_the_answer();
-    assert_eq!(ask(&scene.charge_and_be_cut()), Resolution::Committed);
+    let token = scene.charge_and_be_cut();
+    // The table that was made just now is there when that node has caught up; until then it says so.
+    let found = crate::poll::until("the other node has the table", PATIENCE, || {
+        elsewhere.resolve(&token, PATIENCE).ok()
+    });
+    assert_eq!(found, Resolution::Committed);
     scene.lose_the_commit();
     assert_eq!(ask(&scene.charge_and_be_cut()), Resolution::NotCommitted);
 
