@@ -189,6 +189,14 @@ pub fn an_exit_that_is_swallowed_or_dressed_up_is_not_survived<C: Staged>() -> a
         Ok(())
     });
     exits(&error.unwrap_err());
+    // Swallowed, and the token exchanged for one that says nothing.
+    session.set_cancel_token(CancelToken::new());
+    let error = session.begin(|session| {
+        is_exit(stopped(session));
+        session.set_cancel_token(CancelToken::new());
+        Ok(())
+    });
+    assert!(error.unwrap_err().is_exit());
     // Swallowed in a savepoint.
     session.set_cancel_token(CancelToken::new());
     let error = session.begin(|session| {
@@ -227,7 +235,7 @@ pub fn an_exit_that_is_swallowed_or_dressed_up_is_not_survived<C: Staged>() -> a
     assert_eq!(stage.balances(), [500, 0]);
     assert_eq!(
         (stage.times("invalidate"), stage.times("commit")),
-        (6, 0),
+        (7, 0),
         "{:?}",
         stage.log
     );

@@ -1,6 +1,6 @@
 //! The token that a connection obeys, and what is done where its transaction was left in the middle.
 
-use aludel_core::{CancelToken, Dialect, Error, Event, OnExit, Result};
+use aludel_core::{CancelToken, Dialect, Error, Event, Exit, OnExit, Result};
 
 use super::Connection;
 use crate::transaction::own_fault;
@@ -40,6 +40,16 @@ impl<C: Dialect> Connection<C> {
         }
         self.stopped = true;
         self.cancel_token.check().map_err(Error::from)
+    }
+
+    /// Refuses a COMMIT as well where a statement was refused in its transaction, which is without it: whoever swallowed that,
+    /// and has given the connection another token since.
+    pub(crate) fn refuse_if_stopped(&mut self) -> Result<()> {
+        self.refuse_if_cancelled()?;
+        if self.stopped {
+            return Err(Exit::new("a part of the transaction was stopped before").into());
+        }
+        Ok(())
     }
 
     /// Somebody has left in the middle of the transaction, which is lost: the connection is closed, or kept for the ROLLBACK

@@ -97,7 +97,7 @@ impl<C: Dialect> Connection<C> {
         if !self.transaction.is_open() {
             return Ok(());
         }
-        if let Err(exit) = self.refuse_if_cancelled() {
+        if let Err(exit) = self.refuse_if_stopped() {
             self.left_in_the_middle(STOPPED);
             self.rollback_root();
             return Err(exit);
