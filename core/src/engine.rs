@@ -353,6 +353,12 @@ impl<C: Dialect> Engine<C> {
         self.0.cancel_token.clone()
     }
 
+    /// The same, lent.
+    #[doc(hidden)]
+    pub fn own_cancel_token(&self) -> &CancelToken {
+        &self.0.cancel_token
+    }
+
     /// What becomes of a connection that somebody left in the middle of a transaction.
     pub fn on_exit(&self) -> OnExit {
         self.0.on_exit

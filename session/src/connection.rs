@@ -91,8 +91,9 @@ pub struct Connection<C: Dialect> {
     options: ExecutionOptions,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
     standing: Characteristics,
-    /// What tells it to stop: the engine's, unless it was given another.
-    cancel_token: CancelToken,
+    /// What tells it to stop, where that is not the engine's: a count that all threads share would cost each session two
+    /// atomic operations.
+    cancel_token: Option<CancelToken>,
     /// It has stopped a statement of this transaction, which is left, whatever its closure makes of that.
     pub(crate) stopped: bool,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
@@ -102,7 +103,7 @@ impl<C: Dialect> Connection<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
         Self {
-            cancel_token: engine.cancel_token(),
+            cancel_token: None,
             stopped: false,
             engine,
             checkout: None,
@@ -253,7 +254,7 @@ impl<C: Dialect> Connection<C> {
             let patience = self.patience.unwrap_or(self.engine.pool().options().pool_timeout);
             let mut checkout = self
                 .engine
-                .checkout_unless(self.place, patience, Some(&self.cancel_token))?;
+                .checkout_unless(self.place, patience, Some(self.cancel_token()))?;
             self.failed_statement = self.instrumentation.install(&mut *checkout);
             self.number = checkout.id();
             self.checkout = Some(checkout);
@@ -432,6 +433,9 @@ impl<C: Dialect> Connection<C> {
     /// Tells Diesel's instrumentation, which expects to hear of transactions before they happen. It only looks on here: one
     /// that panics keeps no transaction from its beginning or its end.
     pub(crate) fn instrument(&mut self, event: InstrumentationEvent<'_>) {
+        if self.instrumentation.is_none() {
+            return;
+        }
         // Unwind safety: what is told may be left half-told.
         if catch_unwind(AssertUnwindSafe(|| self.instrumentation.on_connection_event(event))).is_err() {
             tracing::error!(target: "aludel.session", "an instrumentation panicked; the transaction goes on as if it had not");

@@ -8,7 +8,9 @@ use crate::transaction::own_fault;
 impl<C: Dialect> Connection<C> {
     /// The token that it obeys: the engine's, unless it was given another.
     pub fn cancel_token(&self) -> &CancelToken {
-        &self.cancel_token
+        self.cancel_token
+            .as_ref()
+            .unwrap_or_else(|| self.engine.own_cancel_token())
     }
 
     /// Gives it a token of its own, which it obeys from its next statement on and for as long as it exists; see
@@ -28,18 +30,18 @@ impl<C: Dialect> Connection<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn set_cancel_token(&mut self, token: CancelToken) {
-        self.cancel_token = token;
+        self.cancel_token = Some(token);
     }
 
     /// Refuses to send anything but a ROLLBACK once its token was cancelled. The transaction remembers that, whatever
     /// becomes of the error on its way through the caller's code.
     #[inline]
     pub(crate) fn refuse_if_cancelled(&mut self) -> Result<()> {
-        if !self.cancel_token.is_cancelled() {
+        if !self.cancel_token().is_cancelled() {
             return Ok(());
         }
         self.stopped = true;
-        self.cancel_token.check().map_err(Error::from)
+        self.cancel_token().check().map_err(Error::from)
     }
 
     /// Refuses a COMMIT as well where a statement was refused in its transaction, which is without it: whoever swallowed that,

@@ -19,6 +19,12 @@ impl SharedInstrumentation {
         Self(Some(Arc::new(Mutex::new(Box::new(instrumentation)))))
     }
 
+    /// Nobody has set one.
+    #[inline]
+    pub(crate) fn is_none(&self) -> bool {
+        self.0.is_none()
+    }
+
     /// Lends it to a raw connection, and answers where the texts of failed statements will be found. What somebody else
     /// has set there stays, unless the user has set one.
     pub(crate) fn install<C: diesel::Connection>(&self, raw: &mut C) -> FailedStatement {
