@@ -181,6 +181,27 @@ fn a_strangers_connection_with_the_same_number_is_not_ended_by_force() {
     assert_eq!(found.expect("the server is there"), Resolution::NotCommitted);
 }
 
+/// A row that stays when its transaction is rolled back would say that it is committed.
+#[test]
+fn a_table_that_cannot_roll_back_is_refused() {
+    let scene = scene("myisam");
+    let table = "CREATE TABLE aludel_commits (token VARCHAR(64) PRIMARY KEY, outcome VARCHAR(32) NOT NULL, \
+                 created_at BIGINT NOT NULL) ENGINE=MyISAM; \
+                 INSERT INTO aludel_commits VALUES ('identity', '1', 0)";
+    let mut outside = scene.engine.raw_connection().expect("the server is there");
+    outside.batch_execute(table).expect("there is none yet");
+    drop(outside);
+    for error in [
+        scene.engine.create_commit_table().expect_err("there is a bad one"),
+        scene
+            .engine
+            .begin(Session::commit_token)
+            .expect_err("it could not be relied on"),
+    ] {
+        assert!(error.to_string().contains("ENGINE=InnoDB"), "{error}");
+    }
+}
+
 /// A resolver leaves the next borrower of its connection nothing of its own time-outs.
 #[test]
 fn the_lock_wait_timeout_is_put_back() {

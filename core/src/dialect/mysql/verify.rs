@@ -10,6 +10,7 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Unsigned};
 
 use crate::dialect::verify::identity;
+use crate::error::{Error, Refused};
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 /// Of the statement, not of the session: `SET timestamp` does not move it.
@@ -41,10 +42,19 @@ struct Here {
 }
 
 pub(super) fn find_table(connection: &mut MysqlConnection) -> QueryResult<Option<KnownTable>> {
-    let there = "SELECT COUNT(*) AS value FROM information_schema.tables \
-                 WHERE table_schema = DATABASE() AND table_name = 'aludel_commits'";
-    if sql_query(there).get_result::<Number>(connection)?.value == 0 {
-        return Ok(None);
+    let rolls_back = "SELECT COALESCE(MAX(e.transactions), IF(COUNT(*) > 0, 'NO', '')) AS value \
+                      FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
+                      WHERE t.table_schema = DATABASE() AND t.table_name = 'aludel_commits'";
+    match sql_query(rolls_back).get_result::<Word>(connection)?.value.as_str() {
+        "" => return Ok(None),
+        "YES" => {}
+        // Its row would say `committed` of a transaction that was rolled back.
+        _ => {
+            return Err(Refused::wrap(Error::misuse(
+                "the table aludel_commits cannot roll a row back, so it cannot tell what was committed; make it with \
+                 ENGINE=InnoDB (CommitTable::sql)",
+            )));
+        }
     }
     let row: Option<Word> = sql_query("SELECT outcome AS value FROM aludel_commits WHERE token = 'identity'")
         .get_result(connection)
