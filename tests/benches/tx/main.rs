@@ -11,8 +11,8 @@ use std::cell::RefCell;
 use std::hint::black_box;
 use std::time::Instant;
 
-use aludel::Dialect;
 use aludel::prelude::*;
+use aludel::{Connection, Dialect};
 use aludel_tests::figures::{alternate, comment, count, figure};
 use aludel_tests::proxy::Proxy;
 use aludel_tests::{mariadb, postgres};
@@ -21,7 +21,7 @@ use diesel::connection::SimpleConnection;
 use diesel::{MysqlConnection, PgConnection, SqliteConnection};
 
 use cores::Cores;
-use sides::{Sides, Statements, bare_read, bare_write};
+use sides::{Sides, Statements, bare_read, bare_write, kept_read};
 
 /// More rounds steady the median, and make the run longer. Many short ones: what else the machine does then falls on both
 /// sides alike.
@@ -88,6 +88,7 @@ fn on_a_server<C>(name: &str, cores: &Cores, sides: Sides<C>)
 where
     C: Dialect + Statements + SimpleConnection,
     Session<C>: Statements + SimpleConnection,
+    Connection<C>: Statements,
 {
     let sides = RefCell::new(sides);
     compare(name, ON_A_SERVER, &sides);
@@ -104,6 +105,7 @@ fn compare<C>(name: &str, turns: Turns, sides: &RefCell<Sides<C>>)
 where
     C: Dialect + Statements + SimpleConnection,
     Session<C>: Statements + SimpleConnection,
+    Connection<C>: Statements,
 {
     let bare = |turn: fn(&mut C)| {
         let mut sides = sides.borrow_mut();
@@ -113,6 +115,10 @@ where
         let sides = sides.borrow();
         turns.microseconds(|| turn(&sides))
     };
+    let kept = || {
+        let mut kept = sides.borrow().engine().connect();
+        turns.microseconds(|| drop(black_box(kept_read(&mut kept))))
+    };
     let rounds = alternate(
         ROUNDS,
         &mut [
@@ -121,15 +127,17 @@ where
             &mut || ours(|sides| drop(black_box(sides.ours_read_with_retry()))),
             &mut || ours(Sides::ours_write),
             &mut || bare(bare_write),
+            &mut || kept(),
         ],
     );
-    let [ours, bare, with_retry, ours_writing, bare_writing] = [0, 1, 2, 3, 4];
+    let [ours, bare, with_retry, ours_writing, bare_writing, kept] = [0, 1, 2, 3, 4, 5];
     figure(&format!("tx.{name}.speedup_over_diesel"), rounds.ratio(bare, ours));
     figure(&format!("tx.{name}.cost_over_diesel"), rounds.ratio(ours, bare));
     figure(
         &format!("tx_write.{name}.cost_over_diesel"),
         rounds.ratio(ours_writing, bare_writing),
     );
+    figure(&format!("tx_kept.{name}.cost_over_diesel"), rounds.ratio(kept, bare));
     comment(format!(
         "tx.{name}: reading, ours {:.1} µs, Diesel's {:.1} µs; writing, ours {:.1} µs, Diesel's {:.1} µs; reading with \
          #[retry] is {:.3} of reading without",

@@ -1,8 +1,8 @@
 //! Both sides of every comparison: the same statement in a transaction of an engine's session, and in one of Diesel's on a
 //! bare connection.
 
-use aludel::Dialect;
 use aludel::prelude::*;
+use aludel::{Connection, Dialect};
 use aludel_tests::account::{Account, accounts};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
@@ -36,9 +36,13 @@ macro_rules! statements {
     )*};
 }
 
-statements!(SqliteConnection, Session<SqliteConnection>);
-statements!(MysqlConnection, Session<MysqlConnection>);
-statements!(PgConnection, Session<PgConnection>);
+statements!(
+    SqliteConnection,
+    Connection<SqliteConnection>,
+    Session<SqliteConnection>
+);
+statements!(MysqlConnection, Connection<MysqlConnection>, Session<MysqlConnection>);
+statements!(PgConnection, Connection<PgConnection>, Session<PgConnection>);
 
 /// An engine as it comes, and a bare connection.
 pub(crate) struct Sides<C: Dialect> {
@@ -102,6 +106,17 @@ where
         let written = self.engine.begin(|session| Ok(session.update_one()?));
         assert_eq!(written.ok(), Some(1));
     }
+}
+
+/// On a connection of ours that is kept from one transaction to the next, as Diesel's side keeps its own.
+#[inline(never)]
+pub(crate) fn kept_read<C>(kept: &mut Connection<C>) -> Account
+where
+    C: Dialect,
+    Connection<C>: Statements,
+{
+    let read = kept.begin(|connection| Ok(connection.select_one()?));
+    read.expect("the row is there")
 }
 
 #[inline(never)]
