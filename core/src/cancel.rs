@@ -203,10 +203,7 @@ impl CancelToken {
             clock.sleep(duration);
             return self.check();
         }
-        let Some(deadline) = clock.now().checked_add(duration) else {
-            clock.sleep(duration);
-            return self.check();
-        };
+        let deadline = clock.now() + duration.min(A_CENTURY);
         let nap = Arc::new(Nap::default());
         let alarm = Arc::clone(&nap);
         let _asleep = self.on_cancel(move || alarm.wake());
@@ -311,6 +308,9 @@ impl fmt::Debug for OnCancel {
     }
 }
 
+/// As long as anybody sleeps: what a clock can tell has an end, and the token must be heard in any case.
+const A_CENTURY: Duration = Duration::from_hours(24 * 365 * 100);
+
 /// One sleep that can be ended.
 #[derive(Default)]
 struct Nap {
@@ -386,20 +386,31 @@ mod tests {
 
     #[test]
     fn a_sleep_on_the_systems_clock_ends_with_the_token() {
-        let token = CancelToken::new();
-        let sleeper = token.child_token();
-        let (sender, awake) = mpsc::channel();
-        thread::spawn(move || {
-            // So long that only the token can be what ended it.
-            let end = sleeper.sleep(&Clock::system(), Duration::from_hours(1));
-            sender.send(end).expect("the test waits");
-        });
-        token.cancel("shutting down");
-        let end = awake.recv_timeout(Duration::from_mins(1)).expect("it wakes up");
-        assert_eq!(end.unwrap_err().reason(), "shutting down");
-        assert_eq!(token.heirs(), 0);
+        // So long that only the token can be what ended it, and longer than a clock can tell.
+        for duration in [Duration::from_hours(1), Duration::MAX] {
+            let token = CancelToken::new();
+            let sleeper = token.child_token();
+            let (sender, awake) = mpsc::channel();
+            let listening = sleeper.clone();
+            thread::spawn(move || {
+                let end = sleeper.sleep(&Clock::system(), duration);
+                sender.send(end).expect("the test waits");
+            });
+            // Until it is asleep: one that is cancelled before does not sleep at all.
+            let begun = Instant::now();
+            while listening.heirs() == 0 {
+                assert!(begun.elapsed() < Duration::from_mins(1), "it does not listen");
+                thread::yield_now();
+            }
+            token.cancel("shutting down");
+            let end = awake.recv_timeout(Duration::from_mins(1)).expect("it wakes up");
+            assert_eq!(end.unwrap_err().reason(), "shutting down");
+            assert_eq!((token.heirs(), listening.heirs()), (0, 0));
+        }
     }
 
+    // On the system's clock, since a test clock does not come by the waiting that is looked at; a slow machine only sleeps
+    // longer.
     #[test]
     fn a_sleep_that_nobody_cuts_short_takes_its_time() {
         let (token, clock) = (CancelToken::new(), Clock::system());

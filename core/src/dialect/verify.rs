@@ -16,3 +16,19 @@ pub(super) fn identity(text: &str) -> diesel::QueryResult<u64> {
     u64::from_str_radix(text, 16)
         .map_err(|_| DieselError::DeserializationError("the identity of aludel_commits is no number".into()))
 }
+
+/// A row of one number, named `value`.
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+#[derive(diesel::QueryableByName)]
+pub(super) struct Number {
+    #[diesel(sql_type = diesel::sql_types::BigInt)]
+    pub(super) value: i64,
+}
+
+/// A row of one text, named `value`.
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+#[derive(diesel::QueryableByName)]
+pub(super) struct Word {
+    #[diesel(sql_type = diesel::sql_types::Text)]
+    pub(super) value: String,
+}

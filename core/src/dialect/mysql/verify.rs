@@ -9,7 +9,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text, Unsigned};
 
-use crate::dialect::verify::identity;
+use crate::dialect::verify::{Number, Word, identity};
 use crate::error::{Error, Refused};
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
@@ -18,18 +18,6 @@ const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)";
 
 /// Which server this is. In a cluster, or after a failover, connections have other numbers elsewhere.
 const SERVER: &str = "CAST(CRC32(CONCAT_WS(':', @@hostname, @@port, @@datadir)) AS UNSIGNED)";
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    value: i64,
-}
-
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    value: String,
-}
 
 #[derive(QueryableByName)]
 struct Here {

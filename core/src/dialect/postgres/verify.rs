@@ -8,7 +8,7 @@ use diesel::result::QueryResult;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 
-use crate::dialect::verify::identity;
+use crate::dialect::verify::{Number, Word, identity};
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded, ServerTransactionId, ServerWord};
 
 const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint";
@@ -17,18 +17,6 @@ const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint";
 /// while after a standby has taken over.)
 const SYSTEM: &str = "(SELECT system_identifier::text FROM pg_control_system())";
 const TIMELINE: &str = "substr(pg_walfile_name(pg_current_wal_lsn()), 1, 8)";
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    value: i64,
-}
-
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    value: String,
-}
 
 #[derive(QueryableByName)]
 struct Truth {

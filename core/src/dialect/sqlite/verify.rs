@@ -9,23 +9,11 @@ use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
-use crate::dialect::verify::identity;
+use crate::dialect::verify::{Number, Word, identity};
 use crate::verify::{KnownTable, Mark, Recorded};
 
 /// Milliseconds are what SQLite's clock has.
 const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000";
-
-#[derive(QueryableByName)]
-struct Number {
-    #[diesel(sql_type = BigInt)]
-    value: i64,
-}
-
-#[derive(QueryableByName)]
-struct Word {
-    #[diesel(sql_type = Text)]
-    value: String,
-}
 
 pub(super) fn find_table(connection: &mut SqliteConnection) -> QueryResult<Option<KnownTable>> {
     let there = "SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = 'aludel_commits'";
