@@ -44,7 +44,8 @@
 //! |---|---|
 //! | [`connection`](Connection) | every call to the driver, and the error's way through the classifier |
 //! | `transaction` | root, savepoints, what an error does to them, the scopes that users write |
-//! | [`session`](Session) | verbs on objects, hooks |
+//! | [`session`](Session) | verbs on objects, hooks, events |
+//! | [`factory`](SessionFactory) | sessions of one kind, sessions on a given connection |
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner and its pauses |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
@@ -57,6 +58,7 @@ pub mod prelude;
 
 mod connection;
 mod engine;
+mod factory;
 mod model;
 mod retry;
 mod session;
@@ -87,10 +89,11 @@ pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing,
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
+pub use factory::SessionFactory;
 pub use model::{Entity, Model, Persist, Written};
 pub use retry::{CommitPolicy, RetryPolicy};
-pub use session::Session;
-pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
+pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use aludel_core::dialect::{Characteristics, ServerTransaction};
-use aludel_core::{AccessMode, Control, Dialect, Error, ExecutionOptions, IsolationLevel, Phase, Result};
+use aludel_core::{AccessMode, Control, Dialect, Error, ExecutionOptions, IsolationLevel, Outcome, Phase, Result};
 use diesel::result::QueryResult;
 
 use super::{Connection, no_text};
@@ -46,6 +46,12 @@ impl<C: Dialect> Connection<C> {
             return Err(Error::misuse(
                 "execution_options cannot change how a transaction runs while a transaction is open; end it with commit() \
                  or rollback() first, or ask for it where one begins, with build_transaction()",
+            ));
+        }
+        if self.is_guest() {
+            return Err(Error::misuse(
+                "execution_options cannot change how a transaction runs that somebody else has begun; set them before the \
+                 session is put into it, or begin the outer one with them",
             ));
         }
         self.end_autocommit("AUTOCOMMIT is left for other options");
@@ -88,7 +94,7 @@ impl<C: Dialect> Connection<C> {
         }
         let own = current.beyond(self.engine.connected_with()).isolation_level;
         match own {
-            Some(next) if !self.transaction.is_open() => Ok(next),
+            Some(next) if !self.transaction.is_live() => Ok(next),
             own => self.ask_about(|raw| raw.isolation_level(own)),
         }
     }
@@ -113,7 +119,7 @@ impl<C: Dialect> Connection<C> {
     pub fn access_mode(&mut self) -> Result<AccessMode> {
         let own = self.current()?.beyond(self.engine.connected_with()).access_mode;
         match own {
-            Some(next) if !self.transaction.is_open() => Ok(next),
+            Some(next) if !self.transaction.is_live() => Ok(next),
             own => self.ask_about(|raw| raw.access_mode(own)),
         }
     }
@@ -125,10 +131,9 @@ impl<C: Dialect> Connection<C> {
         if let Some(cause) = self.transaction.doom().cloned() {
             return Err(Error::doomed(cause));
         }
-        Ok(if self.transaction.is_open() {
-            self.transaction.characteristics
-        } else {
-            self.wanted()
+        Ok(match self.transaction.begun_with() {
+            Some(characteristics) => characteristics,
+            None => self.wanted(),
         })
     }
 
@@ -145,6 +150,22 @@ impl<C: Dialect> Connection<C> {
     /// What the next transaction has unless it says otherwise.
     pub(crate) fn wanted(&self) -> Characteristics {
         self.options.characteristics().over(self.engine.characteristics())
+    }
+
+    /// What was asked for this connection, beyond what its engine has.
+    pub(crate) fn own_characteristics(&self) -> Characteristics {
+        self.options.characteristics()
+    }
+
+    /// What a factory was told is looked at when the first of its transactions begins.
+    pub(crate) fn check_characteristics(&self) -> Result<()> {
+        let characteristics = self.transaction.characteristics;
+        if characteristics.is_empty() {
+            return Ok(());
+        }
+        characteristics
+            .check(C::FLAVOUR)
+            .map_err(|error| error.with_outcome(Outcome::NotBegun))
     }
 
     // ---- beginning --------------------------------------------------------------------------------------------
@@ -231,6 +252,7 @@ impl<C: Dialect> Connection<C> {
         let wanted = self.wanted();
         self.connected()?;
         if !self.transaction.is_autocommit() {
+            wanted.check(C::FLAVOUR)?;
             self.say("BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)");
             self.transaction.enter_autocommit(wanted);
         }
@@ -284,12 +306,12 @@ impl<C: Dialect> Connection<C> {
 
     /// Whether what is done now stands for itself.
     pub(crate) fn stands_in_autocommit(&self) -> bool {
-        !self.transaction.is_open() && self.wanted().is_autocommit()
+        !self.transaction.is_open() && self.wanted().is_autocommit() && !self.is_guest()
     }
 
     /// A transaction that is none is not begun: nothing of it could be rolled back.
     pub(crate) fn refuse_in_autocommit(&self, verb: &str, own: Characteristics) -> Result<()> {
-        if !own.over(self.wanted()).is_autocommit() {
+        if !own.over(self.wanted()).is_autocommit() || self.is_guest() {
             return Ok(());
         }
         Err(Error::misuse(format!(

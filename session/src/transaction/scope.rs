@@ -9,7 +9,7 @@ use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
 use super::stage::{self, Asked, Entry};
-use super::{Footing, own_fault};
+use super::{Footing, Origin, own_fault};
 use crate::connection::Connection;
 
 /// What a transaction runs on: a bare connection, or a session with its objects.
@@ -26,7 +26,13 @@ pub(crate) trait Unit: Sized {
     /// What is pending and would be written by a flush, in words.
     fn pending(&self) -> Option<String>;
 
-    /// Something has happened to the transaction; objects and hooks follow.
+    /// COMMIT is about to be sent for the root, unless this fails; it may write.
+    fn before_commit(&mut self) -> Result<()>;
+
+    /// RELEASE is about to be sent for the savepoint at this depth.
+    fn before_release(&mut self, depth: usize);
+
+    /// Something has happened to the transaction; objects, hooks and listeners follow.
     fn follow(&mut self, change: Change);
 }
 
@@ -41,18 +47,48 @@ pub(crate) const PANIC: &str = "a panic";
 pub(crate) enum Change {
     /// A root is about to begin.
     Beginning,
+    /// It could not be begun.
+    NotBegun,
+    /// It has begun.
+    Begun,
     /// The root was committed.
     Committed,
     /// A root that began by itself and has only read was ended to make room for another one.
     Superseded,
-    /// The root was rolled back, or is lost, or nobody knows.
+    /// The root was rolled back, or is lost.
     RolledBack,
-    /// The caller gives up whatever was waiting for a commit.
+    /// The root has ended, and nobody knows how, or only a part of it was rolled back.
+    Unknown,
+    /// The caller gives up whatever was waiting for a commit: there will be none.
     Abandoned,
-    /// The savepoint at this depth, counted from 1, was released.
+    /// The same, where there may have been one.
+    Forgotten,
+    /// The savepoint at this depth, counted from 1, was set.
+    Savepoint(usize),
+    /// It was released.
     Released(usize),
     /// The work since the savepoint at this depth was undone.
     RolledBackTo(usize),
+}
+
+impl Change {
+    /// Whether objects may have to go back to what they were.
+    pub(crate) fn undoes(self) -> bool {
+        match self {
+            Self::Superseded
+            | Self::RolledBack
+            | Self::Unknown
+            | Self::Abandoned
+            | Self::Forgotten
+            | Self::RolledBackTo(_) => true,
+            Self::Beginning
+            | Self::NotBegun
+            | Self::Begun
+            | Self::Committed
+            | Self::Savepoint(_)
+            | Self::Released(_) => false,
+        }
+    }
 }
 
 /// What a level knows of its end.
@@ -104,10 +140,27 @@ pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
     let entry = Entry::of(stand(unit, asked)?, asked);
     stage::within(unit, entry, f).map_err(|failure| {
         if failure.commit_unknown {
-            unit.follow(Change::Abandoned);
+            unit.follow(Change::Forgotten);
         }
         failure.error
     })
+}
+
+/// Commits for somebody who is in no scope, and gives up what waits for a commit where that fails.
+pub(crate) fn commit_alone<U: Unit>(unit: &mut U) -> Result<()> {
+    commit(unit).inspect_err(|error| {
+        unit.follow(if error.is_commit_unknown() {
+            Change::Forgotten
+        } else {
+            Change::Abandoned
+        });
+    })
+}
+
+/// Rolls back for somebody who is in no scope, and gives up what waits for a commit.
+pub(crate) fn rollback_alone<U: Unit>(unit: &mut U) {
+    rollback(unit);
+    unit.follow(Change::Abandoned);
 }
 
 /// Whether the caller of `begin` is the outermost one, once what began by itself is out of the way.
@@ -117,9 +170,9 @@ pub(crate) enum Stand {
     Outermost,
     /// Somebody else will end it.
     Joined,
-    /// A test transaction stands around it, which is never committed: a savepoint plays the transaction's part, so that
-    /// one that fails does not spoil the rest of the test.
-    Tested,
+    /// Somebody else's transaction stands around all that the caller could begin: it begins and ends its own part, and does
+    /// not run again.
+    Guest,
 }
 
 /// See [`Stand`].
@@ -135,19 +188,24 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, asked: Asked) -> Result<Stand> {
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
-        // A test transaction has no COMMIT that could go unanswered.
-        if asked.wish.verified == Some(true) && !unit.connection().transaction.is_test() {
+        // What is a part of somebody else's transaction has no COMMIT that could go unanswered.
+        if asked.wish.verified == Some(true) && !unit.connection().is_guest() {
             unit.connection().verify_from_now_on()?;
         }
-        let transaction = &unit.connection().transaction;
-        let outermost = transaction.depth() == 0 && !transaction.in_scope();
-        return Ok(if transaction.is_test() && outermost {
-            Stand::Tested
-        } else {
-            Stand::Joined
-        });
+        return Ok(Stand::Joined);
     }
     unit.connection().refuse_in_autocommit("begin or #[retry]", own)?;
+    let begins = if unit.connection().is_guest() {
+        Stand::Guest
+    } else {
+        Stand::Outermost
+    };
+    let written = matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some();
+    let transaction = &unit.connection().transaction;
+    if written && transaction.is_lenient() && !transaction.in_scope() {
+        commit_alone(unit)?;
+        return Ok(begins);
+    }
     if let Some(pending) = unit.pending() {
         return Err(Error::transaction_already_open(&pending));
     }
@@ -155,15 +213,15 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, asked: Asked) -> Result<Stand> {
         Footing::Autocommit => {
             unit.connection().make_room_in_autocommit();
             unit.follow(Change::Superseded);
-            Ok(Stand::Outermost)
+            Ok(begins)
         }
         Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
         Footing::AutobegunRead => {
             unit.connection().end_read_root();
             unit.follow(Change::Superseded);
-            Ok(Stand::Outermost)
+            Ok(begins)
         }
-        _ => Ok(Stand::Outermost),
+        _ => Ok(begins),
     }
 }
 
@@ -185,7 +243,8 @@ fn give_up_root<U: Unit>(unit: &mut U) {
     if unit.connection().transaction.is_open() {
         exit(unit, PANIC);
         unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        let change = undone(unit);
+        unit.follow(change);
     }
 }
 
@@ -202,10 +261,20 @@ fn give_up_savepoint<U: Unit>(unit: &mut U, depth: usize) {
 pub(crate) fn rollback<U: Unit>(unit: &mut U) -> Option<Error> {
     let roll_back = |unit: &mut U| {
         let later = unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        let change = undone(unit);
+        unit.follow(change);
         later
     };
     ends(unit, roll_back, give_up_root)
+}
+
+/// What a ROLLBACK comes to: of a transaction that was committed in part, not even that it was rolled back.
+fn undone<U: Unit>(unit: &mut U) -> Change {
+    if unit.connection().transaction.partly_committed {
+        Change::Unknown
+    } else {
+        Change::RolledBack
+    }
 }
 
 /// Flushes and commits the root.
@@ -214,7 +283,7 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
 }
 
 fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
-    if let Err(error) = flush_for_commit(unit) {
+    if let Err(error) = prepare(unit) {
         if error.is_exit() {
             exit(unit, STOPPED);
             rollback(unit);
@@ -240,7 +309,12 @@ fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
                 }
                 Err(error) => error,
             };
-            unit.follow(Change::RolledBack);
+            let change = if error.is_commit_unknown() {
+                Change::Unknown
+            } else {
+                undone(unit)
+            };
+            unit.follow(change);
             if unit.connection().transaction.partly_committed && !error.is_commit_unknown() {
                 return Err(error.with_outcome(Outcome::Committed));
             }
@@ -266,6 +340,15 @@ pub(super) fn ending<U: Unit>(unit: &mut U, undone: Outcome, decisive: Option<Fa
     }
 }
 
+/// The last that is written before COMMIT.
+fn prepare<U: Unit>(unit: &mut U) -> Result<()> {
+    unit.connection().settle();
+    if unit.connection().transaction.doom().is_none() {
+        unit.before_commit()?;
+    }
+    flush_for_commit(unit)
+}
+
 /// A transaction that has failed is not flushed into; its COMMIT will say why.
 fn flush_for_commit<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
@@ -286,13 +369,20 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
 /// Sets a savepoint behind what is pending, beginning a root where there is none.
 pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
-    if !unit.connection().in_transaction() {
+    let begins = !unit.connection().in_transaction();
+    if begins {
         unit.connection()
             .refuse_in_autocommit("begin_nested", Characteristics::default())?;
         unit.follow(Change::Beginning);
+        // Somebody has asked for it, so also where nothing begins by itself.
+        unit.connection().begin_root(Origin::Autobegun, Characteristics::default())?;
+        unit.follow(Change::Begun);
     }
     unit.flush()?;
-    unit.connection().set_savepoint()
+    unit.connection().set_savepoint()?;
+    let depth = unit.connection().transaction.depth();
+    unit.follow(Change::Savepoint(depth));
+    Ok(())
 }
 
 /// A part that failed half-way must not be committed by an owner who does not look, so it dooms the innermost level; whoever
@@ -316,6 +406,7 @@ pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
 }
 
 fn release_now<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
+    unit.before_release(depth);
     let flushed = flush_for_commit(unit);
     if let Err(error) = flushed {
         if error.is_exit() {
