@@ -36,6 +36,7 @@ mod lending;
 mod loan;
 mod options;
 mod raw_sql;
+mod sandbox;
 mod watch;
 
 pub(crate) use autobegin::Autobegin;
@@ -103,6 +104,8 @@ pub struct Connection<C: Dialect> {
     pub(crate) stopped: bool,
     /// Whether a statement may begin a transaction.
     pub(crate) autobegin: Autobegin,
+    /// In a sandbox: whose raw connection and transaction it has.
+    sandbox: Option<Box<Self>>,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -113,6 +116,7 @@ impl<C: Dialect> Connection<C> {
             cancel_token: None,
             stopped: false,
             autobegin: Autobegin::default(),
+            sandbox: None,
             engine,
             checkout: None,
             number: 0,
@@ -259,6 +263,9 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
+            if self.engine.attachment().is_some() {
+                return self.connected_in_sandbox();
+            }
             let patience = self.patience.unwrap_or(self.engine.pool().options().pool_timeout);
             let mut checkout = self
                 .engine
@@ -278,6 +285,9 @@ impl<C: Dialect> Connection<C> {
     /// Gives the raw connection back to the pool, which resets it if a transaction is still open; and if it resets fully,
     /// since a transaction that has ended leaves settings, temporary tables and locks behind.
     pub(crate) fn release(&mut self) {
+        if self.release_to_sandbox() {
+            return;
+        }
         if let Some(reason) = self.unfit.take() {
             self.discard(reason);
         }
@@ -318,7 +328,7 @@ impl<C: Dialect> Connection<C> {
 
     /// Between transactions: a session gives back what it took.
     pub(crate) fn release_between_transactions(&mut self) {
-        if self.releases && !self.transaction.is_guest() {
+        if self.releases && (self.sandbox.is_some() || !self.transaction.is_guest()) {
             self.release();
         }
     }
@@ -539,7 +549,7 @@ impl<C: Dialect> Connection<C> {
         if !self.leave_to_external() {
             self.rollback_root();
         }
-        if !self.transaction.is_guest() {
+        if self.sandbox.is_some() || !self.transaction.is_guest() {
             self.release();
         }
         Ok(())
@@ -565,7 +575,7 @@ impl<C: Dialect> Connection<C> {
     #[inline]
     pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
         let idle = !self.transaction.has_begun() && !self.transaction.is_streaming() && !self.transaction.has_hooks();
-        if !idle || also_unflushed.is_some() || self.is_connected() {
+        if !idle || also_unflushed.is_some() || self.is_connected() || self.sandbox.is_some() {
             self.abandon_what_is_left(also_unflushed);
         }
     }
@@ -580,7 +590,9 @@ impl<C: Dialect> Connection<C> {
             }
         }
         let written = self.transaction.first_write().map(str::to_owned);
-        self.transaction.take_all_back();
+        if self.sandbox.is_none() {
+            self.transaction.take_all_back();
+        }
         let written = written.or_else(|| self.transaction.first_write().map(str::to_owned));
         let lost = written.or_else(|| also_unflushed.map(str::to_owned));
         // In a forked child nothing is lost: the parent goes on with it.

@@ -55,6 +55,7 @@
 #![forbid(unsafe_code)]
 
 pub mod prelude;
+pub mod testing;
 
 mod connection;
 mod engine;
@@ -85,7 +86,7 @@ pub use aludel_core::{
     EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel,
     OnCancel, OnExit, Outcome, Phase, Refused, Result, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
+pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, url, verify};
 pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;

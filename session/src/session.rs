@@ -405,7 +405,7 @@ impl<C: Dialect> Unit for Session<C> {
         self.objects.follow(change);
         self.before_commit.follow(change);
         self.tell_after(change);
-        self.connection.transaction.follow(change);
+        self.connection.follow_hooks(change);
     }
 }
 
@@ -431,7 +431,7 @@ impl<C: Dialect> Unit for Connection<C> {
     fn before_release(&mut self, _: usize) {}
 
     fn follow(&mut self, change: Change) {
-        self.transaction.follow(change);
+        self.follow_hooks(change);
     }
 }
 

@@ -161,7 +161,7 @@ impl<C: Dialect> EngineBuilder<C> {
             refuse_implicit_commits: self.refuse_implicit_commits,
             commits: self.commits,
         };
-        Ok(Engine(Arc::new(inner), execution_options))
+        Ok(Engine(Arc::new(inner), execution_options, None))
     }
 }
 

@@ -41,6 +41,6 @@ impl<C: Dialect> Connection<C> {
 
     /// Whether somebody else's transaction lies beneath whatever is begun here.
     pub(crate) fn is_guest(&self) -> bool {
-        self.transaction.is_guest()
+        self.transaction.is_guest() || self.engine.attachment().is_some()
     }
 }

@@ -71,7 +71,7 @@ impl<C: Dialect> Connection<C> {
         if own || !self.transaction.is_open() {
             self.transaction.follow(Change::Abandoned);
         }
-        self.transaction.take_back();
+        self.transaction.take_back_what_was_lent();
     }
 
     /// The session that was lent it has left by a panic, in the middle of its transaction: nobody knows in which state.

@@ -19,6 +19,7 @@ use aludel_core::dialect::Characteristics;
 use aludel_core::{Control, Dialect, Error, Event, Fault, Outcome, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 
+use super::hooks::Captured;
 use super::scope::Change;
 use super::{Origin, Root, Transaction, own_fault};
 use crate::verification::Verification;
@@ -133,6 +134,35 @@ impl Transaction {
         }));
     }
 
+    /// Takes what a sandbox has, for a while.
+    pub(crate) fn borrow(&mut self, sandbox: &mut Self) {
+        self.external = Some(Box::new(External {
+            transaction: std::mem::take(sandbox),
+            rule: Rule::Sandbox,
+            part: Part::Whole,
+        }));
+    }
+
+    /// The end of [`borrow`](Self::borrow).
+    pub(crate) fn put_back(&mut self, sandbox: &mut Self) {
+        if let Some(external) = self.external.take() {
+            *sandbox = external.transaction;
+        }
+    }
+
+    /// [`take_back`](Self::take_back), where the session that leaves was lent it, and not its connection.
+    pub(crate) fn take_back_what_was_lent(&mut self) {
+        if self.is_lent() {
+            self.take_back();
+        }
+    }
+
+    /// Whether a session was put into what its connection had begun.
+    pub(crate) fn is_lent(&self) -> bool {
+        let rule = self.external.as_ref().map(|external| external.rule);
+        matches!(rule, Some(Rule::Join(_)))
+    }
+
     /// The end of [`lend`](Self::lend): what was lent takes its place again, with the hooks of both.
     pub(crate) fn take_back(&mut self) {
         let Some(external) = self.external.take() else { return };
@@ -241,11 +271,19 @@ impl Transaction {
             Some(external) if matches!(change, Change::Committed) => {
                 let depth = external.transaction.depth();
                 // A test's never comes to its end: what was committed in it will not be undone for anybody.
-                let test = external.transaction.is_of_a_test();
-                self.hooks.move_to(&mut external.transaction.hooks, depth, test);
+                if external.transaction.is_test() {
+                    self.hooks.drop_those_for_a_rollback();
+                }
+                self.hooks.move_to(&mut external.transaction.hooks, depth);
             }
             _ => self.hooks.follow(change),
         }
+    }
+
+    /// A commit in a sandbox: what waits for one is kept for the test.
+    pub(crate) fn let_hooks_be_captured(&mut self, captured: &Captured) {
+        self.hooks.drop_those_for_a_rollback();
+        captured.hold(|hooks| self.hooks.move_to(hooks, 0));
     }
 
     /// Nobody here will ever know how it ends: this process was forked, and the transaction is the parent's.

@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use super::scope::Change;
 
@@ -24,6 +25,27 @@ struct Hook {
     /// Where it was registered.
     place: &'static Location<'static>,
     run: Box<dyn FnOnce() + Send>,
+}
+
+/// Hooks that wait for a commit which does not come.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Captured(Arc<Mutex<Hooks>>);
+
+impl Captured {
+    /// No hook is run or dropped under the lock.
+    pub(super) fn hold<T>(&self, f: impl FnOnce(&mut Hooks) -> T) -> T {
+        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Where they were registered.
+    pub(crate) fn places(&self) -> Vec<&'static Location<'static>> {
+        self.hold(|hooks| hooks.0.iter().map(|hook| hook.place).collect())
+    }
+
+    pub(crate) fn take(&self) -> Vec<Box<dyn FnOnce() + Send>> {
+        let hooks = self.hold(std::mem::take);
+        hooks.0.into_iter().map(|hook| hook.run).collect()
+    }
 }
 
 /// The end that a hook waits for.
@@ -65,17 +87,17 @@ impl Hooks {
         self.0.append(&mut others.0);
     }
 
-    /// What they wait for is the end of somebody else's transaction from now on, at its savepoint of this depth. In that of a
-    /// test what was committed is not rolled back for anybody.
-    pub(super) fn move_to(&mut self, others: &mut Self, depth: usize, test: bool) {
-        for mut hook in std::mem::take(&mut self.0) {
+    /// What they wait for is the end of somebody else's transaction from now on, at its savepoint of this depth.
+    pub(super) fn move_to(&mut self, others: &mut Self, depth: usize) {
+        for hook in &mut self.0 {
             (hook.depth, hook.carried) = (depth, false);
-            if test && hook.awaits == Awaits::Rollback {
-                hook.end(None);
-            } else {
-                others.0.push(hook);
-            }
         }
+        others.append(self);
+    }
+
+    /// Those that wait for a rollback wait in vain.
+    pub(super) fn drop_those_for_a_rollback(&mut self) {
+        self.end(|hook| hook.awaits == Awaits::Rollback, None);
     }
 
     #[inline]

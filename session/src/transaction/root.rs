@@ -17,6 +17,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn begin_root(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
         self.refuse_if_cancelled()?;
         self.refuse_if_closed()?;
+        self.borrow_from_sandbox()?;
         if self.transaction.is_guest() {
             return self.begin_inside(origin, own);
         }
