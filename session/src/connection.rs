@@ -40,10 +40,10 @@ mod sandbox;
 mod watch;
 
 pub(crate) use autobegin::Autobegin;
-pub(crate) use lending::Before;
 pub use cursor::Cursor;
 pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
+pub(crate) use lending::Before;
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
@@ -539,7 +539,7 @@ impl<C: Dialect> Connection<C> {
     /// When called inside a scope.
     pub fn close(&mut self) -> Result<()> {
         self.end_what_is_its_own()?;
-        self.transaction.follow(Change::Abandoned);
+        self.transaction.follow(Change::Closed);
         Ok(())
     }
 
@@ -607,11 +607,8 @@ impl<C: Dialect> Connection<C> {
             self.rollback_root();
         }
         self.release();
-        self.transaction.follow(if of_parent {
-            Change::Forgotten
-        } else {
-            Change::Abandoned
-        });
+        self.transaction
+            .follow(if of_parent { Change::Forgotten } else { Change::Closed });
     }
 }
 

@@ -63,6 +63,9 @@ pub struct SessionFactory<C: Dialect> {
     recipe: Arc<Recipe<C>>,
 }
 
+/// Puts a copy of a value into a map.
+type Copier = Arc<dyn Fn(&mut Extensions) + Send + Sync>;
+
 /// What a factory has said.
 pub(crate) struct Recipe<C: Dialect> {
     pub(crate) autobegin: bool,
@@ -73,7 +76,7 @@ pub(crate) struct Recipe<C: Dialect> {
     pub(crate) cancel_token: Option<CancelToken>,
     pub(crate) logging_token: Option<Arc<str>>,
     /// What puts a copy of each value into a session's map.
-    pub(crate) info: Vec<Arc<dyn Fn(&mut Extensions) + Send + Sync>>,
+    pub(crate) info: Vec<Copier>,
     pub(crate) before_commit: Vec<SharedRun<C>>,
     pub(crate) listeners: Vec<SharedListener>,
 }
@@ -221,7 +224,10 @@ impl<C: Dialect> SessionFactory<C> {
     /// A session. It takes a connection when it needs one.
     #[track_caller]
     pub fn session(&self) -> Session<C> {
-        Session::on_connection(Connection::new(self.engine.clone(), true), Some(Arc::clone(&self.recipe)))
+        Session::on_connection(
+            Connection::new(self.engine.clone(), true),
+            Some(Arc::clone(&self.recipe)),
+        )
     }
 
     /// Runs the closure with a new session in a transaction: committed on `Ok`, rolled back on `Err` and on a panic

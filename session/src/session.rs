@@ -22,8 +22,8 @@ mod hooks;
 mod info;
 mod loan;
 
-pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use events::SharedListener;
+pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
 use events::Ears;
@@ -388,7 +388,7 @@ impl<C: Dialect> Unit for Session<C> {
             session,
             transaction: SessionTransaction::Root,
         });
-        if self.connection.transaction.is_open() || self.before_commit.is_waiting() {
+        if self.connection.transaction.is_open() {
             self.run_before_commit()
         } else {
             Ok(())
@@ -468,7 +468,7 @@ impl<C: Dialect> Drop for Session<C> {
     fn drop(&mut self) {
         let pending = self.objects.describe_pending();
         self.connection.abandon(pending.as_deref());
-        self.tell_after(Change::Abandoned);
+        self.tell_after(Change::Closed);
     }
 }
 

@@ -27,6 +27,7 @@ mod reconnect_cases;
 mod regressions;
 mod reset_agent_cases;
 mod round_trips;
+mod sandbox;
 mod schema;
 mod session_transaction_cases;
 mod stopped;

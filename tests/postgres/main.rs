@@ -47,6 +47,7 @@ mod testing;
 mod isolation_cases;
 mod reconnect_cases;
 mod reset_agent_cases;
+mod sandbox;
 mod session_transaction_cases;
 mod tls;
 mod transaction_cases;

@@ -27,6 +27,7 @@ mod reconsidered;
 mod regressions;
 mod rerun;
 mod reset_agent_cases;
+mod sandbox;
 mod session_transaction_cases;
 mod shared_cache;
 mod statements;

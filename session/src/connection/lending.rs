@@ -35,7 +35,11 @@ impl<C: Dialect> Connection<C> {
         if recipe.logging_token.is_some() {
             self.logging_token.clone_from(&recipe.logging_token);
         }
-        self.autobegin = if recipe.autobegin { Autobegin::On } else { Autobegin::Off };
+        self.autobegin = if recipe.autobegin {
+            Autobegin::On
+        } else {
+            Autobegin::Off
+        };
         before
     }
 
@@ -69,7 +73,7 @@ impl<C: Dialect> Connection<C> {
             self.rollback_root();
         }
         if own || !self.transaction.is_open() {
-            self.transaction.follow(Change::Abandoned);
+            self.transaction.follow(Change::Closed);
         }
         self.transaction.take_back_what_was_lent();
     }

@@ -412,6 +412,7 @@ impl<M: Model> Store<M> {
             Change::RolledBack
             | Change::Unknown
             | Change::Abandoned
+            | Change::Closed
             | Change::Forgotten
             | Change::Superseded => self.each(|slot| {
                 if slot.inserted_at.is_some() {

@@ -137,7 +137,7 @@ impl<C: Dialect> Session<C> {
     /// When called inside a scope.
     pub fn reset(&mut self) -> Result<()> {
         self.connection.end_what_is_its_own()?;
-        self.follow(Change::Abandoned);
+        self.follow(Change::Closed);
         self.objects.clear();
         Ok(())
     }
@@ -170,7 +170,7 @@ impl<C: Dialect> Session<C> {
         }
         self.connection.rollback_root();
         self.connection.release_between_transactions();
-        self.follow(Change::Abandoned);
+        self.follow(Change::Closed);
         self.objects.clear();
     }
 }

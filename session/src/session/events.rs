@@ -225,11 +225,14 @@ impl<'a> SessionEvent<'a> {
 /// A listener of a factory, which all of its sessions have.
 pub(crate) type SharedListener = Arc<dyn Fn(&SessionEvent<'_>) + Send + Sync>;
 
+/// One of a session.
+type OwnListener = Box<dyn Fn(&SessionEvent<'_>) + Send>;
+
 /// Who listens to one session, and how much of its transaction was told.
 #[derive(Default)]
 pub(super) struct Ears {
     pub(super) shared: Vec<SharedListener>,
-    own: Vec<Box<dyn Fn(&SessionEvent<'_>) + Send>>,
+    own: Vec<OwnListener>,
     told: Told,
 }
 
@@ -318,7 +321,9 @@ impl<C: Dialect> Session<C> {
                 self.tell_begin_of(transaction);
             }
             Change::Committed if self.ears.told != Told::Nothing => self.tell(after_commit(ROOT)),
-            Change::RolledBack | Change::Unknown if self.ears.told != Told::Nothing => self.tell(after_rollback(ROOT)),
+            Change::RolledBack | Change::Unknown | Change::Abandoned if self.ears.told != Told::Nothing => {
+                self.tell(after_rollback(ROOT));
+            }
             Change::Released(depth) => self.tell(after_commit(SessionTransaction::Nested { depth })),
             Change::RolledBackTo(depth) => self.tell(after_rollback(SessionTransaction::Nested { depth })),
             _ => {}
@@ -331,10 +336,10 @@ impl<C: Dialect> Session<C> {
             return;
         }
         match change {
-            Change::Committed | Change::Superseded | Change::NotBegun | Change::Abandoned | Change::Forgotten => {
+            Change::Committed | Change::Superseded | Change::NotBegun | Change::Closed | Change::Forgotten => {
                 self.tell_end(false);
             }
-            Change::RolledBack | Change::Unknown => self.tell_end(true),
+            Change::RolledBack | Change::Unknown | Change::Abandoned => self.tell_end(true),
             Change::Released(depth) => self.tell(after_end(SessionTransaction::Nested { depth })),
             Change::RolledBackTo(depth) => {
                 let transaction = SessionTransaction::Nested { depth };

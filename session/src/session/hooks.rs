@@ -153,7 +153,10 @@ impl<C: Dialect> Session<C> {
     /// Runs those of the factory, and then its own until there are no more, as a scope of its own: they may join, and may
     /// not end what is about to be committed.
     pub(super) fn run_before_commit(&mut self) -> Result<()> {
-        let shared = self.factory.as_ref().map_or(&[][..], |factory| &factory.before_commit[..]);
+        let shared = self
+            .factory
+            .as_ref()
+            .map_or(&[][..], |factory| &factory.before_commit[..]);
         if shared.is_empty() && self.before_commit.0.is_empty() {
             return Ok(());
         }
@@ -222,7 +225,7 @@ impl<C: Dialect> BeforeCommit<C> {
                     hook.done = false;
                 }
             }
-            Change::Abandoned | Change::Forgotten => self.0.clear(),
+            Change::Abandoned | Change::Closed | Change::Forgotten => self.0.clear(),
             Change::RolledBackTo(depth) => self.0.retain(|hook| hook.depth < depth),
             Change::Released(depth) => {
                 for hook in &mut self.0 {

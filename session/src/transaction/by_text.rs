@@ -47,9 +47,7 @@ pub(crate) fn steer<U: Unit>(unit: &mut U, sql: &str) -> QueryResult<()> {
              for a savepoint, or end the transaction first",
         )),
         // Nobody but raw SQL begins one explicitly and leaves no scope behind.
-        (Order::Commit, Some(Origin::Explicit)) => {
-            scope::commit_alone(unit).map_err(Refused::wrap)
-        }
+        (Order::Commit, Some(Origin::Explicit)) => scope::commit_alone(unit).map_err(Refused::wrap),
         (Order::Rollback, Some(Origin::Explicit)) => {
             // Where ROLLBACK could not be sent the connection was closed, which rolls back as well.
             scope::rollback_alone(unit);

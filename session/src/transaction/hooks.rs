@@ -119,7 +119,7 @@ impl Hooks {
             Change::Committed => self.end(|_| true, Some(Awaits::Commit)),
             Change::RolledBack => self.end(|hook| !hook.carried, Some(Awaits::Rollback)),
             Change::Unknown => self.end(|hook| !hook.carried, None),
-            Change::Abandoned => self.end(|_| true, Some(Awaits::Rollback)),
+            Change::Abandoned | Change::Closed => self.end(|_| true, Some(Awaits::Rollback)),
             Change::Forgotten => self.end(|_| true, None),
             Change::RolledBackTo(depth) => self.end(|hook| hook.depth >= depth, Some(Awaits::Rollback)),
             Change::Released(depth) => {

@@ -59,9 +59,11 @@ pub(crate) enum Change {
     RolledBack,
     /// The root has ended, and nobody knows how, or only a part of it was rolled back.
     Unknown,
-    /// The caller gives up whatever was waiting for a commit: there will be none.
+    /// The caller has rolled the root back, if there was one, and gives up whatever was waiting for a commit.
     Abandoned,
-    /// The same, where there may have been one.
+    /// The same, without a word of a rollback: the session ends, or begins from nothing.
+    Closed,
+    /// The caller gives up whatever was waiting for a commit, and there may have been one.
     Forgotten,
     /// The savepoint at this depth, counted from 1, was set.
     Savepoint(usize),
@@ -79,6 +81,7 @@ impl Change {
             | Self::RolledBack
             | Self::Unknown
             | Self::Abandoned
+            | Self::Closed
             | Self::Forgotten
             | Self::RolledBackTo(_) => true,
             Self::Beginning
@@ -149,18 +152,25 @@ pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
 /// Commits for somebody who is in no scope, and gives up what waits for a commit where that fails.
 pub(crate) fn commit_alone<U: Unit>(unit: &mut U) -> Result<()> {
     commit(unit).inspect_err(|error| {
-        unit.follow(if error.is_commit_unknown() {
-            Change::Forgotten
-        } else {
-            Change::Abandoned
-        });
+        let partly = unit.connection().transaction.partly_committed;
+        give_up(unit, partly || error.is_commit_unknown());
     })
+}
+
+/// Whatever waits for a commit waits in vain. Where there may have been one, or one of a part, nobody is told either way.
+fn give_up<U: Unit>(unit: &mut U, unknown: bool) {
+    unit.follow(if unknown { Change::Forgotten } else { Change::Abandoned });
 }
 
 /// Rolls back for somebody who is in no scope, and gives up what waits for a commit.
 pub(crate) fn rollback_alone<U: Unit>(unit: &mut U) {
-    rollback(unit);
-    unit.follow(Change::Abandoned);
+    let roll_back = |unit: &mut U| {
+        let transaction = &unit.connection().transaction;
+        let partly = transaction.is_open() && transaction.partly_committed;
+        unit.connection().rollback_root();
+        give_up(unit, partly);
+    };
+    ends(unit, roll_back, give_up_root);
 }
 
 /// Whether the caller of `begin` is the outermost one, once what began by itself is out of the way.
@@ -375,7 +385,8 @@ pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
             .refuse_in_autocommit("begin_nested", Characteristics::default())?;
         unit.follow(Change::Beginning);
         // Somebody has asked for it, so also where nothing begins by itself.
-        unit.connection().begin_root(Origin::Autobegun, Characteristics::default())?;
+        unit.connection()
+            .begin_root(Origin::Autobegun, Characteristics::default())?;
         unit.follow(Change::Begun);
     }
     unit.flush()?;
