@@ -7,7 +7,7 @@ use aludel_core::pool::Extensions;
 use aludel_core::{AccessMode, CancelToken, Dialect, Engine, Error, ExecutionOptions, IsolationLevel, Result};
 
 use crate::connection::Connection;
-use crate::session::{Session, SessionEvent, SharedListener, SharedRun};
+use crate::session::{Session, SessionEvent, SessionListener, SharedRun};
 use crate::transaction::JoinTransactionMode;
 
 mod lending;
@@ -78,7 +78,7 @@ pub(crate) struct Recipe<C: Dialect> {
     /// What puts a copy of each value into a session's map.
     pub(crate) info: Vec<Copier>,
     pub(crate) before_commit: Vec<SharedRun<C>>,
-    pub(crate) listeners: Vec<SharedListener>,
+    pub(crate) listeners: Vec<SessionListener>,
 }
 
 impl<C: Dialect> SessionFactory<C> {

@@ -22,7 +22,7 @@ mod hooks;
 mod info;
 mod loan;
 
-pub(crate) use events::SharedListener;
+pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
@@ -99,7 +99,7 @@ impl<C: Dialect> Session<C> {
     fn is_made_by(&mut self, factory: Arc<Recipe<C>>) {
         self.before = Some(Box::new(self.connection.take_up(&factory)));
         self.objects.keep_on_commit(!factory.expire_on_commit);
-        self.ears.shared.clone_from(&factory.listeners);
+        self.ears.listeners.clone_from(&factory.listeners);
         for copy in &factory.info {
             copy(self.info_mut());
         }
