@@ -55,12 +55,14 @@
 
 pub mod prelude;
 
+mod ambient;
 mod connection;
 mod engine;
 mod model;
 mod retry;
 mod session;
 mod transaction;
+mod transactional;
 mod verification;
 
 #[doc = include_str!("features.md")]
@@ -85,12 +87,14 @@ pub use aludel_core::{
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
 pub use aludel_macros::{Model, retry};
+pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
 pub use retry::{CommitPolicy, RetryPolicy};
 pub use session::Session;
 pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -131,6 +131,7 @@ where
         asked.wish = Wish {
             verified: Some(true),
             until: course.deadline.or_else(|| started.checked_add(A_DAY)),
+            within: None,
         };
     }
     let mut unknown = false;

@@ -1,6 +1,7 @@
 //! Sessions on `SQLite`, which needs no server.
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod ambient;
 mod autocommit;
 mod cancelled;
 mod chaos;

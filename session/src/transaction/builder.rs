@@ -120,12 +120,7 @@ impl<'a, U> TransactionBuilder<'a, U> {
     }
 
     fn checked<C: Dialect>(&self) -> Result<()> {
-        if self.asked.own.is_autocommit() {
-            return Err(Error::misuse(
-                "AUTOCOMMIT was asked for a transaction, and is the absence of one; use it with execution_options",
-            ));
-        }
-        self.asked.own.check(C::FLAVOUR)
+        self.asked.check(C::FLAVOUR)
     }
 }
 
