@@ -3,7 +3,7 @@
 use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error};
 
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 use crate::verification::Wish;
 
@@ -19,7 +19,7 @@ pub use {aludel_core, diesel};
 #[track_caller]
 pub fn retry<C, T, E>(
     session: &mut Session<C>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>

@@ -7,7 +7,7 @@ use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
 use crate::connection::{Connection, Touched};
 use crate::model::IdentityMap;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
 use crate::verification::Wish;
 
@@ -291,7 +291,7 @@ impl<C: Dialect> Session<C> {
     ///
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn retry<T>(&mut self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
         crate::retry::retry(self, policy, Characteristics::default(), Wish::default(), "closure", f)
     }
 

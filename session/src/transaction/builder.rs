@@ -7,7 +7,7 @@ use aludel_core::{AccessMode, Deferrable, Dialect, Error, IsolationLevel, Result
 
 use super::scope::{self, Unit};
 use crate::connection::Connection;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 use crate::verification::Wish;
 
@@ -187,7 +187,7 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     ///
     /// Those of [`run`](Self::run), once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(self, policy: &RetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
+    pub fn retry<T>(self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
         self.checked::<C>()?;
         crate::retry::retry(self.unit, policy, self.own, self.wish, "closure", f)
     }
