@@ -2,18 +2,17 @@
 
 use std::time::{Duration, Instant};
 
-use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Event, Flavour};
+use aludel_core::{Class, Error, Event, Flavour};
 
-use crate::session::Session;
-use crate::transaction::scope::{self, Change, Failure, Stand, Unit as _};
+use crate::transaction::scope::Stand;
+use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
 
 mod backoff;
 
 /// When a transaction runs again, and for how long.
 ///
-/// `#[retry]` writes it from its arguments; it can be built by hand for [`Session::retry`].
+/// `#[retry]` writes it from its arguments; it can be built by hand for [`Session::retry`](crate::Session::retry).
 ///
 /// ```
 /// use std::time::Duration;
@@ -102,30 +101,25 @@ impl Default for RetryPolicy {
     }
 }
 
-/// The runner: joins inside a transaction; on a session without one, runs the body as a whole transaction until it is
+/// The runner: joins inside a transaction; on a stage without one, runs the body as a whole transaction until it is
 /// committed, fails for good, or has used up its attempts or its time.
 #[track_caller]
-pub(crate) fn retry<C, T, E>(
-    session: &mut Session<C>,
+pub(crate) fn retry<S, T, E>(
+    stage: &mut S,
     policy: &RetryPolicy,
-    own: Characteristics,
-    wish: Wish,
+    mut asked: Asked,
     function: &str,
-    mut body: impl FnMut(&mut Session<C>) -> Result<T, E>,
+    mut body: impl FnMut(&mut S) -> Result<T, E>,
 ) -> Result<T, E>
 where
-    C: Dialect,
+    S: Stage,
     E: From<Error> + 'static,
 {
-    session.connection().wish = wish;
-    let stand = scope::stand(session, own);
-    session.connection().wish = Wish::default();
-    match stand.map_err(E::from)? {
-        Stand::Joined => return scope::join(session, body),
-        Stand::Tested => return scope::begin_nested(session, body),
-        Stand::Outermost => {}
+    let stand = stage.stand(asked).map_err(E::from)?;
+    if stand != Stand::Outermost {
+        return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
     }
-    let clock = session.engine().clock().clone();
+    let clock = stage.clock();
     let started = clock.now();
     let mut course = Course {
         deadline: started.checked_add(policy.deadline),
@@ -133,34 +127,32 @@ where
         pauses: 0,
         waits: 0,
     };
+    if policy.commit == CommitPolicy::Verify {
+        asked.wish = Wish {
+            verified: Some(true),
+            until: course.deadline.or_else(|| started.checked_add(A_DAY)),
+        };
+    }
     let mut unknown = false;
     let result = loop {
-        session.connection().transaction.forget_faults();
-        session.connection().wish = match policy.commit {
-            CommitPolicy::Verify => Wish {
-                verified: Some(true),
-                until: course.deadline.or_else(|| started.checked_add(A_DAY)),
-            },
-            _ => wish,
-        };
-        let failure = match scope::outermost(session, own, &mut body) {
+        stage.forget_faults();
+        let failure = match stage::within(stage, Entry::Root(asked), &mut body) {
             Ok(value) => break Ok(value),
             Err(failure) => failure,
         };
         let Some(delay) = course.next(policy, &failure, clock.now()) else {
             unknown = failure.commit_unknown;
             let (attempts, elapsed) = (course.attempt, clock.now() - started);
-            break Err(scope::map_ours(failure.error, |error| {
+            break Err(stage::map_ours(failure.error, |error| {
                 error.with_attempts(attempts, elapsed)
             }));
         };
-        let token = session.connection().cancel_token().clone();
-        if let Err(exit) = token.sleep(&clock, delay) {
+        if let Err(exit) = stage.pause(&clock, delay) {
             // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
             unknown = failure.commit_unknown;
             break Err(if unknown { failure.error } else { E::from(exit.into()) });
         }
-        session.engine().emit(&Event::Rerun {
+        stage.emit(&Event::Rerun {
             function,
             attempt: course.attempt,
             class: failure.class,
@@ -168,11 +160,10 @@ where
             cause: &failure.cause,
         });
         // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
-        session.connection().begin_immediate = C::FLAVOUR == Flavour::Sqlite && failure.class == Class::Retry;
+        asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
     };
-    session.connection().wish = Wish::default();
     if unknown {
-        session.follow(Change::Abandoned);
+        stage.give_up_hooks();
     }
     result
 }

@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use aludel_core::dialect::Characteristics;
 use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
 use crate::connection::{Connection, Touched};
 use crate::model::IdentityMap;
 use crate::retry::RetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
-use crate::verification::Wish;
+use crate::transaction::stage::Asked;
 
 mod characteristics;
 mod diesel_impl;
@@ -292,7 +291,7 @@ impl<C: Dialect> Session<C> {
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
     pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
-        crate::retry::retry(self, policy, Characteristics::default(), Wish::default(), "closure", f)
+        crate::retry::retry(self, policy, Asked::default(), "closure", f)
     }
 
     /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
