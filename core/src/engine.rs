@@ -23,6 +23,7 @@ use crate::url::Url;
 
 use commits::Commits;
 use connector::DefaultLevel;
+use retries::Retries;
 
 mod builder;
 mod commits;
@@ -32,6 +33,7 @@ mod error_context;
 mod execution_options;
 mod keeper;
 mod maker;
+mod retries;
 
 pub use builder::EngineBuilder;
 pub use config::EngineConfig;
@@ -72,6 +74,7 @@ struct Inner<C: Dialect> {
     on_exit: OnExit,
     refuse_implicit_commits: bool,
     commits: Commits,
+    retries: Retries,
 }
 
 impl<C: Dialect> Engine<C> {

@@ -5,7 +5,7 @@ use std::panic::Location;
 use aludel_core::{Dialect, Error};
 
 use crate::ambient::AmbientStage;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 use crate::transaction::stage::Asked;
 use crate::transactional::TransactionPolicy;
@@ -24,7 +24,7 @@ pub use {aludel_core, diesel};
 #[track_caller]
 pub fn retry<C, T, E>(
     session: &mut Session<C>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>
@@ -43,7 +43,7 @@ where
 #[track_caller]
 pub fn retry_ambient<T, E>(
     ambient: Ambient<'_>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     mut body: impl FnMut() -> Result<T, E>,
 ) -> Result<T, E>

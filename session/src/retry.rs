@@ -1,8 +1,9 @@
-//! Running a whole transaction again: the policy, the pause, and the one runner behind `#[retry]`.
+//! Running a whole transaction again: the one runner behind `#[retry]`.
 
 use std::time::{Duration, Instant};
 
-use aludel_core::{Class, Error, Event, Flavour};
+use aludel_core::retry::Terms;
+use aludel_core::{Backoff, Class, CommitPolicy, Error, Event, Flavour, RetryPolicy};
 
 use crate::transaction::scope::Stand;
 use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
@@ -10,94 +11,55 @@ use crate::verification::Wish;
 
 mod backoff;
 
-/// When a transaction runs again, and for how long.
+/// A policy, or what can say one: a [`RetryPolicy`], a function that answers one, a type of your own.
 ///
-/// `#[retry]` writes it from its arguments; it can be built by hand for [`Session::retry`](crate::Session::retry).
+/// `#[retry(policy = ..)]` and [`Session::retry`](crate::Session::retry) take any of them by reference.
 ///
 /// ```
-/// use std::time::Duration;
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use aludel::{IntoRetryPolicy, RetryPolicy};
+/// use diesel::SqliteConnection;
 ///
-/// use aludel::RetryPolicy;
+/// /// As the settings of a program may have it, which can change while it runs.
+/// struct Settings { attempts: u32 }
 ///
-/// const PATIENT: RetryPolicy = RetryPolicy::new().attempts(10).deadline(Duration::from_secs(60));
-/// assert_eq!(PATIENT.max_attempts(), 10);
+/// impl IntoRetryPolicy for Settings {
+///     fn retry_policy(&self) -> RetryPolicy {
+///         RetryPolicy::new().attempts(self.attempts)
+///     }
+/// }
+///
+/// fn patient() -> RetryPolicy {
+///     RetryPolicy::new().attempts(20)
+/// }
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// engine.session().retry(&Settings { attempts: 3 }, |_| Ok(()))?;
+/// engine.session().retry(&patient, |_| Ok(()))?;
+/// engine.session().retry(&RetryPolicy::new(), |_| Ok(()))?;
+/// # }
+/// # Ok::<(), aludel::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct RetryPolicy {
-    attempts: u32,
-    deadline: Duration,
-    commit: CommitPolicy,
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says no policy for a retry",
+    label = "neither a `RetryPolicy` nor something that answers one",
+    note = "give a `RetryPolicy`, a function or closure `fn() -> RetryPolicy`, or implement `aludel::IntoRetryPolicy` for `{Self}`"
+)]
+pub trait IntoRetryPolicy {
+    /// The policy. It is asked once a call, before the first attempt.
+    fn retry_policy(&self) -> RetryPolicy;
 }
 
-/// What is done when COMMIT was sent and its answer never came.
-///
-/// ```
-/// use aludel::{CommitPolicy, RetryPolicy};
-///
-/// // Setting a value to what it is already does no harm.
-/// const HARMLESS: RetryPolicy = RetryPolicy::new().commit(CommitPolicy::Idempotent);
-/// # let _ = HARMLESS;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CommitPolicy {
-    /// The error goes to the caller; nothing runs again. The default, and the only safe one in general.
-    Fail,
-    /// The transaction is verified: what became of it is found out within what is left of the deadline. If it is committed,
-    /// its value is the answer; if it is not, it runs again. It takes effect exactly once. Where nobody can tell in time, the
-    /// error goes to the caller with its [`commit_token`](Error::commit_token).
-    Verify,
-    /// The transaction runs again: its author promises that applying it twice is the same as applying it once.
-    Idempotent,
-}
-
-impl RetryPolicy {
-    /// Five attempts within 30 s; an unknown COMMIT fails.
-    pub const fn new() -> Self {
-        Self {
-            attempts: 5,
-            deadline: Duration::from_secs(30),
-            commit: CommitPolicy::Fail,
-        }
-    }
-
-    /// How often the transaction may be tried in all, the first time included; 0 counts as 1.
-    pub const fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
-        self
-    }
-
-    /// How long it may be tried, counted from the call; no attempt starts after it. It wins over the attempts.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use aludel::RetryPolicy;
-    ///
-    /// const BRIEF: RetryPolicy = RetryPolicy::new().deadline(Duration::from_millis(200));
-    /// # let _ = BRIEF;
-    /// ```
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// What is done when COMMIT was sent and its answer never came.
-    pub const fn commit(mut self, commit: CommitPolicy) -> Self {
-        self.commit = commit;
-        self
-    }
-
-    /// The attempts.
-    pub const fn max_attempts(&self) -> u32 {
-        self.attempts
+impl IntoRetryPolicy for RetryPolicy {
+    fn retry_policy(&self) -> RetryPolicy {
+        *self
     }
 }
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self::new()
+impl<F: Fn() -> RetryPolicy> IntoRetryPolicy for F {
+    fn retry_policy(&self) -> RetryPolicy {
+        self()
     }
 }
 
@@ -106,7 +68,7 @@ impl Default for RetryPolicy {
 #[track_caller]
 pub(crate) fn retry<S, T, E>(
     stage: &mut S,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     mut asked: Asked,
     function: &str,
     mut body: impl FnMut(&mut S) -> Result<T, E>,
@@ -115,19 +77,24 @@ where
     S: Stage,
     E: From<Error> + 'static,
 {
-    let stand = stage.stand(asked).map_err(E::from)?;
+    let terms = policy.retry_policy().over(stage.retry_policy()).terms();
+    if !terms.characteristics.is_empty() {
+        asked.own = asked.own.over(terms.characteristics);
+        asked.check(stage.flavour())?;
+    }
+    let stand = stage.stand(asked)?;
     if stand != Stand::Outermost {
         return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
     }
     let clock = stage.clock();
     let started = clock.now();
     let mut course = Course {
-        deadline: started.checked_add(policy.deadline),
+        deadline: started.checked_add(terms.deadline),
         attempt: 1,
         pauses: 0,
         waits: 0,
     };
-    if policy.commit == CommitPolicy::Verify {
+    if terms.commit == CommitPolicy::Verify {
         asked.wish = Wish {
             verified: Some(true),
             until: course.deadline.or_else(|| started.checked_add(A_DAY)),
@@ -141,7 +108,7 @@ where
             Ok(value) => break Ok(value),
             Err(failure) => failure,
         };
-        let Some(delay) = course.next(policy, &failure, clock.now()) else {
+        let Some(delay) = course.next(&terms, &failure, clock.now()) else {
             unknown = failure.commit_unknown;
             let (attempts, elapsed) = (course.attempt, clock.now() - started);
             break Err(stage::map_ours(failure.error, |error| {
@@ -192,11 +159,10 @@ impl<E> Failure<E> {
 
 impl Course {
     /// How long to pause before the next attempt; `None` when there is none.
-    fn next<E>(&mut self, policy: &RetryPolicy, failure: &Failure<E>, now: Instant) -> Option<Duration> {
+    fn next<E>(&mut self, terms: &Terms, failure: &Failure<E>, now: Instant) -> Option<Duration> {
         let again = match failure.class {
-            _ if failure.commit_unknown => policy.commit == CommitPolicy::Idempotent,
-            Class::Permanent => false,
-            _ => true,
+            _ if failure.commit_unknown => terms.commit == CommitPolicy::Idempotent,
+            class => terms.on.has(class),
         };
         if !again {
             return None;
@@ -206,11 +172,14 @@ impl Course {
             self.waits += 1;
             backoff::wait_for_host(self.waits - 1)
         } else {
-            if self.attempt >= policy.attempts {
+            if self.attempt >= terms.attempts {
                 return None;
             }
             self.pauses += 1;
-            backoff::pause(failure.class, self.pauses - 1)
+            match terms.backoff {
+                Some(own) => own.pause(self.pauses - 1),
+                None => Backoff::built_in(failure.class, self.pauses - 1),
+            }
         };
         if self.deadline.is_some_and(|deadline| now + delay >= deadline) {
             return None;

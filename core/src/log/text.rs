@@ -86,6 +86,7 @@ impl<'a> Told<'a> {
                 (Target::Session, Level::WARN, connection)
             }
             Event::DroppedUncommitted { .. } => (Target::Session, Level::WARN, 0),
+            Event::Reconnecting { connection, .. } => (Target::Engine, Level::WARN, connection),
         };
         Some(Self {
             target,
@@ -190,6 +191,7 @@ impl fmt::Display for Text<'_> {
                 "{function} runs again, attempt {attempt}, after {class} and {:.3} s: {cause}",
                 delay.as_secs_f64()
             ),
+            Event::Reconnecting { .. } => reconnecting(self.event, f),
             Event::DroppedUncommitted { first_write } => write!(
                 f,
                 "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback(); \
@@ -199,6 +201,25 @@ impl fmt::Display for Text<'_> {
             ref other => write!(f, "{other:?}"),
         }
     }
+}
+
+/// SQLAlchemy's recipe logs it without the rest.
+fn reconnecting(event: &Event<'_>, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let Event::Reconnecting {
+        retry,
+        num_retries,
+        delay,
+        cause,
+        ..
+    } = event
+    else {
+        return Ok(());
+    };
+    write!(
+        f,
+        "disconnection error, retrying operation ({retry} of {num_retries}, in {:.3} s): {cause}",
+        delay.as_secs_f64()
+    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
 
 use aludel_core::clock::Clock;
-use aludel_core::{Dialect, Engine, Error, Event, Flavour, Result};
+use aludel_core::{Dialect, Engine, Error, Event, Flavour, Result, RetryPolicy};
 
 use super::Place;
 use super::find::{connection_name, name_of};
@@ -42,6 +42,8 @@ pub(super) trait Slot: Any {
     fn flavour(&self) -> Flavour;
 
     fn clock(&self) -> Clock;
+
+    fn retry_policy(&self) -> RetryPolicy;
 
     fn emit(&self, event: &Event<'_>);
 
@@ -112,6 +114,10 @@ impl<C: Dialect> Slot for Scope<C> {
 
     fn clock(&self) -> Clock {
         self.engine.clock().clone()
+    }
+
+    fn retry_policy(&self) -> RetryPolicy {
+        self.engine.retry_policy()
     }
 
     fn emit(&self, event: &Event<'_>) {

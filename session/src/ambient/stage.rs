@@ -7,7 +7,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use aludel_core::clock::Clock;
-use aludel_core::{CancelToken, Dialect, Error, Event, Exit, Flavour, Result};
+use aludel_core::{CancelToken, Dialect, Error, Event, Exit, Flavour, Result, RetryPolicy};
 
 use super::find::name_of;
 use super::slot::{self, Slot};
@@ -138,6 +138,10 @@ impl Stage for AmbientStage {
 
     fn flavour(&self) -> Flavour {
         self.slot.flavour()
+    }
+
+    fn retry_policy(&mut self) -> RetryPolicy {
+        self.slot.retry_policy()
     }
 
     fn emit(&mut self, event: &Event<'_>) {

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use aludel_core::clock::Clock;
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result};
+use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result, RetryPolicy};
 
 use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
 use super::{Origin, autocommit, own_fault};
@@ -33,6 +33,10 @@ pub(crate) struct Asked {
 
 impl Asked {
     /// Refuses what no transaction can have, or none of this database.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not have it, and where it is not a transaction at all.
     pub(crate) fn check(&self, flavour: Flavour) -> Result<()> {
         if self.own.is_autocommit() {
             return Err(Error::misuse(
@@ -242,6 +246,9 @@ pub(crate) trait Stage {
     /// Which database it is.
     fn flavour(&self) -> Flavour;
 
+    /// The engine's own policy.
+    fn retry_policy(&mut self) -> RetryPolicy;
+
     /// Tells the engine's listeners.
     fn emit(&mut self, event: &Event<'_>);
 
@@ -315,6 +322,10 @@ impl<U: Unit> Stage for U {
 
     fn flavour(&self) -> Flavour {
         U::Raw::FLAVOUR
+    }
+
+    fn retry_policy(&mut self) -> RetryPolicy {
+        self.connection().engine().retry_policy()
     }
 
     fn emit(&mut self, event: &Event<'_>) {

@@ -2,9 +2,8 @@
 
 use std::time::Duration;
 
-use aludel_core::{Error, ExecutionOptions, Flavour, IsolationLevel, Result};
+use aludel_core::{CommitPolicy, Error, ExecutionOptions, Flavour, IsolationLevel, Result};
 
-use crate::retry::CommitPolicy;
 use crate::transaction::stage::Asked;
 use crate::verification::Wish;
 
@@ -167,7 +166,7 @@ impl TransactionPolicy {
                     until: None,
                 }
             }
-            CommitPolicy::Idempotent => {
+            _ => {
                 return Err(Error::misuse(
                     "commit = idempotent says that a transaction may be run again, and #[transactional] never does; use \
                      #[retry], or commit = verify",
