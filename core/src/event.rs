@@ -328,6 +328,22 @@ pub enum Event<'a> {
         /// What was tried, and why nothing more.
         report: &'a RetryReport,
     },
+    /// A reader has lost its server in a statement, or did not find it, and is about to read again after a pause
+    /// (`Engine::reconnecting` in `aludel`).
+    Reconnecting {
+        /// Number of the connection that was lost, or of the last one there was; 0 before the first.
+        connection: u64,
+        /// Number of the repetition that is about to come, from 1.
+        retry: u32,
+        /// How many there may be.
+        num_retries: u32,
+        /// Class of what ended the try before.
+        class: Class,
+        /// How long the reader pauses first.
+        delay: Duration,
+        /// What ended the try before.
+        cause: &'a str,
+    },
     /// A session whose transaction had written was dropped without commit: its work was rolled back.
     DroppedUncommitted {
         /// What wrote first: a place in the source, or a statement.

@@ -47,6 +47,7 @@
 //! | [`session`](Session) | verbs on objects, hooks |
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
+//! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
@@ -58,6 +59,8 @@ pub mod prelude;
 mod connection;
 mod engine;
 mod model;
+mod reconnecting;
+mod result;
 mod retry;
 mod session;
 mod transaction;
@@ -88,6 +91,8 @@ pub use aludel_macros::{Model, retry};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
+pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
+pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
 pub use session::Session;
 pub use transaction::{Manager, Transaction, TransactionBuilder};

@@ -7,4 +7,5 @@ pub use aludel_macros::{Model, retry};
 
 pub use crate::engine::EngineExt;
 pub use crate::model::{Entity, Model, Persist};
+pub use crate::result::ResultExt;
 pub use crate::session::Session;

@@ -49,6 +49,7 @@ programs! {
     retry_changes_an_argument
     retry_changes_its_receiver
     retry_moves_an_argument
+    retry_on_a_diesel_connection
     retry_on_a_shared_session
     retry_on_an_async_function
     retry_with_a_key_given_twice
@@ -60,7 +61,6 @@ programs! {
     retry_with_several_mistakes
     retry_without_a_result
     retry_without_a_return_type
-    retry_without_a_session
     retry_without_attempts
     savepoint_named_by_text
     session_answered_by_its_closure

@@ -91,6 +91,7 @@ impl<'a> Told<'a> {
                 (Target::Session, Level::WARN, connection)
             }
             Event::DroppedUncommitted { .. } => (Target::Session, Level::WARN, 0),
+            Event::Reconnecting { connection, .. } => (Target::Engine, Level::WARN, connection),
         };
         Some(Self {
             target,
@@ -212,6 +213,7 @@ fn of_transaction(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result 
             write!(f, "{function} {end}, {report}; ")?;
             causes(f, report)
         }
+        Event::Reconnecting { .. } => reconnecting(f, event),
         Event::DroppedUncommitted { first_write } => write!(
             f,
             "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback(); \
@@ -238,6 +240,25 @@ fn causes(f: &mut fmt::Formatter<'_>, report: &RetryReport) -> fmt::Result {
         }
     }
     Ok(())
+}
+
+/// SQLAlchemy's recipe logs it without the rest.
+fn reconnecting(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+    let Event::Reconnecting {
+        retry,
+        num_retries,
+        delay,
+        cause,
+        ..
+    } = event
+    else {
+        return Ok(());
+    };
+    write!(
+        f,
+        "disconnection error, retrying operation ({retry} of {num_retries}, in {:.3} s): {cause}",
+        delay.as_secs_f64()
+    )
 }
 
 #[cfg(test)]

@@ -122,14 +122,18 @@ impl RetryReport {
         self.end == RetryEnd::Succeeded
     }
 
-    pub(super) fn begun() -> Self {
+    /// A call is making its first attempt. For the layers above.
+    #[doc(hidden)]
+    pub fn begun() -> Self {
         Self {
             attempts: 1,
             ..Self::default()
         }
     }
 
-    pub(super) fn failed(&mut self, class: Class, cause: &str) {
+    /// An attempt has failed.
+    #[doc(hidden)]
+    pub fn failed(&mut self, class: Class, cause: &str) {
         if let Some(last) = self.failures.last_mut()
             && last.class == class
             && last.cause == cause
@@ -147,19 +151,27 @@ impl RetryReport {
         }
     }
 
-    pub(super) fn next_attempt(&mut self) {
-        self.attempts += 1;
+    /// Another attempt is made.
+    #[doc(hidden)]
+    pub fn next_attempt(&mut self) {
+        self.attempts = self.attempts.saturating_add(1);
     }
 
-    pub(super) fn slept_for(&mut self, pause: Duration) {
+    /// It slept in between.
+    #[doc(hidden)]
+    pub fn slept_for(&mut self, pause: Duration) {
         self.slept += pause;
     }
 
-    pub(super) fn waited_for(&mut self, wait: Duration) {
+    /// It waited for its host.
+    #[doc(hidden)]
+    pub fn waited_for(&mut self, wait: Duration) {
         self.waited += wait;
     }
 
-    pub(super) fn ended(&mut self, end: RetryEnd, elapsed: Duration) {
+    /// Nothing more is tried.
+    #[doc(hidden)]
+    pub fn ended(&mut self, end: RetryEnd, elapsed: Duration) {
         (self.end, self.elapsed) = (end, elapsed);
     }
 

@@ -5,22 +5,27 @@ use quote::quote;
 use syn::{Error, ReturnType};
 
 use super::ast::Function;
+use super::valid;
 use crate::types::Mentions;
 
 /// What could not be read, as it was.
-pub(super) fn item(item: &TokenStream, error: &Error) -> TokenStream {
+pub(crate) fn item(item: &TokenStream, error: &Error) -> TokenStream {
     let error = error.to_compile_error();
     quote!(#error #item)
 }
 
 /// The signature over a body in which nothing can be wrong.
-pub(super) fn function(function: &Function, error: &Error) -> TokenStream {
+pub(crate) fn function(function: &Function, error: &Error) -> TokenStream {
     let Function {
-        attributes,
         visibility,
         inner_attributes,
         ..
     } = function;
+    // Another macro of ours is part of the mistake; it would say more about the same function.
+    let attributes = function
+        .attributes
+        .iter()
+        .filter(|attribute| valid::ours(attribute).is_none());
     let error = error.to_compile_error();
     let mut signature = function.signature.clone();
     // Unstable in a function with a body: the compiler would have more to say about it.

@@ -1,10 +1,11 @@
-//! Checks the return type, as far as its name tells; an alias speaks through the bound on `aludel::plumbing::retry`.
+//! Checks the return type, as far as its name tells; an alias speaks through the bounds of `aludel::plumbing`.
 
 use syn::{FnArg, ReturnType, Type};
 
-use super::session::Parameter;
+use super::session::{Parameter, Session};
 use crate::errors::Errors;
-use crate::retry::ast::Function;
+use crate::function::Macro;
+use crate::function::ast::Function;
 use crate::types::{self, Mentions};
 
 /// Types of the prelude that are no `Result`, whatever the program calls its own.
@@ -14,23 +15,37 @@ const NO_RESULT: [&str; 22] = [
 ];
 
 /// The function answers a `Result` that does not borrow from the session.
-pub(super) fn check(function: &Function, session: Option<&Parameter>, errors: &mut Errors) {
-    const WHY: &str = "a rerun is decided by the error, so a `#[retry]` function answers a `Result`";
+pub(crate) fn check(function: &Function, session: Option<&Session<'_>>, errors: &mut Errors) {
+    let why = why(function.wanted);
     let ReturnType::Type(_, ty) = &function.signature.output else {
         errors.at(
             &function.signature.ident,
-            format!("{WHY}; write `-> aludel::Result<()>`"),
+            format!("{why}; write `-> aludel::Result<()>`"),
         );
         return;
     };
     if let Type::Never(_) = types::peel(ty) {
-        errors.at(ty, format!("{WHY}; write `-> aludel::Result<()>`"));
+        errors.at(ty, format!("{why}; write `-> aludel::Result<()>`"));
     } else if is_no_result(ty) {
-        errors.at(ty, format!("{WHY}; write `-> aludel::Result<{}>`", types::pretty(ty)));
-    } else if session.is_some_and(|session| borrows(function, ty, session)) {
-        let message = "the answer borrows from the session, which each attempt has only until it ends; answer an owned \
-                       value, a clone or an `Entity`";
+        errors.at(ty, format!("{why}; write `-> aludel::Result<{}>`", types::pretty(ty)));
+    } else if let Some(Session::Parameter(session)) = session
+        && borrows(function, ty, session)
+    {
+        let until = match function.wanted {
+            Macro::Retry => "each attempt has only until it ends",
+            Macro::Transactional => "the body has only until it ends",
+        };
+        let message = format!(
+            "the answer borrows from the session, which {until}; answer an owned value, a clone or an `Entity`"
+        );
         errors.at(ty, message);
+    }
+}
+
+fn why(wanted: Macro) -> &'static str {
+    match wanted {
+        Macro::Retry => "a rerun is decided by the error, so a `#[retry]` function answers a `Result`",
+        Macro::Transactional => "COMMIT can fail, so a `#[transactional]` function answers a `Result`",
     }
 }
 

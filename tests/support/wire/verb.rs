@@ -2,19 +2,26 @@
 
 /// What the first words say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verb {
+pub enum Verb {
+    /// `BEGIN`, `START TRANSACTION`.
     Begin,
+    /// `COMMIT`, `END`.
     Commit,
+    /// `ROLLBACK`, `ABORT`, of the whole transaction.
     Rollback,
+    /// `SAVEPOINT`.
     Savepoint,
+    /// `RELEASE`.
     Release,
+    /// `ROLLBACK TO`.
     RollbackTo,
+    /// Whatever steers no transaction.
     Other,
 }
 
 impl Verb {
     /// Of a batch the first statement counts: nothing under test sends a control statement in a batch.
-    pub(super) fn of(sql: &str) -> Self {
+    pub fn of(sql: &str) -> Self {
         let mut words = without_comments(sql)
             .split(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_')
             .filter(|word| !word.is_empty());
