@@ -87,7 +87,7 @@ pub use aludel_core::{
     IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryPolicy, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
-pub use aludel_macros::{Model, retry};
+pub use aludel_macros::{Model, retry, transactional};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
