@@ -18,12 +18,12 @@ use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
 use crate::log::{Echo, Log, PoolMetrics};
 use crate::pool::{Checkout, Pool, PoolError, of_failed_connect};
+use crate::retry::Retries;
 use crate::testing::FaultScript;
 use crate::url::Url;
 
 use commits::Commits;
 use connector::DefaultLevel;
-use retries::Retries;
 
 mod builder;
 mod commits;
@@ -74,7 +74,7 @@ struct Inner<C: Dialect> {
     on_exit: OnExit,
     refuse_implicit_commits: bool,
     commits: Commits,
-    retries: Retries,
+    retries: Arc<Retries>,
 }
 
 impl<C: Dialect> Engine<C> {

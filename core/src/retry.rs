@@ -10,10 +10,18 @@ use crate::dialect::{AccessMode, Characteristics, Deferrable, IsolationLevel};
 mod backoff;
 mod budget;
 mod classes;
+mod course;
+mod host;
+mod report;
 
 pub use backoff::Backoff;
 pub use budget::{Bucket, RetryBudget};
 pub use classes::Classes;
+pub use course::{Course, Failed, Next};
+pub use host::{Probe, Waited};
+pub use report::{FailedAttempt, RetryEnd, RetryReport};
+
+use host::Host;
 
 /// When a transaction runs again, how often, and for how long.
 ///
@@ -80,6 +88,35 @@ pub enum CommitPolicy {
 /// fewer would fail after ordinary conflicts. A caller who waits for more than half a minute has mostly left.
 const ATTEMPTS: u32 = 5;
 const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What the handles of an engine share of their retries. For the layers above.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Retries {
+    policy: RetryPolicy,
+    tokens: Bucket,
+    host: Host,
+}
+
+impl Retries {
+    pub(crate) fn new(policy: RetryPolicy, budget: RetryBudget) -> Self {
+        Self {
+            policy,
+            tokens: Bucket::new(budget),
+            host: Host::default(),
+        }
+    }
+
+    /// What holds where a policy does not say otherwise.
+    pub fn policy(&self) -> RetryPolicy {
+        self.policy
+    }
+
+    /// The budget of reruns.
+    pub fn tokens(&self) -> &Bucket {
+        &self.tokens
+    }
+}
 
 /// A policy of which everything is said.
 #[doc(hidden)]

@@ -1,15 +1,14 @@
 //! Running a whole transaction again: the one runner behind `#[retry]`.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use aludel_core::retry::Terms;
-use aludel_core::{Backoff, Class, CommitPolicy, Error, Event, Flavour, RetryPolicy};
+use aludel_core::clock::Clock;
+use aludel_core::retry::{Course, Failed, Next, Waited};
+use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, RetryPolicy};
 
 use crate::transaction::scope::Stand;
 use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
-
-mod backoff;
 
 /// A policy, or what can say one: a [`RetryPolicy`], a function that answers one, a type of your own.
 ///
@@ -64,7 +63,7 @@ impl<F: Fn() -> RetryPolicy> IntoRetryPolicy for F {
 }
 
 /// The runner: joins inside a transaction; on a stage without one, runs the body as a whole transaction until it is
-/// committed, fails for good, or has used up its attempts or its time.
+/// committed, fails for good, or has used up its attempts, its time, or the engine's budget.
 #[track_caller]
 pub(crate) fn retry<S, T, E>(
     stage: &mut S,
@@ -87,104 +86,151 @@ where
         return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
     }
     let clock = stage.clock();
-    let started = clock.now();
-    let mut course = Course {
-        deadline: started.checked_add(terms.deadline),
-        attempt: 1,
-        pauses: 0,
-        waits: 0,
+    // Where nobody has said how long, half a minute need not be right to the millisecond, and most calls never ask.
+    let started = if terms.deadline_was_said {
+        clock.now()
+    } else {
+        clock.coarse()
     };
     if terms.commit == CommitPolicy::Verify {
         asked.wish = Wish {
             verified: Some(true),
-            until: course.deadline.or_else(|| started.checked_add(A_DAY)),
+            until: started
+                .checked_add(terms.deadline)
+                .or_else(|| started.checked_add(A_DAY)),
             within: None,
         };
     }
-    let mut unknown = false;
-    let result = loop {
-        stage.forget_faults();
-        let failure = match stage::within(stage, Entry::Root(asked), &mut body) {
-            Ok(value) => break Ok(value),
-            Err(failure) => failure,
-        };
-        let Some(delay) = course.next(&terms, &failure, clock.now()) else {
-            unknown = failure.commit_unknown;
-            let (attempts, elapsed) = (course.attempt, clock.now() - started);
-            break Err(stage::map_ours(failure.error, |error| {
-                error.with_attempts(attempts, elapsed)
-            }));
-        };
-        if let Err(exit) = stage.pause(&clock, delay) {
-            // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
-            unknown = failure.commit_unknown;
-            break Err(if unknown { failure.error } else { E::from(exit.into()) });
+    stage.forget_faults();
+    match stage::within(stage, Entry::Root(asked), &mut body) {
+        Ok(value) => {
+            stage.has_succeeded();
+            Ok(value)
         }
-        stage.emit(&Event::Rerun {
+        Err(failure) => again(
+            stage,
+            &clock,
+            Course::new(terms, started),
+            asked,
             function,
-            attempt: course.attempt,
-            class: failure.class,
-            delay,
-            cause: &failure.cause,
-        });
-        // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
-        asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
-    };
-    if unknown {
-        stage.give_up_hooks();
+            failure,
+            &mut body,
+        ),
     }
-    result
 }
 
 /// How long a COMMIT is resolved under a deadline that no clock can tell.
 const A_DAY: Duration = Duration::from_hours(24);
 
-/// How far a call has come.
-struct Course {
-    /// None where it lies beyond what a clock can tell.
-    deadline: Option<Instant>,
-    attempt: u32,
-    /// Pauses that were made because of conflicts and lost connections.
-    pauses: u32,
-    /// Times that a host was found down.
-    waits: u32,
-}
-
-impl<E> Failure<E> {
-    /// There was nobody to begin a transaction with.
-    fn waits_for_host(&self) -> bool {
-        self.not_begun && self.class != Class::Retry
+/// What comes after the first failure.
+#[cold]
+fn again<S, T, E>(
+    stage: &mut S,
+    clock: &Clock,
+    mut course: Course,
+    mut asked: Asked,
+    function: &str,
+    mut failure: Failure<E>,
+    body: &mut impl FnMut(&mut S) -> Result<T, E>,
+) -> Result<T, E>
+where
+    S: Stage,
+    E: From<Error> + 'static,
+{
+    let retries = stage.retries();
+    let mut probe = None;
+    loop {
+        let before = clock.now();
+        let token = stage.token();
+        let stopped = match course.after(failure.seen(), before, retries.tokens()) {
+            Next::End(_) => return Err(give_up(stage, course, function, failure)),
+            Next::Pause(pause) => {
+                probe = None;
+                let slept = token.sleep(clock, pause);
+                course.paused(clock.now() - before);
+                slept.err()
+            }
+            Next::WaitForHost => {
+                let waited = retries.wait_for_host(probe.take(), clock, &token, course.until());
+                course.waited(clock.now() - before);
+                match waited {
+                    Waited::TryAgain(role) => {
+                        probe = role;
+                        None
+                    }
+                    Waited::InVain => {
+                        course.waited_in_vain(clock.now());
+                        return Err(give_up(stage, course, function, failure));
+                    }
+                    Waited::Stopped(exit) => Some(exit),
+                }
+            }
+        };
+        if let Some(exit) = stopped {
+            course.cancelled(clock.now());
+            // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
+            if !failure.commit_unknown {
+                failure.error = E::from(exit.into());
+            }
+            return Err(give_up(stage, course, function, failure));
+        }
+        stage.emit(&Event::Rerun {
+            function,
+            attempt: course.attempt(),
+            class: failure.class,
+            delay: clock.now() - before,
+            cause: &failure.cause,
+        });
+        // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
+        asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
+        stage.forget_faults();
+        let ended = stage::within(stage, Entry::Root(asked), |stage| {
+            // It has begun, so the host serves: nobody waits for what becomes of the rest.
+            if let Some(probe) = probe.take() {
+                probe.succeeded();
+            }
+            body(stage)
+        });
+        failure = match ended {
+            Ok(value) => {
+                stage.has_succeeded();
+                course.succeeded(clock.now());
+                let report = course.report();
+                stage.emit(&Event::RetryEnded { function, report });
+                return Ok(value);
+            }
+            Err(failure) => failure,
+        };
     }
 }
 
-impl Course {
-    /// How long to pause before the next attempt; `None` when there is none.
-    fn next<E>(&mut self, terms: &Terms, failure: &Failure<E>, now: Instant) -> Option<Duration> {
-        let again = match failure.class {
-            _ if failure.commit_unknown => terms.commit == CommitPolicy::Idempotent,
-            class => terms.on.has(class),
-        };
-        if !again {
-            return None;
+/// The error that the caller gets, with all that was tried.
+fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>) -> E
+where
+    S: Stage,
+    E: From<Error> + 'static,
+{
+    let report = course.into_report();
+    if report.is_news() {
+        stage.emit(&Event::RetryEnded {
+            function,
+            report: &report,
+        });
+    }
+    if failure.commit_unknown {
+        stage.give_up_hooks();
+    }
+    stage::map_ours(failure.error, |error| error.with_retry_report(report))
+}
+
+impl<E> Failure<E> {
+    fn seen(&self) -> Failed<'_> {
+        Failed {
+            class: self.class,
+            cause: &self.cause,
+            commit_unknown: self.commit_unknown,
+            not_begun: self.not_begun,
+            timed_out: self.timed_out,
         }
-        let delay = if failure.waits_for_host() {
-            // Waiting for a host uses up no attempt, only time.
-            self.waits += 1;
-            backoff::wait_for_host(self.waits - 1)
-        } else {
-            if self.attempt >= terms.attempts {
-                return None;
-            }
-            self.pauses += 1;
-            match terms.backoff {
-                Some(own) => own.pause(self.pauses - 1),
-                None => Backoff::built_in(failure.class, self.pauses - 1),
-            }
-        };
-        if self.deadline.is_some_and(|deadline| now + delay >= deadline) {
-            return None;
-        }
-        self.attempt += u32::from(!failure.waits_for_host());
-        Some(delay)
     }
 }

@@ -46,6 +46,7 @@ mod testing;
 // SQLAlchemy's cases.
 mod isolation_cases;
 mod reconnect_cases;
+mod reconnecting;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod tls;

@@ -18,7 +18,6 @@ use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector,
 use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
 use super::maker::Maker;
-use super::retries::Retries;
 use super::{Engine, ExecutionOptions, Inner};
 use crate::cancel::CancelToken;
 use crate::clock::Clock;
@@ -27,7 +26,7 @@ use crate::error::{Error, OnExit, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::{Log, LogOptions, Meter};
 use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
-use crate::retry::{Bucket, RetryBudget, RetryPolicy};
+use crate::retry::{Retries, RetryBudget, RetryPolicy};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -168,10 +167,7 @@ impl<C: Dialect> EngineBuilder<C> {
             on_exit: self.on_exit,
             refuse_implicit_commits: self.refuse_implicit_commits,
             commits: self.commits,
-            retries: Retries {
-                policy: self.retry_policy,
-                budget: Bucket::new(self.retry_budget),
-            },
+            retries: Arc::new(Retries::new(self.retry_policy, self.retry_budget)),
         };
         Ok(Engine(Arc::new(inner), execution_options))
     }

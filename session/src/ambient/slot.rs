@@ -10,9 +10,11 @@
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell, RefMut};
 use std::rc::Rc;
+use std::sync::Arc;
 
 use aludel_core::clock::Clock;
-use aludel_core::{Dialect, Engine, Error, Event, Flavour, Result, RetryPolicy};
+use aludel_core::retry::Retries;
+use aludel_core::{CancelToken, Dialect, Engine, Error, Event, Flavour, Result, RetryPolicy};
 
 use super::Place;
 use super::find::{connection_name, name_of};
@@ -44,6 +46,11 @@ pub(super) trait Slot: Any {
     fn clock(&self) -> Clock;
 
     fn retry_policy(&self) -> RetryPolicy;
+
+    fn retries(&self) -> &Arc<Retries>;
+
+    /// The token that the session obeys.
+    fn token(&self) -> CancelToken;
 
     fn emit(&self, event: &Event<'_>);
 
@@ -118,6 +125,17 @@ impl<C: Dialect> Slot for Scope<C> {
 
     fn retry_policy(&self) -> RetryPolicy {
         self.engine.retry_policy()
+    }
+
+    fn retries(&self) -> &Arc<Retries> {
+        self.engine.retries()
+    }
+
+    fn token(&self) -> CancelToken {
+        match self.session.try_borrow() {
+            Ok(session) => session.cancel_token().clone(),
+            Err(_) => self.engine.cancel_token(),
+        }
     }
 
     fn emit(&self, event: &Event<'_>) {

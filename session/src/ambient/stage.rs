@@ -4,10 +4,11 @@
 //! functions that it calls; nobody holds it but whoever is about to send something.
 
 use std::rc::Rc;
-use std::time::Duration;
+use std::sync::Arc;
 
 use aludel_core::clock::Clock;
-use aludel_core::{CancelToken, Dialect, Error, Event, Exit, Flavour, Result, RetryPolicy};
+use aludel_core::retry::Retries;
+use aludel_core::{CancelToken, Dialect, Error, Event, Flavour, Result, RetryPolicy};
 
 use super::find::name_of;
 use super::slot::{self, Slot};
@@ -20,8 +21,6 @@ use crate::transaction::stage::{Asked, Entry, Failed, Frame, Stage, Way};
 pub(super) trait Lent: Stage {
     /// A number that no other session has.
     fn number(&self) -> u64;
-
-    fn token(&self) -> CancelToken;
 
     fn begun_at(&mut self, place: Place) -> Result<Begun>;
 
@@ -37,10 +36,6 @@ pub(super) trait Lent: Stage {
 impl<C: Dialect> Lent for Session<C> {
     fn number(&self) -> u64 {
         Self::number(self)
-    }
-
-    fn token(&self) -> CancelToken {
-        self.cancel_token().clone()
     }
 
     fn begun_at(&mut self, place: Place) -> Result<Begun> {
@@ -144,16 +139,20 @@ impl Stage for AmbientStage {
         self.slot.retry_policy()
     }
 
-    fn emit(&mut self, event: &Event<'_>) {
-        self.slot.emit(event);
+    fn has_succeeded(&mut self) {
+        self.slot.retries().tokens().earn();
     }
 
-    fn pause(&mut self, clock: &Clock, pause: Duration) -> std::result::Result<(), Exit> {
-        let token = self.slot.lend_any(self.place).map(|session| session.token());
-        match token {
-            Ok(token) => token.sleep(clock, pause),
-            Err(error) => Err(Exit::new(error.to_string())),
-        }
+    fn retries(&mut self) -> Arc<Retries> {
+        Arc::clone(self.slot.retries())
+    }
+
+    fn token(&mut self) -> CancelToken {
+        self.slot.token()
+    }
+
+    fn emit(&mut self, event: &Event<'_>) {
+        self.slot.emit(event);
     }
 }
 
