@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::classify::{Class, Phase};
 use crate::pool::Holder;
+use crate::retry::RetryReport;
 use crate::verify::{CommitToken, Resolution};
 
 mod cause;
@@ -318,6 +319,14 @@ pub enum Event<'a> {
         delay: Duration,
         /// What ended the attempt before.
         cause: &'a str,
+    },
+    /// A retry has come to its end in whose course a transaction ran again, or should have and could not: also after a
+    /// success.
+    RetryEnded {
+        /// Name of the function.
+        function: &'a str,
+        /// What was tried, and why nothing more.
+        report: &'a RetryReport,
     },
     /// A reader has lost its server in a statement, or did not find it, and is about to read again after a pause
     /// (`Engine::reconnecting` in `aludel`).

@@ -1,11 +1,10 @@
 //! What generated code calls. Not for people; it changes without notice.
 
-use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error};
 
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
-use crate::verification::Wish;
+use crate::transaction::stage::Asked;
 
 mod model;
 
@@ -19,7 +18,7 @@ pub use {aludel_core, diesel};
 #[track_caller]
 pub fn retry<C, T, E>(
     session: &mut Session<C>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>
@@ -27,14 +26,7 @@ where
     C: Dialect,
     E: From<Error> + 'static,
 {
-    crate::retry::retry(
-        session,
-        policy,
-        Characteristics::default(),
-        Wish::default(),
-        function,
-        body,
-    )
+    crate::retry::retry(session, policy, Asked::default(), function, body)
 }
 
 /// The key that MariaDB and MySQL have made for the row that was inserted last on this connection.

@@ -1,7 +1,8 @@
 //! What is known of a transaction: the state of its root and of its savepoints, and what has gone wrong in it.
 //!
 //! This file holds knowledge only; nothing here talks to a server. What is sent stands in [`root`] and [`savepoint`],
-//! what an error has done to the transaction is judged in [`judge`], and [`scope`] has the closures that users write.
+//! what an error has done to the transaction is judged in [`judge`], [`scope`] has the ends of its levels, and [`stage`] the
+//! closures that users write.
 //!
 //! What the verbs of a session do in each state of its root (SQLAlchemy's `SessionTransaction`, of which this is the part
 //! that talks to a server):
@@ -37,6 +38,7 @@ mod manager;
 mod root;
 mod savepoint;
 pub(crate) mod scope;
+pub(crate) mod stage;
 
 pub use builder::TransactionBuilder;
 pub use manager::Manager;

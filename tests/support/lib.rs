@@ -29,6 +29,7 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
+//! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -82,6 +83,7 @@ pub mod sqlite;
 
 // The way to a server.
 pub mod proxy;
+pub mod wire;
 
 // The benchmarks.
 pub mod figures;

@@ -1,5 +1,6 @@
 //! One statement, until it has an answer or there are no retries left.
 
+use aludel_core::retry::{RetryEnd, RetryReport};
 use aludel_core::{Class, Dialect, Error, ErrorKind, Event, ExecutionOptions, IsolationLevel, Result};
 use diesel::result::QueryResult;
 
@@ -27,9 +28,8 @@ impl<C: Dialect> Reconnecting<C> {
         let clock = self.engine.clock();
         let started = clock.now();
         let mut first = None;
-        let mut tries = 0_u32;
+        let mut report = RetryReport::begun();
         loop {
-            tries = tries.saturating_add(1);
             connection.transaction.forget_faults();
             let answer = read(&mut connection);
             // The connection is back: what an error has done is judged, and what only its words say is confirmed.
@@ -42,22 +42,28 @@ impl<C: Dialect> Reconnecting<C> {
             if error.is_exit() {
                 return Err(error);
             }
+            let cause = error.first_cause();
+            report.failed(error.class(), &cause);
             if handed_out || !lost_its_server(&error) {
-                return Err(error.with_attempts(tries, clock.now() - started));
+                report.ended(RetryEnd::NotRerun, clock.now() - started);
+                return Err(error.with_retry_report(report));
             }
-            if tries > self.num_retries {
-                return Err(first_of(first, error).with_attempts(tries, clock.now() - started));
+            if report.attempts() > self.num_retries {
+                report.ended(RetryEnd::Attempts, clock.now() - started);
+                return Err(first_of(first, error).with_retry_report(report));
             }
             self.engine.emit(&Event::Reconnecting {
                 connection: connection.number(),
-                retry: tries,
+                retry: report.attempts(),
                 num_retries: self.num_retries,
                 class: error.class(),
                 delay: self.retry_interval,
-                cause: &error.first_cause(),
+                cause: &cause,
             });
             first.get_or_insert(error);
             connection.cancel_token().sleep(clock, self.retry_interval)?;
+            report.slept_for(self.retry_interval);
+            report.next_attempt();
         }
     }
 }

@@ -2,14 +2,13 @@
 
 use std::fmt;
 
-use aludel_core::dialect::Characteristics;
 use aludel_core::{AccessMode, Deferrable, Dialect, Error, IsolationLevel, Result};
 
-use super::scope::{self, Unit};
+use super::scope;
+use super::stage::Asked;
 use crate::connection::Connection;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
-use crate::verification::Wish;
 
 /// Builds one transaction: made by [`Session::build_transaction`] and [`Connection::build_transaction`], as Diesel's
 /// `PgConnection::build_transaction`, and for every database. What is not said is as for any other transaction.
@@ -38,16 +37,14 @@ use crate::verification::Wish;
 #[must_use = "a transaction runs only with `run`, `run_with` or `retry`"]
 pub struct TransactionBuilder<'a, U> {
     unit: &'a mut U,
-    own: Characteristics,
-    wish: Wish,
+    asked: Asked,
 }
 
 impl<'a, U> TransactionBuilder<'a, U> {
     pub(crate) fn new(unit: &'a mut U) -> Self {
         Self {
             unit,
-            own: Characteristics::default(),
-            wish: Wish::default(),
+            asked: Asked::default(),
         }
     }
 
@@ -69,13 +66,13 @@ impl<'a, U> TransactionBuilder<'a, U> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn verified(mut self) -> Self {
-        self.wish.verified = Some(true);
+        self.asked.wish.verified = Some(true);
         self
     }
 
     /// Its isolation level.
     pub fn isolation_level(mut self, level: IsolationLevel) -> Self {
-        self.own.isolation_level = Some(level);
+        self.asked.own.isolation_level = Some(level);
         self
     }
 
@@ -96,7 +93,7 @@ impl<'a, U> TransactionBuilder<'a, U> {
 
     /// Whether it may write.
     pub fn access_mode(mut self, mode: AccessMode) -> Self {
-        self.own.access_mode = Some(mode);
+        self.asked.own.access_mode = Some(mode);
         self
     }
 
@@ -112,23 +109,14 @@ impl<'a, U> TransactionBuilder<'a, U> {
 
     /// If it is serializable and read-only, it may wait until it can run without ever being aborted; PostgreSQL only.
     pub fn deferrable(mut self) -> Self {
-        self.own.deferrable = Some(Deferrable::Deferrable);
+        self.asked.own.deferrable = Some(Deferrable::Deferrable);
         self
     }
 
     /// It begins at once; PostgreSQL only.
     pub fn not_deferrable(mut self) -> Self {
-        self.own.deferrable = Some(Deferrable::NotDeferrable);
+        self.asked.own.deferrable = Some(Deferrable::NotDeferrable);
         self
-    }
-
-    fn checked<C: Dialect>(&self) -> Result<()> {
-        if self.own.is_autocommit() {
-            return Err(Error::misuse(
-                "AUTOCOMMIT was asked for a transaction, and is the absence of one; use it with execution_options",
-            ));
-        }
-        self.own.check(C::FLAVOUR)
     }
 }
 
@@ -162,8 +150,8 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     where
         E: From<Error> + 'static,
     {
-        self.checked::<C>()?;
-        wishing(self.unit, self.wish, |unit| scope::begin_own(unit, self.own, f))
+        self.asked.check(C::FLAVOUR)?;
+        scope::begin_as(self.unit, self.asked, f)
     }
 
     /// Runs the closure as [`Session::retry`] does: from the start again after a serialization failure.
@@ -187,9 +175,9 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     ///
     /// Those of [`run`](Self::run), once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(self, policy: &RetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
-        self.checked::<C>()?;
-        crate::retry::retry(self.unit, policy, self.own, self.wish, "closure", f)
+    pub fn retry<T>(self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
+        self.asked.check(C::FLAVOUR)?;
+        crate::retry::retry(self.unit, policy, self.asked, "closure", f)
     }
 }
 
@@ -220,23 +208,15 @@ impl<C: Dialect> TransactionBuilder<'_, Connection<C>> {
     /// Only with the closure's own panic.
     #[track_caller]
     pub fn run<T>(self, f: impl FnOnce(&mut Connection<C>) -> Result<T>) -> Result<T> {
-        self.checked::<C>()?;
-        wishing(self.unit, self.wish, |unit| scope::begin_own(unit, self.own, f))
+        self.asked.check(C::FLAVOUR)?;
+        scope::begin_as(self.unit, self.asked, f)
     }
-}
-
-/// A wish that no root has used up is nobody's.
-fn wishing<U: Unit, T>(unit: &mut U, wish: Wish, begin: impl FnOnce(&mut U) -> T) -> T {
-    unit.connection().wish = wish;
-    let result = begin(unit);
-    unit.connection().wish = Wish::default();
-    result
 }
 
 impl<U> fmt::Debug for TransactionBuilder<'_, U> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TransactionBuilder")
-            .field("own", &self.own)
+            .field("own", &self.asked.own)
             .finish_non_exhaustive()
     }
 }

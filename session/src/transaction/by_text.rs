@@ -15,6 +15,7 @@ use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::Origin;
 use super::scope::{self, Change, Stand, Unit};
+use super::stage::Asked;
 use crate::connection::{Order, order};
 
 /// What stands in the text of every refusal.
@@ -65,7 +66,16 @@ pub(crate) fn steer<U: Unit>(unit: &mut U, sql: &str) -> QueryResult<()> {
 
 fn begin<U: Unit>(unit: &mut U, own: Characteristics, immediate: bool) -> QueryResult<()> {
     own.check(U::Raw::FLAVOUR).map_err(Refused::wrap)?;
-    if scope::stand(unit, own).map_err(Refused::wrap)? != Stand::Outermost {
+    if scope::stand(
+        unit,
+        Asked {
+            own,
+            ..Asked::default()
+        },
+    )
+    .map_err(Refused::wrap)?
+        != Stand::Outermost
+    {
         return Err(refused());
     }
     unit.follow(Change::Beginning);

@@ -1,16 +1,15 @@
-//! The closures that users write: `begin`, `begin_nested`, and Diesel's `transaction`.
+//! The levels of a transaction and their ends: who may begin one, and what commit, release and rollback do beside what the
+//! server is told.
 //!
-//! Each ends what it began, whichever way its closure leaves: with `Ok`, with an error, with an [`Exit`], by a panic.
-//! The first error stays the error.
+//! [`stage`](super::stage) puts them around the closures that users write.
 
-use std::any::Any;
-use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Exit, Fault, Outcome, Result};
+use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
-use super::{Footing, Origin, own_fault};
+use super::stage::{self, Asked, Entry};
+use super::{Footing, own_fault};
 use crate::connection::Connection;
 
 /// What a transaction runs on: a bare connection, or a session with its objects.
@@ -56,53 +55,18 @@ pub(crate) enum Change {
     RolledBackTo(usize),
 }
 
-/// What a scope knows of its end.
+/// What a level knows of its end.
 #[derive(Debug)]
-struct Ending {
-    outcome: Outcome,
+pub(super) struct Ending {
+    pub(super) outcome: Outcome,
     /// What decides about a rerun, where it is not the error itself.
-    decisive: Option<Fault>,
-    /// What failed while the scope was being ended.
-    later: Option<Error>,
+    pub(super) decisive: Option<Fault>,
+    /// What failed while the level was being ended.
+    pub(super) later: Option<Error>,
 }
 
-/// Why a root was not committed, for those who may run it again.
-#[derive(Debug)]
-pub(crate) struct Failure<E> {
-    /// What the caller gets.
-    pub(crate) error: E,
-    /// What the session saw, whatever the closure has made of it.
-    pub(crate) class: Class,
-    /// The first cause, in the driver's words.
-    pub(crate) cause: String,
-    /// COMMIT was sent, its answer never came.
-    pub(crate) commit_unknown: bool,
-    /// No transaction had begun: nothing was tried that could count as an attempt.
-    pub(crate) not_begun: bool,
-}
-
-impl<E: From<Error> + 'static> Failure<E> {
-    fn of_ours(error: Error) -> Self {
-        Self {
-            class: error.class(),
-            cause: error.first_cause(),
-            commit_unknown: error.is_commit_unknown(),
-            not_begun: error.outcome() == Some(Outcome::NotBegun),
-            error: E::from(error),
-        }
-    }
-}
-
-/// Changes an error of ours; one of the user's own type stays as it is.
-pub(crate) fn map_ours<E: 'static>(error: E, change: impl FnOnce(Error) -> Error) -> E {
-    let mut slot = Some(error);
-    if let Some(ours) = (&mut slot as &mut dyn Any).downcast_mut::<Option<Error>>() {
-        *ours = ours.take().map(change);
-    }
-    slot.expect("it was filled above, and what is taken out is put back")
-}
-
-fn complete_ours(error: Error, ending: Ending) -> Error {
+/// An error of ours with what its level knows.
+pub(super) fn complete_ours(error: Error, ending: Ending) -> Error {
     let mut error = match &ending.decisive {
         // The refusal of a later statement is not news; what came first is.
         Some(first) if error.is_doomed() && first.is_from_driver() => error.replaced_by(first),
@@ -121,41 +85,29 @@ fn complete_ours(error: Error, ending: Ending) -> Error {
     }
 }
 
-/// Whether the caller asked to stop. A boxed error is looked into; another type of the user's own cannot be.
-fn is_exit<E: 'static>(error: &E) -> bool {
-    let error = error as &dyn Any;
-    if let Some(boxed) = error.downcast_ref::<Box<dyn StdError + Send + Sync>>() {
-        return boxed.is::<Exit>() || boxed.downcast_ref::<Error>().is_some_and(Error::is_exit);
-    }
-    error.downcast_ref::<Error>().is_some_and(Error::is_exit)
-}
-
 /// A whole transaction, or a part of the one that somebody has begun explicitly.
 #[track_caller]
 pub(crate) fn begin<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    begin_own(unit, Characteristics::default(), f)
+    begin_as(unit, Asked::default(), f)
 }
 
-/// The same, with characteristics that were asked for this transaction alone.
+/// The same, with what was asked for this transaction alone.
 #[track_caller]
-pub(crate) fn begin_own<U: Unit, T, E: From<Error> + 'static>(
+pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
-    own: Characteristics,
+    asked: Asked,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    match stand(unit, own)? {
-        Stand::Joined => join(unit, f),
-        Stand::Tested => begin_nested(unit, f),
-        Stand::Outermost => outermost(unit, own, f).map_err(|failure| {
-            if failure.commit_unknown {
-                unit.follow(Change::Abandoned);
-            }
-            failure.error
-        }),
-    }
+    let entry = Entry::of(stand(unit, asked)?, asked);
+    stage::within(unit, entry, f).map_err(|failure| {
+        if failure.commit_unknown {
+            unit.follow(Change::Abandoned);
+        }
+        failure.error
+    })
 }
 
 /// Whether the caller of `begin` is the outermost one, once what began by itself is out of the way.
@@ -177,14 +129,14 @@ pub(crate) enum Stand {
 /// When a transaction that began by itself has work in it that the call would have to end; in AUTOCOMMIT; and when the
 /// transaction to be joined is not what is asked for.
 #[track_caller]
-pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand> {
+pub(crate) fn stand<U: Unit>(unit: &mut U, asked: Asked) -> Result<Stand> {
+    let own = asked.own;
     unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
-        let wish = std::mem::take(&mut unit.connection().wish);
         // A test transaction has no COMMIT that could go unanswered.
-        if wish.verified == Some(true) && !unit.connection().transaction.is_test() {
+        if asked.wish.verified == Some(true) && !unit.connection().transaction.is_test() {
             unit.connection().verify_from_now_on()?;
         }
         let transaction = &unit.connection().transaction;
@@ -212,72 +164,6 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, own: Characteristics) -> Result<Stand
             Ok(Stand::Outermost)
         }
         _ => Ok(Stand::Outermost),
-    }
-}
-
-/// Begins a root, runs the closure, and ends the root.
-pub(crate) fn outermost<U: Unit, T, E: From<Error> + 'static>(
-    unit: &mut U,
-    own: Characteristics,
-    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
-) -> std::result::Result<T, Failure<E>> {
-    unit.follow(Change::Beginning);
-    unit.connection()
-        .begin_root(Origin::Explicit, own)
-        .map_err(Failure::of_ours)?;
-    match in_scope(unit, f) {
-        // Ok says "committed": never without the transaction that was begun here.
-        Left::Ok(_) if !unit.connection().in_transaction() => {
-            unit.follow(Change::RolledBack);
-            Err(Failure::of_ours(Error::misuse(
-                "the transaction that was begun here had ended before its closure did, or another session was put in \
-                 the place of the one that was lent",
-            )))
-        }
-        Left::Ok(value) => commit(unit).map(|()| value).map_err(|error| {
-            let mut failure = Failure::of_ours(error);
-            if unit.connection().transaction.partly_committed {
-                if failure.commit_unknown {
-                    unit.follow(Change::Abandoned);
-                }
-                (failure.class, failure.commit_unknown) = (Class::Permanent, false);
-            }
-            failure
-        }),
-        Left::Err(error) => {
-            let exits = is_exit(&error);
-            let stopped = exits || unit.connection().stopped;
-            if stopped {
-                exit(unit, STOPPED);
-            }
-            unit.connection().settle();
-            let decisive = unit.connection().transaction.decisive_fault().cloned();
-            let later = rollback(unit);
-            // Who asked to stop is not run again, whatever had gone wrong before; nor what is written in part.
-            let class = match &decisive {
-                Some(fault) if !stopped && !unit.connection().transaction.partly_committed => fault.verdict().class,
-                _ => Class::Permanent,
-            };
-            let cause = decisive.as_ref().map(ToString::to_string).unwrap_or_default();
-            let ending = ending(unit, Outcome::RolledBack, decisive, later);
-            let error = if exits {
-                error
-            } else {
-                map_ours(error, |error| complete_ours(error, ending))
-            };
-            Err(Failure {
-                error,
-                class,
-                cause,
-                commit_unknown: false,
-                not_begun: false,
-            })
-        }
-        Left::Panic(payload) => {
-            exit(unit, PANIC);
-            rollback(unit);
-            resume_unwind(payload)
-        }
     }
 }
 
@@ -365,7 +251,7 @@ fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
 
 /// What an error is completed with: `undone` is what the scope has asked for, which a lost root, or a part that was
 /// committed on the way, may have made untrue.
-fn ending<U: Unit>(unit: &mut U, undone: Outcome, decisive: Option<Fault>, later: Option<Error>) -> Ending {
+pub(super) fn ending<U: Unit>(unit: &mut U, undone: Outcome, decisive: Option<Fault>, later: Option<Error>) -> Ending {
     let transaction = &unit.connection().transaction;
     let outcome = match (&decisive, transaction.root_doom()) {
         _ if transaction.partly_committed => Outcome::Committed,
@@ -389,50 +275,16 @@ fn flush_for_commit<U: Unit>(unit: &mut U) -> Result<()> {
     unit.flush()
 }
 
-/// Runs the closure inside somebody else's transaction and passes its failure up.
-///
-/// A part that failed half-way must not be committed by an owner who does not look, so it dooms the innermost level;
-/// whoever wants to survive it calls it in a `begin_nested` of its own.
-pub(crate) fn join<U: Unit, T, E: From<Error> + 'static>(
-    unit: &mut U,
-    f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
-) -> std::result::Result<T, E> {
-    if let Some(cause) = unit.connection().transaction.doom().cloned() {
-        return Err(E::from(Error::doomed(cause)));
-    }
-    match in_scope(unit, f) {
-        Left::Ok(value) => Ok(value),
-        Left::Err(error) => {
-            if is_exit(&error) || unit.connection().stopped {
-                exit(unit, STOPPED);
-            } else {
-                unit.connection().settle();
-                let cause = unit
-                    .connection()
-                    .transaction
-                    .decisive_fault()
-                    .cloned()
-                    .unwrap_or_else(|| {
-                        own_fault(
-                            "a function that had joined the transaction returned an error, and its part is unfinished",
-                        )
-                    });
-                unit.connection().transaction.doom_innermost(&cause);
-            }
-            Err(error)
-        }
-        Left::Panic(payload) => {
-            exit(unit, PANIC);
-            resume_unwind(payload)
-        }
-    }
-}
-
 /// A savepoint around the closure.
 pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
+    stage::within(unit, Entry::Nested, f).map_err(|failure| failure.error)
+}
+
+/// Sets a savepoint behind what is pending, beginning a root where there is none.
+pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
     if !unit.connection().in_transaction() {
         unit.connection()
@@ -440,28 +292,18 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
         unit.follow(Change::Beginning);
     }
     unit.flush()?;
-    unit.connection().set_savepoint()?;
-    let depth = unit.connection().transaction.depth();
-    match in_scope(unit, f) {
-        Left::Ok(value) => release(unit, depth).map(|()| value).map_err(E::from),
-        Left::Err(error) => {
-            if is_exit(&error) || unit.connection().stopped {
-                exit(unit, STOPPED);
-                rollback_to(unit, depth);
-                return Err(error);
-            }
-            unit.connection().settle();
-            let decisive = unit.connection().transaction.decisive_fault().cloned();
-            let later = rollback_to(unit, depth);
-            let ending = ending(unit, Outcome::RolledBackToSavepoint, decisive, later);
-            Err(map_ours(error, |error| complete_ours(error, ending)))
-        }
-        Left::Panic(payload) => {
-            exit(unit, PANIC);
-            rollback_to(unit, depth);
-            resume_unwind(payload)
-        }
-    }
+    unit.connection().set_savepoint()
+}
+
+/// A part that failed half-way must not be committed by an owner who does not look, so it dooms the innermost level; whoever
+/// wants to survive it calls it in a `begin_nested` of its own.
+pub(super) fn doom_joined<U: Unit>(unit: &mut U) {
+    unit.connection().settle();
+    let transaction = &mut unit.connection().transaction;
+    let cause = transaction.decisive_fault().cloned().unwrap_or_else(|| {
+        own_fault("a function that had joined the transaction returned an error, and its part is unfinished")
+    });
+    transaction.doom_innermost(&cause);
 }
 
 /// Flushes into the savepoint and keeps it.
@@ -506,27 +348,6 @@ pub(crate) fn rollback_to<U: Unit>(unit: &mut U, depth: usize) -> Option<Error> 
         later
     };
     ends(unit, roll_back, |unit| give_up_savepoint(unit, depth))
-}
-
-/// The three ways out of a closure.
-enum Left<T, E> {
-    Ok(T),
-    Err(E),
-    Panic(Box<dyn Any + Send>),
-}
-
-fn in_scope<U: Unit, T, E>(unit: &mut U, f: impl FnOnce(&mut U) -> std::result::Result<T, E>) -> Left<T, E> {
-    unit.connection().transaction.scopes += 1;
-    // Unwind safety: whatever state a panic leaves behind is thrown away with the transaction and the connection.
-    let result = catch_unwind(AssertUnwindSafe(|| f(unit)));
-    // A closure can put another session in the place of the lent one, which is in no scope.
-    let transaction = &mut unit.connection().transaction;
-    transaction.scopes = transaction.scopes.saturating_sub(1);
-    match result {
-        Ok(Ok(value)) => Left::Ok(value),
-        Ok(Err(error)) => Left::Err(error),
-        Err(payload) => Left::Panic(payload),
-    }
 }
 
 /// Somebody left in the middle; see [`Connection::left_in_the_middle`].
