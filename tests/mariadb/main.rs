@@ -25,6 +25,7 @@ mod proxied;
 mod raw_control;
 mod reconnect_cases;
 mod regressions;
+mod reruns;
 mod reset_agent_cases;
 mod round_trips;
 mod schema;

@@ -26,6 +26,7 @@ mod reconnect_cases;
 mod reconsidered;
 mod regressions;
 mod rerun;
+mod reruns;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod shared_cache;
