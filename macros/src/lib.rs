@@ -18,13 +18,16 @@
 #![forbid(unsafe_code)]
 
 // Shared by both macros.
+mod duration;
 mod entry;
 mod errors;
 mod types;
 
 // One module a macro.
+mod function;
 mod model;
 mod retry;
+mod transactional;
 
 use proc_macro::TokenStream;
 
@@ -58,6 +61,12 @@ use proc_macro::TokenStream;
 #[proc_macro_attribute]
 pub fn retry(arguments: TokenStream, item: TokenStream) -> TokenStream {
     retry::macro_impl(arguments.into(), item.into()).into()
+}
+
+/// Makes a function a transaction whose body runs once.
+#[proc_macro_attribute]
+pub fn transactional(arguments: TokenStream, item: TokenStream) -> TokenStream {
+    transactional::macro_impl(arguments.into(), item.into()).into()
 }
 
 /// Makes a struct with named fields a row that the identity map and the unit of work know.

@@ -6,6 +6,7 @@ use aludel_core::verify::{CommitToken, Resolution};
 use aludel_core::{Dialect, Engine, Error, Result};
 
 use crate::connection::Connection;
+use crate::reconnecting::Reconnecting;
 use crate::session::Session;
 use crate::verification;
 
@@ -114,6 +115,23 @@ pub trait EngineExt<C: Dialect> {
     fn begin_with<T, E>(&self, f: impl FnOnce(&mut Session<C>) -> Result<T, E>) -> Result<T, E>
     where
         E: From<Error> + 'static;
+
+    /// A reader whose SELECTs survive a restart of the database: each stands for itself, and is repeated on another connection
+    /// when it loses its own (SQLAlchemy's recipe `reconnecting_engine`). It cannot write.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let reader = engine.reconnecting(); // 5 retries, 2 s before each
+    /// let one = diesel::select(1.into_sql::<diesel::sql_types::Integer>());
+    /// assert_eq!(reader.load::<i32, _>(one)?, [1]);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    fn reconnecting(&self) -> Reconnecting<C>;
 
     /// Finds out what has become of a transaction whose COMMIT was never answered: by its token alone, from any process, on
     /// a new connection to the same database; see [`when_commit_is_lost`](crate::when_commit_is_lost).
@@ -226,6 +244,10 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
         E: From<Error> + 'static,
     {
         self.session().begin_with(f)
+    }
+
+    fn reconnecting(&self) -> Reconnecting<C> {
+        Reconnecting::new(self.clone())
     }
 
     #[track_caller]

@@ -46,7 +46,8 @@
 //! | `transaction` | root, savepoints, what an error does to them, the scopes that users write |
 //! | [`session`](Session) | verbs on objects, hooks |
 //! | [`model`](Model) | handles, the identity map, flush |
-//! | [`retry`](RetryPolicy) | the runner and its pauses |
+//! | [`retry`](RetryPolicy) | the runner |
+//! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
@@ -58,6 +59,8 @@ pub mod prelude;
 mod connection;
 mod engine;
 mod model;
+mod reconnecting;
+mod result;
 mod retry;
 mod session;
 mod transaction;
@@ -79,16 +82,18 @@ pub mod when_commit_is_lost {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    AccessMode, CancelToken, Class, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine, EngineBuilder,
-    EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel,
-    OnCancel, OnExit, Outcome, Phase, Refused, Result, Url,
+    AccessMode, Backoff, CancelToken, Class, CommitPolicy, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine,
+    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour,
+    IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryPolicy, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
-pub use aludel_macros::{Model, retry};
+pub use aludel_macros::{Model, retry, transactional};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
-pub use retry::{CommitPolicy, RetryPolicy};
+pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
+pub use result::ResultExt;
+pub use retry::IntoRetryPolicy;
 pub use session::Session;
 pub use transaction::{Manager, Transaction, TransactionBuilder};
 

@@ -2,7 +2,7 @@
 
 use aludel_core::{Dialect, Error};
 
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 use crate::transaction::stage::Asked;
 
@@ -18,7 +18,7 @@ pub use {aludel_core, diesel};
 #[track_caller]
 pub fn retry<C, T, E>(
     session: &mut Session<C>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>

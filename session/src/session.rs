@@ -4,16 +4,18 @@ use std::fmt;
 
 use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
-use crate::connection::{Connection, Touched};
+use crate::connection::Connection;
 use crate::model::IdentityMap;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::stage::Asked;
 
 mod characteristics;
 mod diesel_impl;
+mod ends;
 mod entities;
 mod hooks;
+mod loan;
 
 use hooks::Hooks;
 
@@ -290,168 +292,8 @@ impl<C: Dialect> Session<C> {
     ///
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn retry<T>(&mut self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
         crate::retry::retry(self, policy, Asked::default(), "closure", f)
-    }
-
-    /// Writes what is pending, then commits; without a transaction and with nothing pending, does nothing.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
-    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
-    /// # #[diesel(table_name = notes)]
-    /// # struct Note { id: i32, text: String }
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
-    /// # session.commit()?;
-    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
-    /// session.commit()?;
-    /// assert_eq!(session[note].text, "hello"); // what was committed may still be looked at
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// As [`Connection::commit`]; when writing fails, everything is rolled back.
-    pub fn commit(&mut self) -> Result<()> {
-        self.connection.refuse_inside_scope("commit")?;
-        if self.connection.transaction.is_test() {
-            return self.flush();
-        }
-        let result = scope::commit(self);
-        if result.is_err() {
-            self.follow(Change::Abandoned);
-        }
-        result
-    }
-
-    /// Rolls back: the transaction with all its savepoints, objects that were added in it, changes that were not
-    /// written yet.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
-    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
-    /// # #[diesel(table_name = notes)]
-    /// # struct Note { id: i32, text: String }
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
-    /// # session.commit()?;
-    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
-    /// session.rollback()?;
-    /// session.commit()?; // nothing is left to do
-    /// assert!(session.read(note).is_err());
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When called inside a scope, where returning an error is what rolls back.
-    pub fn rollback(&mut self) -> Result<()> {
-        let result = self.connection.rollback();
-        if !self.connection.transaction.in_scope() {
-            self.follow(Change::Abandoned);
-        }
-        result
-    }
-
-    /// Rolls back, forgets all objects, and returns the raw connection. The session stays usable.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
-    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
-    /// # #[diesel(table_name = notes)]
-    /// # struct Note { id: i32, text: String }
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
-    /// # session.commit()?;
-    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
-    /// session.commit()?;
-    /// session.close()?;
-    /// assert!(session.read(note).unwrap_err().is_stale_entity()); // all objects are forgotten
-    /// assert_eq!(session.get_one::<Note>(1).map(|note| session[note].id)?, 1); // and the session can be used
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// When called inside a scope.
-    pub fn close(&mut self) -> Result<()> {
-        self.connection.close()?;
-        self.follow(Change::Abandoned);
-        self.objects.clear();
-        Ok(())
-    }
-
-    /// Closes the raw connection at once instead of returning it; see [`Connection::invalidate`].
-    pub fn invalidate(&mut self, reason: &str) {
-        self.connection.invalidate(reason);
-    }
-
-    /// Has the raw connection closed when it is given back, and not before; see [`Connection::soft_invalidate`].
-    pub fn soft_invalidate(&mut self, reason: &str) {
-        self.connection.soft_invalidate(reason);
-    }
-
-    /// Takes the raw connection out of the pool until the end of the transaction, at which a session gives it back; see
-    /// [`Connection::detach`].
-    ///
-    /// # Errors
-    ///
-    /// As there.
-    pub fn detach(&mut self) -> Result<()> {
-        self.connection.detach()
-    }
-
-    /// The number by which the server knows this connection; see [`Connection::backend_id`].
-    ///
-    /// # Errors
-    ///
-    /// When no connection could be made, or the server did not answer.
-    pub fn backend_id(&mut self) -> Result<Option<i64>> {
-        self.about_to_use()?;
-        self.connection.backend_id()
-    }
-
-    /// Lends the raw connection; see [`Connection::with_raw`].
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    ///
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// session.with_raw(|raw: &mut SqliteConnection| {
-    ///     diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(raw)?;
-    ///     Ok(())
-    /// })?;
-    /// session.commit()?;
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of the closure, of connecting, and of writing what is pending.
-    pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
-        self.about_to_use()?;
-        self.objects.expire(Touched::Anything);
-        self.connection.with_raw(f)
     }
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with

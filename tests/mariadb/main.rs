@@ -24,6 +24,7 @@ mod provoked;
 mod proxied;
 mod raw_control;
 mod reconnect_cases;
+mod reconnecting;
 mod regressions;
 mod reruns;
 mod reset_agent_cases;

@@ -47,6 +47,7 @@ mod testing;
 // SQLAlchemy's cases.
 mod isolation_cases;
 mod reconnect_cases;
+mod reconnecting;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod tls;

@@ -23,6 +23,7 @@ mod panics;
 mod provoked;
 mod raw_control;
 mod reconnect_cases;
+mod reconnecting;
 mod reconsidered;
 mod regressions;
 mod rerun;

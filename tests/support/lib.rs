@@ -16,6 +16,7 @@
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
+//! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
@@ -65,6 +66,7 @@ pub mod poll;
 mod promise;
 pub mod proxied;
 pub mod raw_control;
+pub mod reconnecting;
 pub mod reruns;
 pub mod secrets;
 pub mod stage;

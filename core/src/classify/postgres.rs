@@ -247,16 +247,23 @@ pub(super) const RULES: &[Rule] = &[
     )
     .codes(&[rule::sqlstate("3B001")])
     .fate(Fate::Lost),
-    // Deadlines and pg_cancel_backend.
+    // pg_cancel_backend, and in another language a deadline.
     Rule::new(
         "postgres 57014 canceled",
         Class::Permanent,
-        &[
-            "canceling statement due to user request",
-            "canceling statement due to statement timeout",
-        ],
+        &["canceling statement due to user request"],
     )
     .codes(&[rule::sqlstate("57014")])
+    .fate(Fate::FrameAborted),
+    // A COMMIT that waits for a standby is not cut short by it: the server warns, and answers that it has committed. What is
+    // answered with it was still checking deferred constraints.
+    Rule::new(
+        "postgres 57014 statement time",
+        Class::Permanent,
+        &["canceling statement due to statement timeout"],
+    )
+    .codes(&[rule::sqlstate("57014")])
+    .at_commit(CommitOutcome::RolledBack)
     .fate(Fate::FrameAborted),
     // Diesel sent nothing that the server would run.
     Rule::new("libpq empty query", Class::Permanent, &["Received an empty query"]).fate(Fate::Open),

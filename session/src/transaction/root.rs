@@ -63,10 +63,22 @@ impl<C: Dialect> Connection<C> {
             origin,
             first_write: None,
         });
+        if self.engine().retries().is_awaited() {
+            self.tell_those_who_wait();
+        }
         self.engine().emit(&Event::Begin {
             connection: self.number(),
         });
         Ok(())
+    }
+
+    /// Retries wait for this engine's host, and here a transaction has begun.
+    #[cold]
+    fn tell_those_who_wait(&mut self) {
+        if let Ok(checkout) = self.connected() {
+            let age = checkout.age();
+            self.engine().retries().has_begun(age, self.engine().clock());
+        }
     }
 
     /// The caller's error with what the session knows about it: the class that was confirmed, not the one guessed.

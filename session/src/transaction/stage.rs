@@ -10,11 +10,13 @@
 use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
+use std::sync::Arc;
 
+use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result};
+use aludel_core::retry::Retries;
+use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result, RetryPolicy};
 
 use super::Origin;
 use super::scope::{self, Change, Ending, PANIC, STOPPED, Stand, Unit};
@@ -29,6 +31,20 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
+}
+
+impl Asked {
+    /// # Errors
+    ///
+    /// When the database does not have it, and where it is not a transaction at all.
+    pub(crate) fn check(&self, flavour: Flavour) -> Result<()> {
+        if self.own.is_autocommit() {
+            return Err(Error::misuse(
+                "AUTOCOMMIT was asked for a transaction, and is the absence of one; use it with execution_options",
+            ));
+        }
+        self.own.check(flavour)
+    }
 }
 
 /// How a transaction is entered.
@@ -93,6 +109,7 @@ pub(crate) struct Failed {
     cause: String,
     commit_unknown: bool,
     not_begun: bool,
+    timed_out: bool,
 }
 
 #[derive(Debug)]
@@ -118,6 +135,8 @@ pub(crate) struct Failure<E> {
     pub(crate) commit_unknown: bool,
     /// No transaction had begun: nothing was tried that could count as an attempt.
     pub(crate) not_begun: bool,
+    /// The server has cut a statement short because its time was over.
+    pub(crate) timed_out: bool,
 }
 
 impl Failed {
@@ -127,6 +146,7 @@ impl Failed {
             cause: error.first_cause(),
             commit_unknown: error.is_commit_unknown(),
             not_begun: error.outcome() == Some(Outcome::NotBegun),
+            timed_out: error.verdict().is_some_and(Verdict::is_statement_timeout),
             said: Said::Ours(error),
         }
     }
@@ -138,6 +158,7 @@ impl Failed {
             cause: String::new(),
             commit_unknown: false,
             not_begun: false,
+            timed_out: false,
         }
     }
 
@@ -155,6 +176,7 @@ impl Failed {
             cause: self.cause,
             commit_unknown: self.commit_unknown,
             not_begun: self.not_begun,
+            timed_out: self.timed_out,
         }
     }
 }
@@ -182,11 +204,20 @@ pub(crate) trait Stage {
     /// Which database it is.
     fn flavour(&self) -> Flavour;
 
+    /// The engine's own policy.
+    fn retry_policy(&mut self) -> RetryPolicy;
+
+    /// A transaction that might have run again need not: the engine's budget gets its share.
+    fn has_succeeded(&mut self);
+
+    /// What all retries of the engine share.
+    fn retries(&mut self) -> Arc<Retries>;
+
+    /// What wakes it while it pauses.
+    fn token(&mut self) -> CancelToken;
+
     /// Tells the engine's listeners.
     fn emit(&mut self, event: &Event<'_>);
-
-    /// Pauses, unless its token is cancelled before or meanwhile.
-    fn pause(&mut self, clock: &Clock, pause: Duration) -> std::result::Result<(), Exit>;
 }
 
 impl<U: Unit> Stage for U {
@@ -243,13 +274,25 @@ impl<U: Unit> Stage for U {
         U::Raw::FLAVOUR
     }
 
-    fn emit(&mut self, event: &Event<'_>) {
-        self.connection().engine().emit(event);
+    fn retry_policy(&mut self) -> RetryPolicy {
+        self.connection().engine().retry_policy()
     }
 
-    fn pause(&mut self, clock: &Clock, pause: Duration) -> std::result::Result<(), Exit> {
-        let token = self.connection().cancel_token().clone();
-        token.sleep(clock, pause)
+    #[inline]
+    fn has_succeeded(&mut self) {
+        self.connection().engine().retries().tokens().earn();
+    }
+
+    fn retries(&mut self) -> Arc<Retries> {
+        Arc::clone(self.connection().engine().retries())
+    }
+
+    fn token(&mut self) -> CancelToken {
+        self.connection().cancel_token().clone()
+    }
+
+    fn emit(&mut self, event: &Event<'_>) {
+        self.connection().engine().emit(event);
     }
 }
 
@@ -337,11 +380,15 @@ fn fail_root<U: Unit>(unit: &mut U, exits: bool) -> Failed {
         _ => Class::Permanent,
     };
     let cause = decisive.as_ref().map(Fault::to_string).unwrap_or_default();
+    let timed_out = decisive
+        .as_ref()
+        .is_some_and(|fault| fault.verdict().is_statement_timeout());
     let ending = scope::ending(unit, Outcome::RolledBack, decisive, later);
     let said = if exits { Said::Untouched } else { Said::Theirs(ending) };
     Failed {
         class,
         cause,
+        timed_out,
         ..Failed::theirs(said)
     }
 }
