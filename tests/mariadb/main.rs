@@ -26,6 +26,7 @@ mod raw_control;
 mod reconnect_cases;
 mod reconnecting;
 mod regressions;
+mod reruns;
 mod reset_agent_cases;
 mod round_trips;
 mod schema;

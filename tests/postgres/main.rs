@@ -39,6 +39,7 @@ mod proxied;
 mod raw;
 mod raw_control;
 mod regressions;
+mod reruns;
 mod retry;
 mod round_trips;
 mod testing;

@@ -28,6 +28,7 @@ mod reconnecting;
 mod reconsidered;
 mod regressions;
 mod rerun;
+mod reruns;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod shared_cache;

@@ -30,6 +30,7 @@
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
+//! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -66,6 +67,7 @@ mod promise;
 pub mod proxied;
 pub mod raw_control;
 pub mod reconnecting;
+pub mod reruns;
 pub mod secrets;
 pub mod stage;
 pub mod stories;
