@@ -105,3 +105,9 @@ pub use transactional::{Propagation, TransactionPolicy};
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the macros, which cannot depend on this package themselves.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../macros/src/retry.md")]
+#[doc = include_str!("../../macros/src/transactional.md")]
+struct Macros;
