@@ -18,6 +18,7 @@ mod in_memory;
 mod isolation;
 mod isolation_cases;
 mod logging;
+mod macros;
 mod mock;
 mod objects;
 mod panics;
