@@ -261,7 +261,12 @@ impl Error {
     /// A transaction is open that nobody began explicitly and that has written.
     #[track_caller]
     pub fn transaction_already_open(first_write: &str) -> Self {
-        let place = Location::caller();
+        Self::transaction_already_open_at(first_write, Location::caller())
+    }
+
+    /// The same, where the caller's place is known by other means. For the layers above.
+    #[doc(hidden)]
+    pub fn transaction_already_open_at(first_write: &str, place: &'static Location<'static>) -> Self {
         Self::new(Cause::TransactionAlreadyOpen {
             first_write: format!("{first_write} (refused at {place})"),
         })

@@ -92,6 +92,8 @@ pub struct Connection<C: Dialect> {
     pub(crate) patience: Option<Duration>,
     /// Options of its own.
     options: ExecutionOptions,
+    /// A function around runs in AUTOCOMMIT and has asked for this.
+    pub(crate) autocommit_around: Option<Characteristics>,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
     standing: Characteristics,
     /// What the limit of its statements was before it was changed, where that is to be put back as well.
@@ -107,6 +109,19 @@ pub struct Connection<C: Dialect> {
 impl<C: Dialect> Connection<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
+        Self::new_at(engine, releases, Location::caller())
+    }
+
+    /// Another one of the same engine, with the engine's options. What stops this one stops it as well, and its lines in the
+    /// log begin in the same way.
+    pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
+        let mut sibling = Self::new_at(self.engine.clone(), self.releases, place);
+        sibling.cancel_token.clone_from(&self.cancel_token);
+        sibling.logging_token.clone_from(&self.logging_token);
+        sibling
+    }
+
+    fn new_at(engine: Engine<C>, releases: bool, place: &'static Location<'static>) -> Self {
         Self {
             cancel_token: None,
             stopped: false,
@@ -118,13 +133,14 @@ impl<C: Dialect> Connection<C> {
             failed_statement: FailedStatement::default(),
             releases,
             logging_token: None,
-            place: Location::caller(),
+            place,
             begin_immediate: false,
             unfit: None,
             wish: Wish::default(),
             done_by: None,
             patience: None,
             options: ExecutionOptions::new(),
+            autocommit_around: None,
             standing: Characteristics::default(),
             standing_limit: None,
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),

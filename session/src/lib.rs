@@ -56,6 +56,7 @@
 
 pub mod prelude;
 
+mod ambient;
 mod connection;
 mod engine;
 mod model;
@@ -64,6 +65,7 @@ mod result;
 mod retry;
 mod session;
 mod transaction;
+mod transactional;
 mod verification;
 
 #[doc = include_str!("features.md")]
@@ -88,7 +90,8 @@ pub use aludel_core::{
     RetryReport, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
-pub use aludel_macros::{Model, retry};
+pub use aludel_macros::{Model, retry, transactional};
+pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
@@ -97,6 +100,7 @@ pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
 pub use session::Session;
 pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]

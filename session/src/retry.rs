@@ -100,6 +100,7 @@ where
         asked.wish = Wish {
             verified: Some(true),
             until: until.or_else(|| started.checked_add(A_DAY)),
+            within: None,
         };
     }
     stage.forget_faults();

@@ -40,6 +40,7 @@ mod proxied;
 mod raw;
 mod raw_control;
 mod regressions;
+mod reruns;
 mod retry;
 mod round_trips;
 mod testing;
@@ -47,6 +48,7 @@ mod testing;
 // SQLAlchemy's cases.
 mod isolation_cases;
 mod reconnect_cases;
+mod reconnecting;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod tls;

@@ -1,6 +1,7 @@
 //! Sessions on `SQLite`, which needs no server.
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod ambient;
 mod autocommit;
 mod cancelled;
 mod chaos;
@@ -24,9 +25,11 @@ mod panics;
 mod provoked;
 mod raw_control;
 mod reconnect_cases;
+mod reconnecting;
 mod reconsidered;
 mod regressions;
 mod rerun;
+mod reruns;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod shared_cache;

@@ -168,7 +168,7 @@ pub fn a_smaller_limit_of_the_connections_own_stays<C: Timed>() -> aludel::Resul
         builder.on_connect(|raw, _| Ok(raw.batch_execute(C::BRIEFLY)?))
     });
     let brief = Some(Duration::from_millis(200));
-    let policy = RetryPolicy::new().deadline(Duration::from_secs(60));
+    let policy = RetryPolicy::new().deadline(Duration::from_mins(1));
     for _ in 0..2 {
         stage.engine.session().retry(&policy, |session| {
             assert_eq!(limit(session)?, brief);
@@ -289,7 +289,7 @@ pub fn a_connection_is_waited_for_until_the_deadline<C: Timed>() -> aludel::Resu
     let policy = RetryPolicy::new().deadline(Duration::from_millis(100));
     let waited = stage.engine.session().retry(&policy, |_| Ok(()));
     let error = waited.unwrap_err();
-    assert!(begun.elapsed() < FAR_BEYOND - Duration::from_secs(1), "{error}");
+    assert!(begun.elapsed() < FAR_BEYOND, "{error}");
     assert!(
         error.is_pool_timeout() && error.outcome() == Some(Outcome::NotBegun),
         "{error:?}"

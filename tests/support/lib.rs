@@ -17,6 +17,7 @@
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
+//! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
@@ -30,6 +31,7 @@
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
+//! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -66,6 +68,8 @@ pub mod poll;
 mod promise;
 pub mod proxied;
 pub mod raw_control;
+pub mod reconnecting;
+pub mod reruns;
 pub mod secrets;
 pub mod stage;
 pub mod stories;

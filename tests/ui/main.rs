@@ -45,20 +45,57 @@ programs! {
     outer_session_used_while_nested_is_open
     query_borrows_from_its_session
     raw_handle
+    reader_as_a_connection
+    reader_deletes
+    reader_inserts
+    reader_locks_rows
+    reader_locks_rows_in_a_union
+    reader_reads_boxed_queries
+    reader_reads_counts
+    reader_reads_groups
+    reader_reads_joins
+    reader_reads_tables
+    reader_reads_unions
+    reader_runs_raw_sql
+    reader_updates
+    retry_and_transactional_at_once
     retry_answers_a_reference_into_the_session
     retry_changes_an_argument
+    retry_changes_an_owned_receiver
     retry_changes_its_receiver
+    retry_changes_what_may_be_its_session
+    retry_clones_an_unknown_argument
+    retry_clones_what_a_rerun_sees
+    retry_clones_what_it_changes
+    retry_deferrable_and_writing
+    retry_deferrable_at_another_level
+    retry_keeps_its_session
     retry_moves_an_argument
+    retry_on_a_class_given_twice
     retry_on_a_diesel_connection
+    retry_on_a_session_by_value
+    retry_on_a_session_without_a_name
     retry_on_a_shared_session
+    retry_on_a_struct
     retry_on_an_async_function
+    retry_on_an_unknown_class
+    retry_on_permanent_errors
     retry_with_a_key_given_twice
     retry_with_a_number_as_deadline
+    retry_with_a_policy_beside_its_parts
+    retry_with_a_policy_that_is_none
+    retry_with_a_value_for_a_word
     retry_with_an_error_not_made_from_ours
+    retry_with_an_error_that_borrows
     retry_with_an_unknown_commit_policy
+    retry_with_an_unknown_isolation_level
     retry_with_an_unknown_key
     retry_with_an_unreadable_deadline
+    retry_with_isolation_as_text
+    retry_with_one_pause
+    retry_with_pauses_that_shrink
     retry_with_several_mistakes
+    retry_without_a_body
     retry_without_a_result
     retry_without_a_return_type
     retry_without_attempts

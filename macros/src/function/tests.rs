@@ -262,6 +262,11 @@ fn what_looks_like_the_session_is_asked_about() {
         );
         says(retry::macro_impl(quote!(rerun_sees(it)), of(meant)), &[]);
     }
+    both(
+        quote!(),
+        of(quote!(it: &diesel::PgConnection)),
+        &["take it as `&mut Session<diesel::PgConnection>`"],
+    );
     for name in ["session", "db", "conn", "connection"] {
         let name = quote::format_ident!("{name}");
         both(

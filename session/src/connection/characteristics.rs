@@ -143,9 +143,18 @@ impl<C: Dialect> Connection<C> {
         Ok(answer?)
     }
 
-    /// What the next transaction has unless it says otherwise.
-    pub(crate) fn wanted(&self) -> Characteristics {
+    /// What a transaction that somebody begins has unless it says otherwise.
+    pub(crate) fn of_session(&self) -> Characteristics {
         self.options.characteristics().over(self.engine.characteristics())
+    }
+
+    /// What the next statement has where nobody has begun anything.
+    pub(crate) fn wanted(&self) -> Characteristics {
+        let own = self.of_session();
+        match self.autocommit_around {
+            None => own,
+            Some(around) => around.over(own),
+        }
     }
 
     // ---- beginning --------------------------------------------------------------------------------------------
@@ -320,9 +329,19 @@ impl<C: Dialect> Connection<C> {
         !self.transaction.is_open() && self.wanted().is_autocommit()
     }
 
-    /// A transaction that is none is not begun: nothing of it could be rolled back.
+    /// A transaction that is none is not begun: nothing of it could be rolled back. (One that is asked for inside a function
+    /// that runs in AUTOCOMMIT is one: the session itself has another level.)
     pub(crate) fn refuse_in_autocommit(&self, verb: &str, own: Characteristics) -> Result<()> {
-        if !own.over(self.wanted()).is_autocommit() {
+        Self::refuse_as_autocommit(verb, own.over(self.of_session()))
+    }
+
+    /// The same for what would begin by itself, and be nobody's to end.
+    pub(crate) fn refuse_to_autobegin_in_autocommit(&self, verb: &str) -> Result<()> {
+        Self::refuse_as_autocommit(verb, self.wanted())
+    }
+
+    fn refuse_as_autocommit(verb: &str, characteristics: Characteristics) -> Result<()> {
+        if !characteristics.is_autocommit() {
             return Ok(());
         }
         Err(Error::misuse(format!(

@@ -9,7 +9,7 @@
 
 use std::any::Any;
 use std::error::Error as StdError;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,8 +19,8 @@ use aludel_core::dialect::Characteristics;
 use aludel_core::retry::Retries;
 use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result, RetryPolicy};
 
-use super::Origin;
-use super::scope::{self, Change, Ending, PANIC, STOPPED, Stand, Unit};
+use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
+use super::{Origin, autocommit, own_fault};
 use crate::verification::Wish;
 
 /// What is wanted of one transaction, beyond what its session has.
@@ -37,6 +37,8 @@ pub(crate) struct Asked {
 }
 
 impl Asked {
+    /// Refuses what no transaction can have, or none of this database.
+    ///
     /// # Errors
     ///
     /// When the database does not have it, and where it is not a transaction at all.
@@ -59,6 +61,8 @@ pub(crate) enum Entry {
     Join,
     /// In a savepoint.
     Nested,
+    /// As statements that stand for themselves, with this mode.
+    Autocommit(Characteristics),
 }
 
 impl Entry {
@@ -78,7 +82,26 @@ impl Entry {
 pub(crate) struct Frame {
     level: Level,
     /// How many scopes were open once it was entered: it is the innermost while there are as many.
-    pub(crate) scopes: usize,
+    pub(super) scopes: usize,
+}
+
+impl Frame {
+    /// Ends what was entered, and whatever was left open on top of it, where that is not as it should be.
+    pub(crate) fn give_up<U: Unit>(self, unit: &mut U) {
+        unit.connection().transaction.scopes = self.scopes.saturating_sub(1);
+        match self.level {
+            Level::Root => {
+                scope::rollback(unit);
+            }
+            Level::Joined | Level::Nested(_) => {
+                let fault = own_fault("other levels were open at the end of a part of it than at its beginning");
+                unit.connection().transaction.doom_root(&fault);
+            }
+            Level::Autocommit(before) => {
+                let _ = autocommit::leave(unit, before, Way::Err { exits: false });
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +110,8 @@ enum Level {
     Joined,
     /// The savepoint at this depth, counted from 1.
     Nested(usize),
+    /// No transaction; with what stood around before.
+    Autocommit(Option<Characteristics>),
 }
 
 /// The three ways out of a closure.
@@ -143,7 +168,7 @@ pub(crate) struct Failure<E> {
 }
 
 impl Failed {
-    fn ours(error: Error) -> Self {
+    pub(crate) fn ours(error: Error) -> Self {
         Self {
             class: error.class(),
             cause: error.first_cause(),
@@ -152,6 +177,23 @@ impl Failed {
             timed_out: error.is_pool_timeout() || error.verdict().is_some_and(Verdict::is_statement_timeout),
             said: Said::Ours(error),
         }
+    }
+
+    /// What was found wrong beside the closure's own end; its error stays the first one.
+    pub(crate) fn beside(way: Way, error: Error) -> Self {
+        match way {
+            Way::Err { .. } => Self::theirs(Said::Theirs(Ending {
+                outcome: Outcome::RolledBack,
+                decisive: None,
+                later: Some(error),
+            })),
+            Way::Ok | Way::Panic => Self::ours(error.with_outcome(Outcome::RolledBack)),
+        }
+    }
+
+    /// The closure's error goes on as it is.
+    pub(super) fn untouched() -> Self {
+        Self::theirs(Said::Untouched)
     }
 
     fn theirs(said: Said) -> Self {
@@ -186,8 +228,16 @@ impl Failed {
 
 /// What a transaction runs on: a session or connection in the hand, or an ambient session that is borrowed for each call.
 pub(crate) trait Stage {
+    /// Who has begun the transaction that the caller would be a part of; nothing is ended and nothing sent.
+    fn begun(&mut self) -> Result<Begun>;
+
     /// Whether the caller is the outermost one, once what began by itself is out of the way.
     fn stand(&mut self, asked: Asked) -> Result<Stand>;
+
+    /// Runs the closure on another session of the same engine, which ends with it.
+    fn aside<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R>
+    where
+        Self: Sized;
 
     /// Enters a level.
     fn enter(&mut self, entry: Entry) -> Result<Frame>;
@@ -225,8 +275,20 @@ pub(crate) trait Stage {
 
 impl<U: Unit> Stage for U {
     #[track_caller]
+    fn begun(&mut self) -> Result<Begun> {
+        scope::begun(self, Location::caller())
+    }
+
+    #[track_caller]
     fn stand(&mut self, asked: Asked) -> Result<Stand> {
         scope::stand(self, asked)
+    }
+
+    #[track_caller]
+    fn aside<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R> {
+        scope::refuse_aside(self)?;
+        let mut sibling = self.sibling();
+        Ok(f(&mut sibling))
     }
 
     fn enter(&mut self, entry: Entry) -> Result<Frame> {
@@ -243,6 +305,7 @@ impl<U: Unit> Stage for U {
                 scope::set_savepoint(self)?;
                 Level::Nested(self.connection().transaction.depth())
             }
+            Entry::Autocommit(own) => Level::Autocommit(autocommit::enter(self, own)),
         };
         let transaction = &mut self.connection().transaction;
         transaction.scopes += 1;
@@ -258,6 +321,7 @@ impl<U: Unit> Stage for U {
             Level::Root => leave_root(self, way),
             Level::Joined => leave_joined(self, way),
             Level::Nested(depth) => leave_nested(self, depth, way),
+            Level::Autocommit(before) => autocommit::leave(self, before, way),
         }
     }
 
@@ -316,10 +380,7 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
         Ok(Err(error)) => {
             let exits = is_exit(&error);
             let failed = stage.leave(frame, Way::Err { exits });
-            Err(failed
-                .err()
-                .unwrap_or_else(|| Failed::theirs(Said::Untouched))
-                .with(Some(error)))
+            Err(failed.err().unwrap_or_else(Failed::untouched).with(Some(error)))
         }
         Err(payload) => {
             // The panic goes on, whatever else there is to say.
@@ -406,7 +467,7 @@ fn leave_joined<U: Unit>(unit: &mut U, way: Way) -> std::result::Result<(), Fail
         Way::Err { .. } => scope::doom_joined(unit),
         Way::Panic => scope::exit(unit, PANIC),
     }
-    Err(Failed::theirs(Said::Untouched))
+    Err(Failed::untouched())
 }
 
 fn leave_nested<U: Unit>(unit: &mut U, depth: usize, way: Way) -> std::result::Result<(), Failed> {
@@ -428,7 +489,7 @@ fn leave_nested<U: Unit>(unit: &mut U, depth: usize, way: Way) -> std::result::R
             scope::rollback_to(unit, depth);
         }
     }
-    Err(Failed::theirs(Said::Untouched))
+    Err(Failed::untouched())
 }
 
 /// Changes an error of ours; one of the user's own type stays as it is.

@@ -155,11 +155,21 @@ fn mistaken(wanted: Macro, (meant, name): &(&PatType, Ident), errors: &mut Error
         }
     };
     let message = format!(
-        "is `{name}` the session? then take it as `&mut Session<..>`, or as `&mut` and say \
+        "is `{name}` the session? then take it as `&mut Session<{raw}>`, or as `&mut` and say \
          `#[{macro_name}(session = {name})]`; if it is not, and the ambient session is meant, say that: {instead}",
+        raw = raw(&meant.ty).unwrap_or_else(|| "..".to_owned()),
         macro_name = wanted.name(),
     );
     errors.at(meant, message);
+}
+
+/// `PgConnection`, which is what a session can be for.
+fn raw(ty: &Type) -> Option<String> {
+    let owned = types::owned(ty);
+    let Type::Path(path) = owned else { return None };
+    let last = path.path.segments.last()?;
+    let plain = last.arguments.is_none() && last.ident != "Connection";
+    (plain && last.ident.to_string().ends_with("Connection")).then(|| types::pretty(owned))
 }
 
 fn is_session(ty: &Type) -> bool {
