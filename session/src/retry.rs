@@ -92,12 +92,14 @@ where
     } else {
         clock.coarse()
     };
+    let until = started.checked_add(terms.deadline);
+    if terms.deadline_was_said {
+        asked.done_by = until;
+    }
     if terms.commit == CommitPolicy::Verify {
         asked.wish = Wish {
             verified: Some(true),
-            until: started
-                .checked_add(terms.deadline)
-                .or_else(|| started.checked_add(A_DAY)),
+            until: until.or_else(|| started.checked_add(A_DAY)),
             within: None,
         };
     }

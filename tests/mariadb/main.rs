@@ -6,6 +6,7 @@ mod cancelled;
 mod chaos;
 mod conflicts;
 mod connecting;
+mod deadlines;
 mod design;
 mod doomed;
 mod failed_commit;

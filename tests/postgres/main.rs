@@ -26,6 +26,7 @@ mod stopped;
 
 // What a session is to those who use it.
 mod autobegin;
+mod deadlines;
 mod design;
 mod diesel_api;
 mod full_reset;

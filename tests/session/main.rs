@@ -6,6 +6,7 @@ mod autocommit;
 mod cancelled;
 mod chaos;
 mod control;
+mod deadlines;
 mod default_level;
 mod design;
 mod doomed;

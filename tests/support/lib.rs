@@ -8,6 +8,7 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`deadlines`] | what a database is told of a retry's deadline, as stories for any of them |
 //! | [`doomed`] | a table of calls and errors, and what each does to its transaction |
 //! | [`failed_commit`] | what a COMMIT that fails leaves behind, as a story for any database |
 //! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
@@ -51,6 +52,7 @@ pub mod capture;
 pub mod cases;
 pub mod chaos;
 pub mod corpus;
+pub mod deadlines;
 pub mod doomed;
 pub mod exits;
 pub mod failed_commit;

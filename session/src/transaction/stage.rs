@@ -11,6 +11,7 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
@@ -31,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
+    /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
+    pub(crate) done_by: Option<Instant>,
 }
 
 impl Asked {
@@ -160,7 +163,7 @@ pub(crate) struct Failure<E> {
     pub(crate) commit_unknown: bool,
     /// No transaction had begun: nothing was tried that could count as an attempt.
     pub(crate) not_begun: bool,
-    /// The server has cut a statement short because its time was over.
+    /// Its time was over: the server has cut a statement short, or the pool had no connection until then.
     pub(crate) timed_out: bool,
 }
 
@@ -171,7 +174,7 @@ impl Failed {
             cause: error.first_cause(),
             commit_unknown: error.is_commit_unknown(),
             not_begun: error.outcome() == Some(Outcome::NotBegun),
-            timed_out: error.verdict().is_some_and(Verdict::is_statement_timeout),
+            timed_out: error.is_pool_timeout() || error.verdict().is_some_and(Verdict::is_statement_timeout),
             said: Said::Ours(error),
         }
     }
@@ -391,9 +394,11 @@ fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
+    connection.done_by = asked.done_by;
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
+    connection.done_by = None;
     begun
 }
 
