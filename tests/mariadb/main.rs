@@ -20,6 +20,7 @@ mod killed;
 mod logging;
 mod lost;
 mod panics;
+mod propagation;
 mod provoked;
 mod proxied;
 mod raw_control;

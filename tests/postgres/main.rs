@@ -20,6 +20,7 @@ mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panics;
+mod propagation;
 mod provoked;
 mod stale_pool;
 mod stopped;

@@ -15,6 +15,7 @@
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
+//! | [`propagation`] | what each word of a propagation does in each place, as a table for any database |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
 //! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
@@ -63,6 +64,7 @@ pub mod outage;
 pub mod panics;
 pub mod poll;
 mod promise;
+pub mod propagation;
 pub mod proxied;
 pub mod raw_control;
 pub mod reconnecting;
