@@ -5,6 +5,7 @@ mod bank;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
+mod ambient;
 mod arguments;
 mod cancelled;
 mod chaos;

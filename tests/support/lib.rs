@@ -20,6 +20,7 @@
 //! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
+//! | [`ambient`] | ambient functions that call ambient functions, as stories for any database |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
 //! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
@@ -46,6 +47,7 @@
 // The story of a test.
 pub mod account;
 pub mod adopted;
+pub mod ambient;
 pub mod capture;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod cases;
