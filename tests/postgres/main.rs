@@ -5,6 +5,7 @@ mod bank;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
+mod ambient;
 mod arguments;
 mod cancelled;
 mod chaos;
@@ -20,6 +21,7 @@ mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panics;
+mod propagation;
 mod provoked;
 mod stale_pool;
 mod stopped;

@@ -22,6 +22,7 @@ mod logging;
 mod mock;
 mod objects;
 mod panics;
+mod propagation;
 mod provoked;
 mod raw_control;
 mod reconnect_cases;
