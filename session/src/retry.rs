@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use aludel_core::clock::Clock;
 use aludel_core::retry::{Course, Failed, Next, Waited};
-use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, RetryPolicy};
+use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
 
 use crate::transaction::scope::Stand;
 use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
@@ -138,11 +138,13 @@ where
 {
     let retries = stage.retries();
     let mut probe = None;
+    // Whether an attempt before the last one may have been committed.
+    let mut doubt = false;
     loop {
         let before = clock.now();
         let token = stage.token();
         let stopped = match course.after(failure.seen(), before, retries.tokens()) {
-            Next::End(_) => return Err(give_up(stage, course, function, failure)),
+            Next::End(_) => return Err(give_up(stage, course, function, failure, doubt)),
             Next::Pause(pause) => {
                 probe = None;
                 let slept = token.sleep(clock, pause);
@@ -159,7 +161,7 @@ where
                     }
                     Waited::InVain => {
                         course.waited_in_vain(clock.now());
-                        return Err(give_up(stage, course, function, failure));
+                        return Err(give_up(stage, course, function, failure, doubt));
                     }
                     Waited::Stopped(exit) => Some(exit),
                 }
@@ -171,8 +173,9 @@ where
             if !failure.commit_unknown {
                 failure.error = E::from(exit.into());
             }
-            return Err(give_up(stage, course, function, failure));
+            return Err(give_up(stage, course, function, failure, doubt));
         }
+        doubt |= failure.commit_unknown;
         stage.emit(&Event::Rerun {
             function,
             attempt: course.attempt(),
@@ -203,8 +206,9 @@ where
     }
 }
 
-/// The error that the caller gets, with all that was tried.
-fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>) -> E
+/// The error that the caller gets, with all that was tried. It is never told that nothing was written where it may have
+/// been.
+fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>, doubt: bool) -> E
 where
     S: Stage,
     E: From<Error> + 'static,
@@ -219,7 +223,14 @@ where
     if failure.commit_unknown {
         stage.give_up_hooks();
     }
-    stage::map_ours(failure.error, |error| error.with_retry_report(report))
+    stage::map_ours(failure.error, |error| {
+        let error = if doubt {
+            error.with_outcome(Outcome::Unknown)
+        } else {
+            error
+        };
+        error.with_retry_report(report)
+    })
 }
 
 impl<E> Failure<E> {
