@@ -7,7 +7,7 @@ use aludel_core::retry::{Course, Failed, Next, Waited};
 use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
 
 use crate::transaction::scope::Stand;
-use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
+use crate::transaction::stage::{self, Answer, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
 
 /// A policy, or what can say one: a [`RetryPolicy`], a function that answers one, a type of your own.
@@ -83,7 +83,7 @@ where
     }
     let stand = stage.stand(asked)?;
     if stand != Stand::Outermost {
-        return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
+        return stage::within(stage, Entry::of(stand, asked), body).map_err(Failure::into_error);
     }
     let clock = stage.clock();
     // Where nobody has said how long, half a minute need not be right to the millisecond, and most calls never ask.
@@ -171,7 +171,7 @@ where
             course.cancelled(clock.now());
             // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
             if !failure.commit_unknown {
-                failure.error = E::from(exit.into());
+                failure.answer = Answer::Ours(exit.into());
             }
             return Err(give_up(stage, course, function, failure, doubt));
         }
@@ -223,7 +223,7 @@ where
     if failure.commit_unknown {
         stage.give_up_hooks();
     }
-    stage::map_ours(failure.error, |error| {
+    failure.answer.into_error(|error| {
         let error = if doubt {
             error.with_outcome(Outcome::Unknown)
         } else {

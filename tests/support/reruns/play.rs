@@ -175,10 +175,9 @@ impl Answer {
         let right = match &self.told {
             Told::Done => last == self.kept,
             Told::Failed(trouble) if promised => {
-                let doubted = trouble
-                    .ours()
-                    .is_none_or(|error| error.outcome() == Some(Outcome::Unknown));
-                last.is_empty() && earlier.is_empty() || doubted && (last.is_empty() || last == self.kept)
+                let lies = |error: &Error| matches!(error.outcome(), Some(Outcome::RolledBack | Outcome::NotBegun));
+                let nothing = last.is_empty() && earlier.is_empty();
+                nothing || !trouble.ours().is_some_and(lies) && (last.is_empty() || last == self.kept)
             }
             Told::Failed(_) => last.is_empty(),
             Told::Unknown => last.is_empty() || last == self.kept,
