@@ -154,7 +154,7 @@ enum Said {
 #[derive(Debug)]
 pub(crate) struct Failure<E> {
     /// What the caller gets.
-    pub(crate) error: E,
+    pub(crate) answer: Answer<E>,
     /// What the session saw, whatever the closure has made of it.
     pub(crate) class: Class,
     /// The first cause, in the driver's words.
@@ -165,6 +165,32 @@ pub(crate) struct Failure<E> {
     pub(crate) not_begun: bool,
     /// Its time was over: the server has cut a statement short, or the pool had no connection until then.
     pub(crate) timed_out: bool,
+}
+
+/// An error for the caller. Ours becomes one of the caller's type at the very end, since nothing can be added to it then.
+#[derive(Debug)]
+pub(crate) enum Answer<E> {
+    /// Of entering or of ending the level.
+    Ours(Error),
+    /// The closure's, which may be one of ours as well.
+    Theirs(E),
+}
+
+impl<E: From<Error> + 'static> Answer<E> {
+    /// The error, changed where it is one of ours.
+    pub(crate) fn into_error(self, change: impl FnOnce(Error) -> Error) -> E {
+        match self {
+            Self::Ours(error) => E::from(change(error)),
+            Self::Theirs(error) => map_ours(error, change),
+        }
+    }
+}
+
+impl<E: From<Error> + 'static> Failure<E> {
+    /// What the caller gets.
+    pub(crate) fn into_error(self) -> E {
+        self.answer.into_error(|error| error)
+    }
 }
 
 impl Failed {
@@ -210,13 +236,16 @@ impl Failed {
     /// With the error that the closure has answered, if it has.
     fn with<E: From<Error> + 'static>(self, theirs: Option<E>) -> Failure<E> {
         const ANSWERED: &str = "only a closure that has answered an error is left with one";
-        let error = match self.said {
-            Said::Ours(error) => E::from(error),
-            Said::Theirs(ending) => map_ours(theirs.expect(ANSWERED), |error| scope::complete_ours(error, ending)),
-            Said::Untouched => theirs.expect(ANSWERED),
+        let answer = match self.said {
+            Said::Ours(error) => Answer::Ours(error),
+            Said::Theirs(ending) => {
+                let complete = |error| scope::complete_ours(error, ending);
+                Answer::Theirs(map_ours(theirs.expect(ANSWERED), complete))
+            }
+            Said::Untouched => Answer::Theirs(theirs.expect(ANSWERED)),
         };
         Failure {
-            error,
+            answer,
             class: self.class,
             cause: self.cause,
             commit_unknown: self.commit_unknown,
