@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 use aludel::prelude::*;
-use aludel::{Error, RetryPolicy};
+use aludel::{Error, Outcome, RetryPolicy};
 
 use super::databases::Grounds;
 use super::ground::Scene;
@@ -172,9 +172,13 @@ impl Answer {
         let (last, earlier): (Vec<Step>, Vec<Step>) = there.into_iter().partition(|step| step.run == self.last_run);
         // Of a run that was given up something may be there only where its author has promised that it does no harm.
         let promised = self.again() == Again::Promised;
-        let right = match self.told {
+        let right = match &self.told {
             Told::Done => last == self.kept,
-            Told::Failed(_) if promised => last.is_empty() || last == self.kept,
+            Told::Failed(trouble) if promised => {
+                let lies = |error: &Error| matches!(error.outcome(), Some(Outcome::RolledBack | Outcome::NotBegun));
+                let nothing = last.is_empty() && earlier.is_empty();
+                nothing || !trouble.ours().is_some_and(lies) && (last.is_empty() || last == self.kept)
+            }
             Told::Failed(_) => last.is_empty(),
             Told::Unknown => last.is_empty() || last == self.kept,
         };

@@ -147,3 +147,48 @@ pub fn a_commit_that_was_cut_is_run_again_where_that_was_promised<C: Grounds>() 
         assert_eq!((runs, told.committed()), (2, there), "{damage:?}\n{told}");
     }
 }
+
+/// An attempt whose COMMIT was cut may have been committed: where the one after it fails for good, before it has begun or in
+/// its body, the caller is not told that nothing was written.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_failure_after_a_commit_that_was_cut_says_that_nobody_knows<C: Grounds>() {
+    #[retry(attempts = 5, commit = "idempotent")]
+    fn fails_later<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>, why: Why) -> aludel::Result<()> {
+        diary.begins();
+        match why {
+            Why::Body if diary.runs() == 2 => return Err(aludel::Error::other("no tea")),
+            Why::Begin if diary.runs() == 1 => drop(diary.scene.strike(Phase::Begin, Damage::Refused)),
+            _ => {}
+        }
+        diary.step(session, 1)?;
+        diary.step(session, 2)
+    }
+    let ground = Ground::<C>::open("nobody_knows");
+    for damage in CUTS {
+        for why in [Why::Begin, Why::Body] {
+            let call =
+                |scene: &Scene<'_, C>, diary: &Diary<'_, C>| fails_later(&mut scene.engine.session(), diary, why);
+            let (result, _, told) = cut(&ground, damage, Again::Promised, call);
+            let error = result.expect_err("it fails for good");
+            let text = error.to_string();
+            assert!(!error.is_retryable() && !error.is_commit_unknown(), "{text}");
+            assert_eq!(error.outcome(), Some(Outcome::Unknown), "{damage:?}, {why:?}: {text}");
+            assert!(
+                text.contains("nobody knows whether an attempt before it was committed"),
+                "{text}"
+            );
+            assert!(!text.contains("nothing was written"), "{text}");
+            assert_eq!(told.times(told.call(), 2), 1, "{told}");
+        }
+    }
+}
+
+/// Why the second attempt fails.
+#[derive(Clone, Copy, Debug)]
+enum Why {
+    Begin,
+    Body,
+}
