@@ -321,9 +321,9 @@ pub enum Event<'a> {
         cause: &'a str,
     },
     /// A retry has come to its end in whose course a transaction ran again, or should have and could not: also after a
-    /// success.
+    /// success. The same of a reader's statement.
     RetryEnded {
-        /// Name of the function.
+        /// Name of the function, or "a reader's statement".
         function: &'a str,
         /// What was tried, and why nothing more.
         report: &'a RetryReport,

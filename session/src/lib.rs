@@ -85,8 +85,9 @@ pub mod plumbing;
 
 pub use aludel_core::{
     AccessMode, Backoff, CancelToken, Class, CommitPolicy, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine,
-    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour,
-    IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryPolicy, Url,
+    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, FailedAttempt, Fault,
+    Flavour, IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryEnd, RetryPolicy,
+    RetryReport, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
 pub use aludel_macros::{Model, retry, transactional};

@@ -68,7 +68,7 @@ pub use read_only::ReadOnlyQuery;
 /// from the pool, in AUTOCOMMIT and read-only, and puts back what it has set before anybody else has it. That is two round
 /// trips on PostgreSQL, MariaDB and MySQL; they are saved by an engine that was built for reading
 /// ([`access_mode`](crate::EngineBuilder::access_mode)). What a session has written and not committed a reader does not see,
-/// since it has another connection.
+/// since it has another connection; where there is only one, as for SQLite in memory, it finds that one in use.
 ///
 /// **What is told.** Before each pause [`Event::Reconnecting`](crate::Event::Reconnecting), and the same as a warning in the
 /// log: "disconnection error, retrying operation", with the cause. A pause ends early when the engine's cancel token, or
@@ -158,6 +158,7 @@ impl<C: Dialect> Reconnecting<C> {
     pub fn load<U, Q>(&self, query: Q) -> Result<Vec<U>>
     where
         Q: ReadQuery<C, U>,
+        Q::Query: ReadOnlyQuery,
     {
         self.rows(query, |rows| rows.collect())
     }
@@ -171,6 +172,7 @@ impl<C: Dialect> Reconnecting<C> {
     pub fn get_results<U, Q>(&self, query: Q) -> Result<Vec<U>>
     where
         Q: ReadQuery<C, U>,
+        Q::Query: ReadOnlyQuery,
     {
         self.load(query)
     }
@@ -197,6 +199,7 @@ impl<C: Dialect> Reconnecting<C> {
     pub fn get_result<U, Q>(&self, query: Q) -> Result<U>
     where
         Q: ReadQuery<C, U>,
+        Q::Query: ReadOnlyQuery,
     {
         self.rows(query, |rows| rows.next().unwrap_or(Err(DieselError::NotFound)))
     }
@@ -210,7 +213,7 @@ impl<C: Dialect> Reconnecting<C> {
     pub fn first<U, Q>(&self, query: Q) -> Result<U>
     where
         Q: LimitDsl,
-        Limit<Q>: ReadQuery<C, U>,
+        Limit<Q>: ReadQuery<C, U, Query: ReadOnlyQuery>,
     {
         self.get_result(query.limit(1))
     }
@@ -257,6 +260,7 @@ impl<C: Dialect> Reconnecting<C> {
     ) -> Result<T>
     where
         Q: ReadQuery<C, U, B>,
+        Q::Query: ReadOnlyQuery,
     {
         let query = query.as_query();
         let mut look = Some(look);
@@ -285,6 +289,7 @@ impl<C: Dialect> Reconnecting<C> {
     ) -> Result<T>
     where
         Q: ReadQuery<C, U>,
+        Q::Query: ReadOnlyQuery,
     {
         let query = query.as_query();
         self.repeat(|connection| Q::read(&query, connection, &mut take)?.map(Ok))

@@ -81,7 +81,7 @@ where
         if failure.commit_unknown {
             stage.give_up_hooks();
         }
-        failure.error
+        failure.into_error()
     })
 }
 

@@ -28,6 +28,7 @@ mod stopped;
 
 // What a session is to those who use it.
 mod autobegin;
+mod deadlines;
 mod design;
 mod diesel_api;
 mod full_reset;
@@ -41,6 +42,7 @@ mod proxied;
 mod raw;
 mod raw_control;
 mod regressions;
+mod reruns;
 mod retry;
 mod round_trips;
 mod testing;

@@ -8,6 +8,7 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`deadlines`] | what a database is told of a retry's deadline, as stories for any of them |
 //! | [`doomed`] | a table of calls and errors, and what each does to its transaction |
 //! | [`failed_commit`] | what a COMMIT that fails leaves behind, as a story for any database |
 //! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
@@ -32,6 +33,7 @@
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
+//! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -53,6 +55,7 @@ pub mod capture;
 pub mod cases;
 pub mod chaos;
 pub mod corpus;
+pub mod deadlines;
 pub mod doomed;
 pub mod exits;
 pub mod failed_commit;
@@ -70,6 +73,7 @@ pub mod propagation;
 pub mod proxied;
 pub mod raw_control;
 pub mod reconnecting;
+pub mod reruns;
 pub mod secrets;
 pub mod stage;
 pub mod stories;

@@ -45,6 +45,19 @@ programs! {
     outer_session_used_while_nested_is_open
     query_borrows_from_its_session
     raw_handle
+    reader_as_a_connection
+    reader_deletes
+    reader_inserts
+    reader_locks_rows
+    reader_locks_rows_in_a_union
+    reader_reads_boxed_queries
+    reader_reads_counts
+    reader_reads_groups
+    reader_reads_joins
+    reader_reads_tables
+    reader_reads_unions
+    reader_runs_raw_sql
+    reader_updates
     retry_and_transactional_at_once
     retry_answers_a_reference_into_the_session
     retry_changes_an_argument

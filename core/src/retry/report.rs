@@ -49,7 +49,7 @@ pub struct RetryReport {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum RetryEnd {
-    /// The last attempt was committed.
+    /// The last attempt was committed; a reader's has answered.
     Succeeded,
     /// What failed last does not run again: it is permanent, or nobody knows whether it was committed.
     #[default]
@@ -64,6 +64,8 @@ pub enum RetryEnd {
     Budget,
     /// The session's token was cancelled while it paused.
     Cancelled,
+    /// A reader's statement has lost its connection after its first row was handed out.
+    HandedOut,
 }
 
 /// One failure of a [`RetryReport`], or several of the same words in a row.
@@ -228,13 +230,14 @@ impl fmt::Display for RetryReport {
 impl fmt::Display for RetryEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Succeeded => f.write_str("it was committed"),
+            Self::Succeeded => f.write_str("it has succeeded"),
             Self::NotRerun => f.write_str("this is not run again"),
             Self::LeftOut => f.write_str("its policy does not run errors of this class again"),
             Self::Attempts => f.write_str("its attempts are used up"),
             Self::Deadline(deadline) => write!(f, "its deadline of {deadline:?} has come"),
             Self::Budget => f.write_str("the engine's budget of reruns is used up"),
             Self::Cancelled => f.write_str("it was told to stop"),
+            Self::HandedOut => f.write_str("rows of it were handed out"),
         }
     }
 }

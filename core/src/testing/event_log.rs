@@ -35,7 +35,7 @@ use crate::event::{Event, RecycleCause};
 /// | [`Damage`](EventKind::Damage) | `doomed`, `commit unknown`, `invalidate`, `retire`, `pool timeout`, `dropped uncommitted`, `leak`, `left behind`, `in-memory database lost`, `forked` |
 /// | [`Transaction`](EventKind::Transaction) | `begin`, `commit`, `rollback`, `savepoint 1`, `release 1`, `rollback to 1` |
 /// | [`Rerun`](EventKind::Rerun) | `rerun transfer, attempt 2, after retry` (function, attempt, class), `reconnecting, retry 1, after disconnect` |
-/// | [`RetryEnd`](EventKind::RetryEnd) | `retry ended transfer, attempts 2, it was committed` (function, attempts, why nothing more) |
+/// | [`RetryEnd`](EventKind::RetryEnd) | `retry ended transfer, attempts 2, it has succeeded` (function, attempts, why nothing more) |
 /// | [`Note`](EventKind::Note) | what the test itself has pushed |
 #[derive(Clone, Default)]
 pub struct EventLog(Arc<Mutex<Vec<(EventKind, String)>>>);

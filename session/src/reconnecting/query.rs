@@ -8,20 +8,26 @@ use diesel::query_builder::{AsQuery, QueryFragment, QueryId};
 use diesel::query_dsl::CompatibleType;
 use diesel::result::{Error as DieselError, QueryResult};
 
+#[cfg(doc)]
 use super::ReadOnlyQuery;
 use crate::connection::Connection;
 
-/// A query that a reader can run, and whose rows are a `U`: what Diesel's `LoadQuery` is for connections.
+/// A query whose rows are a `U`, and which can be run again: what Diesel's `LoadQuery` is for connections.
 ///
-/// It is implemented for whatever only reads ([`ReadOnlyQuery`]); name it in code that is generic over the query.
+/// It is implemented for whatever Diesel could load; what a reader takes must also only read ([`ReadOnlyQuery`]). Name both in
+/// code that is generic over the query.
 ///
 /// ```
 /// # #[cfg(feature = "sqlite")] {
 /// use aludel::prelude::*;
-/// use aludel::{ReadQuery, Reconnecting};
+/// use aludel::{ReadOnlyQuery, ReadQuery, Reconnecting};
 /// use diesel::prelude::*;
 ///
-/// fn highest<Q: ReadQuery<SqliteConnection, i64>>(reader: &Reconnecting<SqliteConnection>, query: Q) -> aludel::Result<i64> {
+/// fn highest<Q>(reader: &Reconnecting<SqliteConnection>, query: Q) -> aludel::Result<i64>
+/// where
+///     Q: ReadQuery<SqliteConnection, i64>,
+///     Q::Query: ReadOnlyQuery,
+/// {
 ///     Ok(reader.load(query)?.into_iter().max().unwrap_or(0))
 /// }
 ///
@@ -46,7 +52,7 @@ where
     C: Dialect + LoadConnection<B>,
     C::Backend: QueryMetadata<Q::SqlType>,
     Q: AsQuery,
-    Q::Query: ReadOnlyQuery + QueryFragment<C::Backend> + QueryId,
+    Q::Query: QueryFragment<C::Backend> + QueryId,
     Q::SqlType: CompatibleType<U, C::Backend>,
     U: FromSqlRow<<Q::SqlType as CompatibleType<U, C::Backend>>::SqlType, C::Backend> + 'static,
 {

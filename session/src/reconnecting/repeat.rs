@@ -1,5 +1,7 @@
 //! One statement, until it has an answer or there are no retries left.
 
+use std::time::Instant;
+
 use aludel_core::retry::{RetryEnd, RetryReport};
 use aludel_core::{Class, Dialect, Error, ErrorKind, Event, ExecutionOptions, IsolationLevel, Result};
 use diesel::result::QueryResult;
@@ -25,8 +27,7 @@ impl<C: Dialect> Reconnecting<C> {
         if let Some(token) = &self.cancel_token {
             connection.set_cancel_token(token.clone());
         }
-        let clock = self.engine.clock();
-        let started = clock.now();
+        let started = self.engine.clock().now();
         let mut first = None;
         let mut report = RetryReport::begun();
         loop {
@@ -35,35 +36,64 @@ impl<C: Dialect> Reconnecting<C> {
             // The connection is back: what an error has done is judged, and what only its words say is confirmed.
             connection.settle();
             let (error, handed_out) = match answer {
-                Ok(Ok(value)) => return Ok(value),
+                Ok(Ok(value)) => {
+                    if report.attempts() > 1 {
+                        self.end(&mut report, RetryEnd::Succeeded, started);
+                    }
+                    return Ok(value);
+                }
                 Ok(Err(error)) => (confirmed(&connection, error), true),
                 Err(error) => (Error::from(error), false),
             };
             if error.is_exit() {
                 return Err(error);
             }
-            let cause = error.first_cause();
-            report.failed(error.class(), &cause);
-            if handed_out || !lost_its_server(&error) {
-                report.ended(RetryEnd::NotRerun, clock.now() - started);
-                return Err(error.with_retry_report(report));
-            }
-            if report.attempts() > self.num_retries {
-                report.ended(RetryEnd::Attempts, clock.now() - started);
-                return Err(first_of(first, error).with_retry_report(report));
-            }
-            self.engine.emit(&Event::Reconnecting {
-                connection: connection.number(),
-                retry: report.attempts(),
-                num_retries: self.num_retries,
-                class: error.class(),
-                delay: self.retry_interval,
-                cause: &cause,
+            report.failed(error.class(), &error.first_cause());
+            let end = if !lost_its_server(&error) {
+                RetryEnd::NotRerun
+            } else if handed_out {
+                RetryEnd::HandedOut
+            } else if report.attempts() > self.num_retries {
+                RetryEnd::Attempts
+            } else {
+                self.pause(&connection, &mut report, &error)?;
+                first.get_or_insert(error);
+                continue;
+            };
+            self.end(&mut report, end, started);
+            let error = match end {
+                RetryEnd::Attempts => first_of(first, error),
+                _ => error,
+            };
+            return Err(error.with_retry_report(report));
+        }
+    }
+
+    /// Until the next try, unless the token ends it.
+    fn pause(&self, connection: &Connection<C>, report: &mut RetryReport, error: &Error) -> Result<()> {
+        self.engine.emit(&Event::Reconnecting {
+            connection: connection.number(),
+            retry: report.attempts(),
+            num_retries: self.num_retries,
+            class: error.class(),
+            delay: self.retry_interval,
+            cause: &error.first_cause(),
+        });
+        connection
+            .cancel_token()
+            .sleep(self.engine.clock(), self.retry_interval)?;
+        report.slept_for(self.retry_interval);
+        report.next_attempt();
+        Ok(())
+    }
+
+    fn end(&self, report: &mut RetryReport, end: RetryEnd, started: Instant) {
+        report.ended(end, self.engine.clock().now() - started);
+        if report.is_news() {
+            self.engine.emit(&Event::RetryEnded {
+                function: "a reader's statement",
+                report,
             });
-            first.get_or_insert(error);
-            connection.cancel_token().sleep(clock, self.retry_interval)?;
-            report.slept_for(self.retry_interval);
-            report.next_attempt();
         }
     }
 }

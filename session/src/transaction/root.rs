@@ -34,7 +34,10 @@ impl<C: Dialect> Connection<C> {
     }
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
-        self.connected()?;
+        match self.done_by {
+            None => self.connected()?,
+            Some(done_by) => self.connected_by(done_by)?,
+        };
         // To SQLite's `query_only`, BEGIN IMMEDIATE is a write.
         let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
         let control = if std::mem::take(&mut self.begin_immediate) && !reads {

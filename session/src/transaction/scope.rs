@@ -7,7 +7,7 @@ use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
-use super::stage::{self, Asked, Entry};
+use super::stage::{self, Asked, Entry, Failure};
 use super::{Footing, own_fault};
 use crate::connection::Connection;
 
@@ -109,7 +109,7 @@ pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
         if failure.commit_unknown {
             unit.follow(Change::Abandoned);
         }
-        failure.error
+        failure.into_error()
     })
 }
 
@@ -334,7 +334,7 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    stage::within(unit, Entry::Nested, f).map_err(|failure| failure.error)
+    stage::within(unit, Entry::Nested, f).map_err(Failure::into_error)
 }
 
 /// Sets a savepoint behind what is pending, beginning a root where there is none.

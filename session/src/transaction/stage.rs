@@ -11,6 +11,7 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
+use std::time::Instant;
 
 use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
@@ -31,6 +32,8 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
+    /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
+    pub(crate) done_by: Option<Instant>,
 }
 
 impl Asked {
@@ -151,7 +154,7 @@ enum Said {
 #[derive(Debug)]
 pub(crate) struct Failure<E> {
     /// What the caller gets.
-    pub(crate) error: E,
+    pub(crate) answer: Answer<E>,
     /// What the session saw, whatever the closure has made of it.
     pub(crate) class: Class,
     /// The first cause, in the driver's words.
@@ -160,8 +163,34 @@ pub(crate) struct Failure<E> {
     pub(crate) commit_unknown: bool,
     /// No transaction had begun: nothing was tried that could count as an attempt.
     pub(crate) not_begun: bool,
-    /// The server has cut a statement short because its time was over.
+    /// Its time was over: the server has cut a statement short, or the pool had no connection until then.
     pub(crate) timed_out: bool,
+}
+
+/// An error for the caller. Ours becomes one of the caller's type at the very end, since nothing can be added to it then.
+#[derive(Debug)]
+pub(crate) enum Answer<E> {
+    /// Of entering or of ending the level.
+    Ours(Error),
+    /// The closure's, which may be one of ours as well.
+    Theirs(E),
+}
+
+impl<E: From<Error> + 'static> Answer<E> {
+    /// The error, changed where it is one of ours.
+    pub(crate) fn into_error(self, change: impl FnOnce(Error) -> Error) -> E {
+        match self {
+            Self::Ours(error) => E::from(change(error)),
+            Self::Theirs(error) => map_ours(error, change),
+        }
+    }
+}
+
+impl<E: From<Error> + 'static> Failure<E> {
+    /// What the caller gets.
+    pub(crate) fn into_error(self) -> E {
+        self.answer.into_error(|error| error)
+    }
 }
 
 impl Failed {
@@ -171,7 +200,7 @@ impl Failed {
             cause: error.first_cause(),
             commit_unknown: error.is_commit_unknown(),
             not_begun: error.outcome() == Some(Outcome::NotBegun),
-            timed_out: error.verdict().is_some_and(Verdict::is_statement_timeout),
+            timed_out: error.is_pool_timeout() || error.verdict().is_some_and(Verdict::is_statement_timeout),
             said: Said::Ours(error),
         }
     }
@@ -207,13 +236,16 @@ impl Failed {
     /// With the error that the closure has answered, if it has.
     fn with<E: From<Error> + 'static>(self, theirs: Option<E>) -> Failure<E> {
         const ANSWERED: &str = "only a closure that has answered an error is left with one";
-        let error = match self.said {
-            Said::Ours(error) => E::from(error),
-            Said::Theirs(ending) => map_ours(theirs.expect(ANSWERED), |error| scope::complete_ours(error, ending)),
-            Said::Untouched => theirs.expect(ANSWERED),
+        let answer = match self.said {
+            Said::Ours(error) => Answer::Ours(error),
+            Said::Theirs(ending) => {
+                let complete = |error| scope::complete_ours(error, ending);
+                Answer::Theirs(map_ours(theirs.expect(ANSWERED), complete))
+            }
+            Said::Untouched => Answer::Theirs(theirs.expect(ANSWERED)),
         };
         Failure {
-            error,
+            answer,
             class: self.class,
             cause: self.cause,
             commit_unknown: self.commit_unknown,
@@ -391,9 +423,11 @@ fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
+    connection.done_by = asked.done_by;
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
+    connection.done_by = None;
     begun
 }
 
