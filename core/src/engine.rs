@@ -75,6 +75,8 @@ struct Inner<C: Dialect> {
     refuse_implicit_commits: bool,
     commits: Commits,
     retries: Arc<Retries>,
+    /// In milliseconds; see [`retries`].
+    statement_limit: AtomicU64,
 }
 
 impl<C: Dialect> Engine<C> {

@@ -137,7 +137,9 @@ pub enum Outcome {
     RolledBackToSavepoint,
     /// The transaction is still open, and the caller decides.
     StillOpen,
-    /// Nobody knows: COMMIT was sent, its answer never came.
+    /// Nobody knows: COMMIT was sent, its answer never came. Where the transaction has run again since, as
+    /// [`CommitPolicy::Idempotent`](crate::CommitPolicy::Idempotent) lets it, that was the COMMIT of an attempt before the
+    /// one that the error is of.
     Unknown,
     /// It was committed; what failed came after.
     Committed,
@@ -261,7 +263,12 @@ impl Error {
     /// A transaction is open that nobody began explicitly and that has written.
     #[track_caller]
     pub fn transaction_already_open(first_write: &str) -> Self {
-        let place = Location::caller();
+        Self::transaction_already_open_at(first_write, Location::caller())
+    }
+
+    /// The same, where the caller's place is known by other means. For the layers above.
+    #[doc(hidden)]
+    pub fn transaction_already_open_at(first_write: &str, place: &'static Location<'static>) -> Self {
         Self::new(Cause::TransactionAlreadyOpen {
             first_write: format!("{first_write} (refused at {place})"),
         })
@@ -589,6 +596,9 @@ impl Error {
             Some(Outcome::NotBegun) => f.write_str(" [no transaction had begun]")?,
             Some(Outcome::StillOpen) => f.write_str(" [the transaction is still open]")?,
             Some(Outcome::Committed) => f.write_str(" [what came before was committed]")?,
+            Some(Outcome::Unknown) if !self.is_commit_unknown() => {
+                f.write_str(" [nobody knows whether an attempt before it was committed]")?;
+            }
             Some(Outcome::Unknown) | None => {}
         }
         for later in &self.0.later {

@@ -51,5 +51,5 @@ pub use error::{Error, ErrorKind, Exit, OnExit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::{Fault, annotate};
 pub use log::Echo;
-pub use retry::{Backoff, CommitPolicy, RetryBudget, RetryPolicy};
+pub use retry::{Backoff, CommitPolicy, FailedAttempt, RetryBudget, RetryEnd, RetryPolicy, RetryReport};
 pub use url::Url;

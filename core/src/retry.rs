@@ -171,9 +171,11 @@ impl RetryPolicy {
     /// | MySQL | `max_execution_time`, which bounds SELECTs only, put back afterwards | the same |
     /// | SQLite | `PRAGMA busy_timeout`, put back afterwards; only where less is left than it is | nothing on the wire |
     ///
-    /// A smaller limit that the connection has from its URL, its role or a hook is kept. A statement that was cut short by
-    /// the deadline is not run again, and its error says so. Since each statement may take as long as was left at BEGIN, a
-    /// transaction of many long ones may still end after it.
+    /// A smaller limit that the connection has from its URL, its role or a hook is kept: the engine asks for it once. (What is
+    /// set on one connection afterwards is not known; set it inside the transaction, where it counts from then on.) A statement
+    /// that was cut short by the deadline is not run again, and its error says so. Since each statement may take as long as was
+    /// left at BEGIN, a transaction of many long ones may still end after it; and PostgreSQL lets COMMIT take the time that it
+    /// needs.
     ///
     /// ```
     /// use std::time::Duration;

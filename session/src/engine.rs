@@ -1,5 +1,6 @@
 //! What sessions add to the engine.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use aludel_core::verify::{CommitToken, Resolution};
@@ -133,6 +134,43 @@ pub trait EngineExt<C: Dialect> {
     /// ```
     fn reconnecting(&self) -> Reconnecting<C>;
 
+    /// Runs the closure with an *ambient* session: [`current`](crate::current) lends it to whatever the closure calls on this
+    /// thread, and `#[retry]` and `#[transactional]` functions without a session parameter run on it.
+    ///
+    /// The session is one as [`session`](Self::session) makes it: it takes a connection when it needs one, and what is not
+    /// committed at the end of the scope is rolled back, with a warning if it had written. Scopes nest; the session of the
+    /// innermost one is the one that is found first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// fn note(text: &str) -> aludel::Result<usize> {
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| {
+    ///         Ok(diesel::sql_query(format!("INSERT INTO notes VALUES ('{text}')")).execute(session)?)
+    ///     })
+    /// }
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.scope(|| {
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| {
+    ///         diesel::sql_query("CREATE TABLE notes (text TEXT NOT NULL)").execute(session)?;
+    ///         Ok(())
+    ///     })?;
+    ///     note("hello")?;
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| session.commit())
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    fn scope<R>(&self, f: impl FnOnce() -> R) -> R;
+
     /// Finds out what has become of a transaction whose COMMIT was never answered: by its token alone, from any process, on
     /// a new connection to the same database; see [`when_commit_is_lost`](crate::when_commit_is_lost).
     ///
@@ -248,6 +286,11 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
 
     fn reconnecting(&self) -> Reconnecting<C> {
         Reconnecting::new(self.clone())
+    }
+
+    #[track_caller]
+    fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        crate::ambient::scope(self.session(), Location::caller(), f)
     }
 
     #[track_caller]

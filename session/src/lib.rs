@@ -56,6 +56,7 @@
 
 pub mod prelude;
 
+mod ambient;
 mod connection;
 mod engine;
 mod model;
@@ -64,6 +65,7 @@ mod result;
 mod retry;
 mod session;
 mod transaction;
+mod transactional;
 mod verification;
 
 #[doc = include_str!("features.md")]
@@ -83,11 +85,13 @@ pub mod plumbing;
 
 pub use aludel_core::{
     AccessMode, Backoff, CancelToken, Class, CommitPolicy, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine,
-    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour,
-    IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryPolicy, Url,
+    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, FailedAttempt, Fault,
+    Flavour, IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryEnd, RetryPolicy,
+    RetryReport, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
 pub use aludel_macros::{Model, retry, transactional};
+pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use model::{Entity, Model, Persist, Written};
@@ -96,6 +100,7 @@ pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
 pub use session::Session;
 pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use aludel_core::clock::Clock;
 use aludel_core::retry::{Course, Failed, Next, Waited};
-use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, RetryPolicy};
+use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
 
 use crate::transaction::scope::Stand;
-use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
+use crate::transaction::stage::{self, Answer, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
 
 /// A policy, or what can say one: a [`RetryPolicy`], a function that answers one, a type of your own.
@@ -83,7 +83,7 @@ where
     }
     let stand = stage.stand(asked)?;
     if stand != Stand::Outermost {
-        return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
+        return stage::within(stage, Entry::of(stand, asked), body).map_err(Failure::into_error);
     }
     let clock = stage.clock();
     // Where nobody has said how long, half a minute need not be right to the millisecond, and most calls never ask.
@@ -92,12 +92,15 @@ where
     } else {
         clock.coarse()
     };
+    let until = started.checked_add(terms.deadline);
+    if terms.deadline_was_said {
+        asked.done_by = until;
+    }
     if terms.commit == CommitPolicy::Verify {
         asked.wish = Wish {
             verified: Some(true),
-            until: started
-                .checked_add(terms.deadline)
-                .or_else(|| started.checked_add(A_DAY)),
+            until: until.or_else(|| started.checked_add(A_DAY)),
+            within: None,
         };
     }
     stage.forget_faults();
@@ -138,11 +141,13 @@ where
 {
     let retries = stage.retries();
     let mut probe = None;
+    // Whether an attempt before the last one may have been committed.
+    let mut doubt = false;
     loop {
         let before = clock.now();
         let token = stage.token();
         let stopped = match course.after(failure.seen(), before, retries.tokens()) {
-            Next::End(_) => return Err(give_up(stage, course, function, failure)),
+            Next::End(_) => return Err(give_up(stage, course, function, failure, doubt)),
             Next::Pause(pause) => {
                 probe = None;
                 let slept = token.sleep(clock, pause);
@@ -159,7 +164,7 @@ where
                     }
                     Waited::InVain => {
                         course.waited_in_vain(clock.now());
-                        return Err(give_up(stage, course, function, failure));
+                        return Err(give_up(stage, course, function, failure, doubt));
                     }
                     Waited::Stopped(exit) => Some(exit),
                 }
@@ -169,10 +174,11 @@ where
             course.cancelled(clock.now());
             // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
             if !failure.commit_unknown {
-                failure.error = E::from(exit.into());
+                failure.answer = Answer::Ours(exit.into());
             }
-            return Err(give_up(stage, course, function, failure));
+            return Err(give_up(stage, course, function, failure, doubt));
         }
+        doubt |= failure.commit_unknown;
         stage.emit(&Event::Rerun {
             function,
             attempt: course.attempt(),
@@ -203,8 +209,9 @@ where
     }
 }
 
-/// The error that the caller gets, with all that was tried.
-fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>) -> E
+/// The error that the caller gets, with all that was tried. It is never told that nothing was written where it may have
+/// been.
+fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>, doubt: bool) -> E
 where
     S: Stage,
     E: From<Error> + 'static,
@@ -219,7 +226,14 @@ where
     if failure.commit_unknown {
         stage.give_up_hooks();
     }
-    stage::map_ours(failure.error, |error| error.with_retry_report(report))
+    failure.answer.into_error(|error| {
+        let error = if doubt {
+            error.with_outcome(Outcome::Unknown)
+        } else {
+            error
+        };
+        error.with_retry_report(report)
+    })
 }
 
 impl<E> Failure<E> {

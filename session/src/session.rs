@@ -1,6 +1,7 @@
 //! The session: a connection, the objects that were read and added through it, and hooks that wait for its commit.
 
 use std::fmt;
+use std::panic::Location;
 
 use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
@@ -9,6 +10,7 @@ use crate::model::IdentityMap;
 use crate::retry::IntoRetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::stage::Asked;
+use crate::transactional::TransactionPolicy;
 
 mod characteristics;
 mod diesel_impl;
@@ -59,12 +61,26 @@ pub struct Session<C: Dialect> {
 impl<C: Dialect> Session<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>) -> Self {
-        let number = engine.next_session_number();
+        Self::on(Connection::new(engine, true))
+    }
+
+    fn on(connection: Connection<C>) -> Self {
+        let number = connection.engine().next_session_number();
         Self {
-            connection: Connection::new(engine, true),
+            connection,
             objects: IdentityMap::new(number),
             hooks: Hooks::default(),
         }
+    }
+
+    /// What no other session of this process has.
+    pub(crate) fn number(&self) -> u64 {
+        self.objects.session()
+    }
+
+    /// Another session of the same engine, for work that is not to share this one's transaction. It obeys the same token.
+    pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
+        Self::on(self.connection.sibling_at(place))
     }
 
     /// The engine that it belongs to.
@@ -296,6 +312,43 @@ impl<C: Dialect> Session<C> {
         crate::retry::retry(self, policy, Asked::default(), "closure", f)
     }
 
+    /// Runs the closure as `#[transactional]` runs its function: by default in the transaction that is open, and otherwise in
+    /// one of its own; see [`Propagation`](crate::Propagation) for the other ways.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use aludel::{Propagation, TransactionPolicy};
+    /// use diesel::prelude::*;
+    ///
+    /// const NEVER: TransactionPolicy = TransactionPolicy::new().propagation(Propagation::Never);
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// session.transactional(&NEVER, |session| Ok(diesel::sql_query("VACUUM").execute(session)?))?; // in AUTOCOMMIT
+    ///
+    /// let refused = session.begin(|session| session.transactional(&NEVER, |_| Ok(()))).unwrap_err();
+    /// assert!(refused.to_string().contains("inside a transaction"));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's; those of BEGIN and COMMIT; a transaction that is open, or missing, against the policy's word.
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    pub fn transactional<T>(
+        &mut self,
+        policy: &TransactionPolicy,
+        f: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        crate::transactional::transactional(self, policy, "the closure", f)
+    }
+
     /// What every statement that goes through the session does first: objects follow the transaction that begins with
     /// it, and what is pending is written (*autoflush*).
     pub(crate) fn about_to_use(&mut self) -> Result<()> {
@@ -336,6 +389,11 @@ impl<C: Dialect> Unit for Session<C> {
         self.objects.follow(change);
         self.hooks.follow(change);
     }
+
+    #[track_caller]
+    fn sibling(&mut self) -> Self {
+        self.sibling_at(Location::caller())
+    }
 }
 
 impl<C: Dialect> Unit for Connection<C> {
@@ -354,6 +412,11 @@ impl<C: Dialect> Unit for Connection<C> {
     }
 
     fn follow(&mut self, _: Change) {}
+
+    #[track_caller]
+    fn sibling(&mut self) -> Self {
+        self.sibling_at(Location::caller())
+    }
 }
 
 impl<C: Dialect> Connection<C> {

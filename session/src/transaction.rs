@@ -31,6 +31,7 @@ use diesel::result::Error as DieselError;
 
 use crate::verification::Verification;
 
+mod autocommit;
 mod builder;
 pub(crate) mod by_text;
 mod judge;
@@ -296,6 +297,11 @@ impl Transaction {
         }
     }
 
+    /// Whether the level was left as it was entered: nothing else is open on top of it, and it is there.
+    pub(crate) fn has_innermost(&self, frame: stage::Frame) -> bool {
+        self.scopes == frame.scopes
+    }
+
     /// Whether a scope of ours will end what is open.
     pub(crate) fn in_scope(&self) -> bool {
         self.scopes > 0 || !self.manual.is_empty()
@@ -432,6 +438,11 @@ impl Transaction {
 
     pub(crate) fn is_test(&self) -> bool {
         self.origin() == Some(Origin::Test)
+    }
+
+    /// Whether a test has begun it, and nothing stands between it and the caller.
+    pub(crate) fn is_tested(&self) -> bool {
+        self.is_test() && self.depth() == 0 && !self.in_scope()
     }
 
     /// Rows were left unread; whether an error was among them must be asked.

@@ -1,10 +1,12 @@
 //! Sessions on `SQLite`, which needs no server.
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod ambient;
 mod autocommit;
 mod cancelled;
 mod chaos;
 mod control;
+mod deadlines;
 mod default_level;
 mod design;
 mod doomed;
@@ -20,6 +22,7 @@ mod logging;
 mod mock;
 mod objects;
 mod panics;
+mod propagation;
 mod provoked;
 mod raw_control;
 mod reconnect_cases;
@@ -27,6 +30,7 @@ mod reconnecting;
 mod reconsidered;
 mod regressions;
 mod rerun;
+mod reruns;
 mod reset_agent_cases;
 mod session_transaction_cases;
 mod shared_cache;

@@ -255,15 +255,13 @@ pub(super) const RULES: &[Rule] = &[
     )
     .codes(&[rule::sqlstate("57014")])
     .fate(Fate::FrameAborted),
-    // A COMMIT that waits for a standby is not cut short by it: the server warns, and answers that it has committed. What is
-    // answered with it was still checking deferred constraints.
+    // (COMMIT is never answered with it: the server stops this clock before it commits.)
     Rule::new(
         "postgres 57014 statement time",
         Class::Permanent,
         &["canceling statement due to statement timeout"],
     )
     .codes(&[rule::sqlstate("57014")])
-    .at_commit(CommitOutcome::RolledBack)
     .fate(Fate::FrameAborted),
     // Diesel sent nothing that the server would run.
     Rule::new("libpq empty query", Class::Permanent, &["Received an empty query"]).fate(Fate::Open),

@@ -476,7 +476,6 @@ fn every_answer_to_commit_has_its_line_in_the_corpus() {
         ("postgres 25006 read-only", CommitOutcome::NotCommitted),
         ("postgres 23 constraint (kind)", CommitOutcome::RolledBack),
         ("postgres 25P02 aborted", CommitOutcome::RolledBack),
-        ("postgres 57014 statement time", CommitOutcome::RolledBack),
         ("sqlite 5 busy", CommitOutcome::StillOpen),
         ("sqlite 19 constraint (kind)", CommitOutcome::StillOpen),
         ("mysql 2006 gone away", CommitOutcome::Unknown),

@@ -12,6 +12,7 @@ mod testing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::commits::Commits;
 use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector, FirstConnect};
@@ -168,6 +169,7 @@ impl<C: Dialect> EngineBuilder<C> {
             refuse_implicit_commits: self.refuse_implicit_commits,
             commits: self.commits,
             retries: Arc::new(Retries::new(self.retry_policy, self.retry_budget)),
+            statement_limit: AtomicU64::new(super::retries::UNKNOWN),
         };
         Ok(Engine(Arc::new(inner), execution_options))
     }

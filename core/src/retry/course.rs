@@ -17,7 +17,7 @@ pub struct Failed<'a> {
     pub commit_unknown: bool,
     /// No transaction had begun: nothing was tried that could count as an attempt.
     pub not_begun: bool,
-    /// The server has cut a statement short because its time was over.
+    /// Its time was over: the server has cut a statement short, or the pool had no connection until then.
     pub timed_out: bool,
 }
 

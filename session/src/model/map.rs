@@ -55,6 +55,11 @@ impl<C: Dialect> IdentityMap<C> {
         }
     }
 
+    /// The number of its session.
+    pub(crate) fn session(&self) -> u64 {
+        self.session
+    }
+
     /// The objects of one model, if there were ever any.
     pub(crate) fn store<M: Model>(&self) -> Option<&Store<M>> {
         let index = *self.index.get(&TypeId::of::<M>())?;

@@ -17,7 +17,7 @@ impl<C: Dialect> Connection<C> {
         self.refuse_if_cancelled()?;
         self.stopped = false;
         self.transaction.fault = None;
-        self.transaction.characteristics = own.over(self.wanted());
+        self.transaction.characteristics = own.over(self.of_session());
         self.transaction.partly_committed = false;
         self.transaction.verification = self.take_wish();
         let first = match self.try_begin(origin) {
@@ -34,7 +34,10 @@ impl<C: Dialect> Connection<C> {
     }
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
-        self.connected()?;
+        match self.done_by {
+            None => self.connected()?,
+            Some(done_by) => self.connected_by(done_by)?,
+        };
         // To SQLite's `query_only`, BEGIN IMMEDIATE is a write.
         let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
         let control = if std::mem::take(&mut self.begin_immediate) && !reads {
@@ -98,7 +101,7 @@ impl<C: Dialect> Connection<C> {
                 "a test transaction must be the outermost one, and a transaction is open",
             ));
         }
-        self.refuse_in_autocommit("begin_test_transaction", Characteristics::default())?;
+        self.refuse_to_autobegin_in_autocommit("begin_test_transaction")?;
         self.begin_root(Origin::Test, Characteristics::default())
     }
 

@@ -1,6 +1,6 @@
 //! A wire where there is none.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use aludel::{Dialect, EngineBuilder, Event};
 
@@ -28,7 +28,7 @@ impl Recorder {
 
     /// What was written, which is forgotten.
     pub fn take(&self) -> Vec<Line> {
-        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.lines())
     }
 
     fn hear(&self, event: &Event<'_>) {
@@ -37,13 +37,13 @@ impl Recorder {
             Event::Close { connection } | Event::CloseDetached { connection } => self.note(connection, Went::Ended),
             Event::CommitResolved { .. } => self.note(0, Went::FoundOut),
             Event::BeforeStatement { connection, sql } => self.note(connection, Went::Asked(sql.to_owned())),
-            Event::Statement { connection, failed, .. } => self.note(connection, Went::Answered { refused: failed }),
-            // Told right after the statement that has failed.
+            Event::Statement { connection, failed, .. } => self.answer(connection, Went::Answered { refused: failed }),
+            // Of a statement that has failed, and told before its end or after it.
             Event::Fault {
                 connection, message, ..
             } => match message {
-                Self::NEVER_ARRIVED => self.correct(connection, Went::NeverArrived),
-                Self::ANSWER_LOST => self.correct(connection, Went::AnswerLost { refused: false }),
+                Self::NEVER_ARRIVED => self.answer(connection, Went::NeverArrived),
+                Self::ANSWER_LOST => self.answer(connection, Went::AnswerLost { refused: false }),
                 _ => {}
             },
             _ => {}
@@ -51,18 +51,23 @@ impl Recorder {
     }
 
     fn note(&self, connection: u64, went: Went) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        lines.push(Line { connection, went });
+        self.lines().push(Line { connection, went });
     }
 
-    /// What looked like an error was none of the database's.
-    fn correct(&self, connection: u64, went: Went) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let last = lines.iter_mut().rev().find(|line| line.connection == connection);
-        if let Some(last) = last
-            && last.went == (Went::Answered { refused: true })
-        {
-            last.went = went;
+    /// What became of the statement that was asked last on a connection. That it was lost is no error of the database's.
+    fn answer(&self, connection: u64, went: Went) {
+        let mut lines = self.lines();
+        let Some(last) = lines.iter_mut().rev().find(|line| line.connection == connection) else {
+            return;
+        };
+        match (&last.went, &went) {
+            (Went::Asked(_), _) => lines.push(Line { connection, went }),
+            (Went::Answered { refused: true }, Went::NeverArrived | Went::AnswerLost { .. }) => last.went = went,
+            _ => {}
         }
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Vec<Line>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

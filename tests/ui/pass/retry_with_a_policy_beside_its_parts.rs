@@ -9,7 +9,7 @@ use diesel::SqliteConnection;
 const PATIENT: RetryPolicy = RetryPolicy::new().attempts(10);
 
 fn by_the_hour() -> RetryPolicy {
-    PATIENT.deadline(Duration::from_secs(3600))
+    PATIENT.deadline(Duration::from_hours(1))
 }
 
 #[retry(policy = PATIENT.attempts(3))]

@@ -103,12 +103,7 @@ impl Transaction {
         let broken = match (again, self.fate) {
             (Again::Never, _) => "it is not one that runs again",
             (_, Fate::Committed) => "it was committed",
-            (_, Fate::Over) | (Again::Promised, Fate::Unanswered { .. }) => return Ok(()),
-            // Where the client has closed the connection, which nobody has to hear at once, this was its last word.
-            (_, Fate::Open | Fate::CommitRefused) => {
-                self.left = true;
-                return Ok(());
-            }
+            (Again::Known, Fate::Unanswered { .. }) => "its COMMIT was never answered",
             (
                 Again::Verified,
                 Fate::Unanswered {
@@ -118,8 +113,12 @@ impl Transaction {
             (Again::Verified, Fate::Unanswered { looked_at: false, .. }) => {
                 "its COMMIT was never answered, and nobody has looked at the tokens"
             }
-            (Again::Verified, Fate::Unanswered { .. }) => return Ok(()),
-            (Again::Known, Fate::Unanswered { .. }) => "its COMMIT was never answered",
+            // Where the client has closed the connection, which nobody has to hear at once, this was its last word.
+            (_, Fate::Open | Fate::CommitRefused) => {
+                self.left = true;
+                return Ok(());
+            }
+            (_, Fate::Over | Fate::Unanswered { .. }) => return Ok(()),
         };
         Err(broken.to_owned())
     }
