@@ -11,7 +11,7 @@ use std::fmt;
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use aludel_core::classify::Verdict;
 use aludel_core::dialect::Characteristics;
@@ -39,6 +39,7 @@ mod watch;
 pub use cursor::Cursor;
 pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
+pub(crate) use limit::DoneBy;
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
@@ -87,7 +88,7 @@ pub struct Connection<C: Dialect> {
     /// What is wanted of the next root's COMMIT.
     pub(crate) wish: Wish,
     /// When the next root has to be done, as far as the server can be told; it is used up by it.
-    pub(crate) done_by: Option<Instant>,
+    pub(crate) done_by: Option<DoneBy>,
     /// How long a checkout may take, where that is less than `pool_timeout`.
     pub(crate) patience: Option<Duration>,
     /// Options of its own.

@@ -2,6 +2,8 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod ambient;
+mod ambient_frames;
+mod ambient_lending;
 mod autocommit;
 mod cancelled;
 mod chaos;
@@ -41,6 +43,7 @@ mod support;
 mod testing;
 mod thread_local;
 mod transaction_cases;
+mod transactional;
 mod transactions;
 mod unwound;
 mod verify;

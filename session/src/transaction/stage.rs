@@ -11,7 +11,6 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
@@ -21,6 +20,7 @@ use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavou
 
 use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
 use super::{Origin, autocommit, own_fault};
+use crate::connection::DoneBy;
 use crate::verification::Wish;
 
 /// What is wanted of one transaction, beyond what its session has.
@@ -33,7 +33,7 @@ pub(crate) struct Asked {
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
     /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
-    pub(crate) done_by: Option<Instant>,
+    pub(crate) done_by: Option<DoneBy>,
 }
 
 impl Asked {
