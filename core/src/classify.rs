@@ -306,6 +306,24 @@ impl Verdict {
         }
         self
     }
+
+    /// Whether a time limit for statements has ended it: `statement_timeout`, `max_statement_time`, `max_execution_time`. A
+    /// retry looks whether that was its own deadline.
+    ///
+    /// ```
+    /// use aludel_core::classify::{Flavour, Phase, classify};
+    /// use diesel::result::{DatabaseErrorKind, Error};
+    ///
+    /// let says = |text: &str| {
+    ///     let error = Error::DatabaseError(DatabaseErrorKind::Unknown, Box::new(text.to_owned()));
+    ///     classify(Flavour::PostgreSql, Phase::Statement, &error).is_statement_timeout()
+    /// };
+    /// assert!(says("canceling statement due to statement timeout"));
+    /// assert!(!says("canceling statement due to user request"));
+    /// ```
+    pub fn is_statement_timeout(self) -> bool {
+        self.rule.ends_with(" statement time")
+    }
 }
 
 /// Decides what `error` is, that a connection of `flavour` answered while it was in `phase`.

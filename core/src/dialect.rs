@@ -152,6 +152,11 @@ pub enum FullReset {
 /// # }
 /// # Ok::<(), aludel_core::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no connection that engines and sessions are for",
+    label = "no connection of a database that is compiled in",
+    note = "compile `aludel` with the feature of the database (`sqlite`, `mysql`, `postgres`), and name Diesel's own connection: the engine has a pool, and a session is a connection itself"
+)]
 pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whose rules and texts the server follows.
     const FLAVOUR: Flavour;
@@ -311,6 +316,35 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     ///
     /// Whatever the server answers.
     fn backend_id(&mut self) -> QueryResult<Option<i64>>;
+
+    /// How long a statement may take on this connection as it is (on SQLite: wait for a lock); `None` for no limit.
+    #[doc(hidden)]
+    fn statement_limit(&mut self) -> QueryResult<Option<Duration>> {
+        Ok(None)
+    }
+
+    /// What begins a transaction whose statements may each take this long, where `begin` would begin one; `None` where
+    /// [`bound_statements`](Self::bound_statements) is what bounds them.
+    #[doc(hidden)]
+    fn begin_within(begin: &str, limit: Duration) -> Option<String> {
+        let _ = (begin, limit);
+        None
+    }
+
+    /// Lets each statement from now on take this long at most; a smaller limit stays. `None` where nothing was set, otherwise
+    /// what [`put_statements_back`](Self::put_statements_back) has to be told.
+    #[doc(hidden)]
+    fn bound_statements(&mut self, limit: Duration) -> QueryResult<Option<Duration>> {
+        let _ = limit;
+        Ok(None)
+    }
+
+    /// Undoes [`bound_statements`](Self::bound_statements).
+    #[doc(hidden)]
+    fn put_statements_back(&mut self, was: Duration) -> QueryResult<()> {
+        let _ = was;
+        Ok(())
+    }
 
     /// Looks for the table of commit tokens. It may not fail where the table is missing, since a transaction may be open.
     #[doc(hidden)]

@@ -19,6 +19,7 @@ use crate::event::{Event, Listeners, Listening};
 use crate::fault::Fault;
 use crate::log::{Echo, Log, PoolMetrics};
 use crate::pool::{Checkout, Pool, PoolError, of_failed_connect};
+use crate::retry::Retries;
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -33,6 +34,7 @@ mod error_context;
 mod execution_options;
 mod keeper;
 mod maker;
+mod retries;
 
 pub use builder::EngineBuilder;
 pub use config::EngineConfig;
@@ -76,6 +78,9 @@ struct Inner<C: Dialect> {
     on_exit: OnExit,
     refuse_implicit_commits: bool,
     commits: Commits,
+    retries: Arc<Retries>,
+    /// In milliseconds; see [`retries`].
+    statement_limit: AtomicU64,
 }
 
 impl<C: Dialect> Engine<C> {

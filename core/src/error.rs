@@ -4,7 +4,6 @@ use std::convert::Infallible;
 use std::error::Error as StdError;
 use std::fmt;
 use std::panic::Location;
-use std::time::Duration;
 
 use diesel::result::Error as DieselError;
 
@@ -12,6 +11,7 @@ use crate::classify::{Class, Verdict, classify_unknown_flavour};
 use crate::fault::Fault;
 use crate::log::show_text;
 use crate::pool::PoolError;
+use crate::retry::RetryReport;
 use crate::url::UrlError;
 use crate::verify::CommitToken;
 
@@ -19,6 +19,7 @@ mod cause;
 mod commit;
 mod exit;
 mod refused;
+mod retry;
 
 use cause::Cause;
 pub use exit::{Exit, OnExit};
@@ -60,8 +61,8 @@ struct Repr {
     statement: Option<String>,
     /// Something went on after the first cause and was refused.
     refused: bool,
-    /// How often and for how long a retry has tried.
-    tried: Option<(u32, Duration)>,
+    /// What a retry has tried.
+    tried: Option<Box<RetryReport>>,
     /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
     later: Vec<Error>,
     /// By which it can be found out what has become of the transaction.
@@ -105,6 +106,9 @@ pub enum ErrorKind {
     VersionConflict,
     /// The caller asked to stop.
     Exit,
+    /// A transaction that could have run again was not, since the engine's budget of reruns is used up
+    /// ([`RetryBudget`](crate::RetryBudget)). Everything else about the error is that of its first cause.
+    BudgetExhausted,
     /// An error of the caller's own.
     Other,
 }
@@ -133,7 +137,9 @@ pub enum Outcome {
     RolledBackToSavepoint,
     /// The transaction is still open, and the caller decides.
     StillOpen,
-    /// Nobody knows: COMMIT was sent, its answer never came.
+    /// Nobody knows: COMMIT was sent, its answer never came. Where the transaction has run again since, as
+    /// [`CommitPolicy::Idempotent`](crate::CommitPolicy::Idempotent) lets it, that was the COMMIT of an attempt before the
+    /// one that the error is of.
     Unknown,
     /// It was committed; what failed came after.
     Committed,
@@ -257,7 +263,12 @@ impl Error {
     /// A transaction is open that nobody began explicitly and that has written.
     #[track_caller]
     pub fn transaction_already_open(first_write: &str) -> Self {
-        let place = Location::caller();
+        Self::transaction_already_open_at(first_write, Location::caller())
+    }
+
+    /// The same, where the caller's place is known by other means. For the layers above.
+    #[doc(hidden)]
+    pub fn transaction_already_open_at(first_write: &str, place: &'static Location<'static>) -> Self {
         Self::new(Cause::TransactionAlreadyOpen {
             first_write: format!("{first_write} (refused at {place})"),
         })
@@ -282,26 +293,6 @@ impl Error {
     pub fn with_verdict(mut self, verdict: Verdict) -> Self {
         self.0.verdict = Some(verdict);
         self
-    }
-
-    /// Says how often and for how long the transaction was tried.
-    #[must_use]
-    pub fn with_attempts(mut self, attempts: u32, elapsed: Duration) -> Self {
-        self.0.tried = Some((attempts, elapsed));
-        self
-    }
-
-    /// How often the transaction was tried, where a retry has given up: 1 when it was not worth a second time.
-    ///
-    /// ```
-    /// use aludel_core::Error;
-    ///
-    /// let error = Error::other("still locked").with_attempts(5, std::time::Duration::from_secs(2));
-    /// assert_eq!(error.attempts(), Some(5));
-    /// assert_eq!(Error::other("no").attempts(), None); // no retry was involved
-    /// ```
-    pub fn attempts(&self) -> Option<u32> {
-        self.0.tried.map(|(attempts, _)| attempts)
     }
 
     /// Adds what failed after the first cause.
@@ -346,6 +337,13 @@ impl Error {
 
     /// What kind of trouble this is.
     pub fn kind(&self) -> ErrorKind {
+        if self.is_budget_exhausted() {
+            return ErrorKind::BudgetExhausted;
+        }
+        self.kind_of_cause()
+    }
+
+    fn kind_of_cause(&self) -> ErrorKind {
         match &self.0.cause {
             Cause::Configuration(_) | Cause::Url(_) => ErrorKind::Configuration,
             Cause::Pool(PoolError::Timeout { .. }) => ErrorKind::PoolTimeout,
@@ -486,22 +484,22 @@ impl Error {
     /// # Ok::<(), aludel_core::Error>(())
     /// ```
     pub fn is_pool_timeout(&self) -> bool {
-        self.kind() == ErrorKind::PoolTimeout
+        self.kind_of_cause() == ErrorKind::PoolTimeout
     }
 
     /// A row that must exist does not.
     pub fn is_not_found(&self) -> bool {
-        self.kind() == ErrorKind::NotFound
+        self.kind_of_cause() == ErrorKind::NotFound
     }
 
     /// A handle that names nothing any more.
     pub fn is_stale_entity(&self) -> bool {
-        self.kind() == ErrorKind::StaleEntity
+        self.kind_of_cause() == ErrorKind::StaleEntity
     }
 
     /// A row was changed by somebody else since it was read.
     pub fn is_version_conflict(&self) -> bool {
-        self.kind() == ErrorKind::VersionConflict
+        self.kind_of_cause() == ErrorKind::VersionConflict
     }
 
     /// The caller asked to stop.
@@ -565,6 +563,12 @@ impl Error {
         if self.is_commit_unknown() {
             return Some("look for the effect of the transaction before running it again, or make it idempotent");
         }
+        if self.is_budget_exhausted() {
+            return Some(
+                "too many transactions of this engine fail: find out what they have in common, or let more of them run again \
+                 (retry_budget)",
+            );
+        }
         match (&self.0.cause, self.class()) {
             (Cause::Exit(_), _) => None,
             (_, Class::Retry) => Some("run the whole transaction again: `#[retry]` does so by itself"),
@@ -592,6 +596,9 @@ impl Error {
             Some(Outcome::NotBegun) => f.write_str(" [no transaction had begun]")?,
             Some(Outcome::StillOpen) => f.write_str(" [the transaction is still open]")?,
             Some(Outcome::Committed) => f.write_str(" [what came before was committed]")?,
+            Some(Outcome::Unknown) if !self.is_commit_unknown() => {
+                f.write_str(" [nobody knows whether an attempt before it was committed]")?;
+            }
             Some(Outcome::Unknown) | None => {}
         }
         for later in &self.0.later {
@@ -608,11 +615,14 @@ impl fmt::Display for Error {
         if let Some(token) = self.0.token {
             write!(f, " [commit token {token}]")?;
         }
-        if let Some((attempts, elapsed)) = self.0.tried
-            && self.is_retryable()
+        if let Some(report) = self.retry_report()
+            && report.is_news()
+            && !self.is_exit()
         {
-            let times = if attempts == 1 { "time" } else { "times" };
-            return write!(f, "; tried {attempts} {times} in {elapsed:.1?}, and given up");
+            write!(f, "; {report}")?;
+            if !self.is_commit_unknown() && !self.is_budget_exhausted() {
+                return Ok(());
+            }
         }
         match self.advice() {
             Some(advice) => write!(f, "; {advice}"),

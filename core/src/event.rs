@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::classify::{Class, Phase};
 use crate::pool::Holder;
+use crate::retry::RetryReport;
 use crate::verify::{CommitToken, Resolution};
 
 mod cause;
@@ -317,6 +318,30 @@ pub enum Event<'a> {
         /// How long the runner slept in between.
         delay: Duration,
         /// What ended the attempt before.
+        cause: &'a str,
+    },
+    /// A retry has come to its end in whose course a transaction ran again, or should have and could not: also after a
+    /// success. The same of a reader's statement.
+    RetryEnded {
+        /// Name of the function, or "a reader's statement".
+        function: &'a str,
+        /// What was tried, and why nothing more.
+        report: &'a RetryReport,
+    },
+    /// A reader has lost its server in a statement, or did not find it, and is about to read again after a pause
+    /// (`Engine::reconnecting` in `aludel`).
+    Reconnecting {
+        /// Number of the connection that was lost, or of the last one there was; 0 before the first.
+        connection: u64,
+        /// Number of the repetition that is about to come, from 1.
+        retry: u32,
+        /// How many there may be.
+        num_retries: u32,
+        /// Class of what ended the try before.
+        class: Class,
+        /// How long the reader pauses first.
+        delay: Duration,
+        /// What ended the try before.
         cause: &'a str,
     },
     /// A session whose transaction had written was dropped without commit: its work was rolled back.

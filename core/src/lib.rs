@@ -9,6 +9,7 @@
 //! | [`dialect`] | what differs between SQLite, MariaDB/MySQL and PostgreSQL |
 //! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
 //! | [`mock`] | an engine without a database, whose statements go to a function |
+//! | [`retry`] | when a transaction runs again: policies, pauses, the budget of an engine |
 //! | [`verify`] | commit tokens: what is left of a COMMIT whose answer never came |
 //! | [`url`] | database URLs that never show their password |
 //! | [`testing`] | fault scripts, event logs and the test clock |
@@ -22,6 +23,7 @@ pub mod event;
 pub mod log;
 pub mod mock;
 pub mod pool;
+pub mod retry;
 pub mod testing;
 pub mod url;
 pub mod verify;
@@ -49,4 +51,5 @@ pub use error::{Error, ErrorKind, Exit, OnExit, Outcome, Refused, Result};
 pub use event::Event;
 pub use fault::{Fault, annotate};
 pub use log::Echo;
+pub use retry::{Backoff, CommitPolicy, FailedAttempt, RetryBudget, RetryEnd, RetryPolicy, RetryReport};
 pub use url::Url;

@@ -65,6 +65,12 @@ const ENGINE: &[(&str, &str)] = &[
     ("on_exit", "invalidate or rollback_if_idle"),
     ("refuse_implicit_commits", "true or false"),
     ("logging_name", "a name"),
+    ("retry_attempts", "attempts, the first one included"),
+    ("retry_deadline", "a time"),
+    ("retry_commit", "fail, verify or idempotent"),
+    ("retry_on", "classes, as retry, disconnect"),
+    ("retry_backoff", "as 10ms..2s, or none"),
+    ("retry_budget", "tokens; -1 for no limit"),
 ];
 
 const POOL: &[(&str, &str)] = &[

@@ -1,7 +1,7 @@
 //! Attribute arguments as a list of `word`, `key = value` and `key(list)`, for `#[retry(..)]`, `#[model(..)]` and
 //! `#[diesel(..)]` alike.
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Delimiter, TokenStream, TokenTree};
 use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
@@ -39,9 +39,20 @@ impl Entry {
     /// The names in `key(a, b, self)`, if there is at least one.
     pub(crate) fn names(&self) -> Option<Vec<Ident>> {
         let Form::List(tokens) = &self.form else { return None };
-        let names = |input: ParseStream<'_>| Punctuated::<_, Token![,]>::parse_terminated_with(input, Ident::parse_any);
-        let names = names.parse2(tokens.clone()).ok()?;
-        (!names.is_empty()).then(|| names.into_iter().collect())
+        names(tokens).filter(|names| !names.is_empty())
+    }
+
+    /// The names in `key = (a, b)`, or the one in `key = a`.
+    pub(crate) fn tuple(&self) -> Option<Vec<Ident>> {
+        let Form::Value(tokens) = &self.form else { return None };
+        let mut inside = tokens.clone().into_iter();
+        match (inside.next(), inside.next()) {
+            (Some(TokenTree::Group(group)), None) if group.delimiter() == Delimiter::Parenthesis => {
+                names(&group.stream())
+            }
+            (Some(TokenTree::Ident(name)), None) => Some(vec![name]),
+            _ => None,
+        }
     }
 
     /// The tokens to point at: the value if there is one, else the whole argument.
@@ -86,6 +97,11 @@ pub(crate) fn of_attributes(attributes: &[Attribute], name: &str, errors: &mut E
         }
     }
     entries
+}
+
+fn names(tokens: &TokenStream) -> Option<Vec<Ident>> {
+    let names = |input: ParseStream<'_>| Punctuated::<_, Token![,]>::parse_terminated_with(input, Ident::parse_any);
+    Some(names.parse2(tokens.clone()).ok()?.into_iter().collect())
 }
 
 /// Splits at the commas outside of `(..)` and `<..>`.

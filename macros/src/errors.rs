@@ -43,17 +43,28 @@ pub(crate) fn unknown(kind: &str, name: &str, known: &[impl AsRef<str>]) -> Stri
     }
 }
 
-/// The known name that `name` is most likely a slip of the pen for.
+/// The known name that `name` is most likely a slip of the pen for, in whatever case it is written.
 fn nearest<'a>(name: &str, known: &'a [impl AsRef<str>]) -> Option<&'a str> {
     // A third of the letters: wide enough for a dropped or doubled letter in a short name, and too narrow to turn one
     // real name into another.
     let tolerated = (name.chars().count() / 3).max(1);
+    let name = name.to_lowercase();
     known
         .iter()
-        .map(|known| (strsim::damerau_levenshtein(name, known.as_ref()), known.as_ref()))
+        .map(AsRef::as_ref)
+        .map(|known| (distance(&name, &known.to_lowercase()), known))
         .filter(|(distance, _)| *distance <= tolerated)
         .min_by_key(|(distance, _)| *distance)
         .map(|(_, known)| known)
+}
+
+/// How far apart two words are. One that begins with the other, such as `isolation_level` and `isolation`, is near.
+fn distance(name: &str, known: &str) -> usize {
+    // Three letters say more than chance: `on` is the beginning of much.
+    if name.len() > 2 && known.len() > 2 && (name.starts_with(known) || known.starts_with(name)) {
+        return 1;
+    }
+    strsim::damerau_levenshtein(name, known)
 }
 
 /// "`a`, `b`, `c`"
@@ -77,6 +88,14 @@ mod tests {
         assert_eq!(
             unknown("key", "comit", &KEYS),
             "unknown key `comit`; did you mean `commit`?"
+        );
+        assert_eq!(
+            unknown("key", "DEADLINE", &KEYS),
+            "unknown key `DEADLINE`; did you mean `deadline`?"
+        );
+        assert_eq!(
+            unknown("key", "commit_policy", &KEYS),
+            "unknown key `commit_policy`; did you mean `commit`?"
         );
     }
 

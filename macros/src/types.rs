@@ -3,7 +3,10 @@
 use proc_macro2::TokenStream;
 use quote::ToTokens;
 use syn::visit_mut::{self, VisitMut};
-use syn::{Ident, Lifetime, ParenthesizedGenericArguments, Type, TypeBareFn, TypeImplTrait, TypeReference};
+use syn::{
+    Ident, Lifetime, ParenthesizedGenericArguments, Path, Type, TypeBareFn, TypeImplTrait, TypeParamBound,
+    TypeReference,
+};
 
 /// The type without the parentheses and invisible groups around it.
 pub(crate) fn peel(ty: &Type) -> &Type {
@@ -22,6 +25,30 @@ pub(crate) fn last_segment(ty: &Type) -> Option<&Ident> {
     }
 }
 
+/// `Session<C>` of `&Session<C>` and of itself.
+pub(crate) fn owned(ty: &Type) -> &Type {
+    match peel(ty) {
+        Type::Reference(reference) => owned(&reference.elem),
+        ty => ty,
+    }
+}
+
+/// The names that the type goes by: its own, or those of the traits that `impl` and `dyn` name.
+pub(crate) fn names(ty: &Type) -> Vec<&Ident> {
+    let bounds = match ty {
+        Type::ImplTrait(ty) => &ty.bounds,
+        Type::TraitObject(ty) => &ty.bounds,
+        ty => return last_segment(ty).into_iter().collect(),
+    };
+    let mut names = Vec::new();
+    for bound in bounds {
+        if let TypeParamBound::Trait(bound) = bound {
+            names.extend(bound.path.segments.last().map(|segment| &segment.ident));
+        }
+    }
+    names
+}
+
 /// Whether this is an integer type that a key made by the database, or a version, can have.
 pub(crate) fn is_integer(ty: &Type) -> bool {
     let integers = ["i16", "i32", "i64", "u16", "u32", "u64"];
@@ -37,6 +64,8 @@ pub(crate) struct Mentions {
     pub(crate) elided: bool,
     /// `impl Trait`.
     pub(crate) impl_trait: bool,
+    /// Types by the last part of their path.
+    pub(crate) types: Vec<Ident>,
     /// Lifetimes by name.
     pub(crate) lifetimes: Vec<Lifetime>,
 }
@@ -60,6 +89,12 @@ impl VisitMut for Mentions {
     fn visit_type_impl_trait_mut(&mut self, impl_trait: &mut TypeImplTrait) {
         self.impl_trait = true;
         visit_mut::visit_type_impl_trait_mut(self, impl_trait);
+    }
+
+    fn visit_path_mut(&mut self, path: &mut Path) {
+        self.types
+            .extend(path.segments.last().map(|segment| segment.ident.clone()));
+        visit_mut::visit_path_mut(self, path);
     }
 
     fn visit_lifetime_mut(&mut self, lifetime: &mut Lifetime) {

@@ -33,6 +33,7 @@ mod cursor;
 mod diesel_impl;
 mod instrumentation;
 mod lending;
+mod limit;
 mod loan;
 mod options;
 mod raw_sql;
@@ -44,6 +45,7 @@ pub use cursor::Cursor;
 pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
 pub(crate) use lending::Before;
+pub(crate) use limit::DoneBy;
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
@@ -91,12 +93,18 @@ pub struct Connection<C: Dialect> {
     unfit: Option<&'static str>,
     /// What is wanted of the next root's COMMIT.
     pub(crate) wish: Wish,
+    /// When the next root has to be done, as far as the server can be told; it is used up by it.
+    pub(crate) done_by: Option<DoneBy>,
     /// How long a checkout may take, where that is less than `pool_timeout`.
     pub(crate) patience: Option<Duration>,
     /// Options of its own.
     options: ExecutionOptions,
+    /// A function around runs in AUTOCOMMIT and has asked for this.
+    pub(crate) autocommit_around: Option<Characteristics>,
     /// What was set on the raw connection beyond what it was set up with: it is put back before anybody else has it.
     standing: Characteristics,
+    /// What the limit of its statements was before it was changed, where that is to be put back as well.
+    standing_limit: Option<Duration>,
     /// What tells it to stop, where that is not the engine's: a count that all threads share would cost each session two
     /// atomic operations.
     cancel_token: Option<CancelToken>,
@@ -112,6 +120,24 @@ pub struct Connection<C: Dialect> {
 impl<C: Dialect> Connection<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>, releases: bool) -> Self {
+        Self::new_at(engine, releases, Location::caller())
+    }
+
+    /// Another one of the same engine, with the engine's options. What stops this one stops it as well, and its lines in the
+    /// log begin in the same way.
+    pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
+        let mut sibling = Self::new_at(self.engine.clone(), self.releases, place);
+        sibling.obey_as(self);
+        sibling
+    }
+
+    /// Obeys the token of another one, and is told of under its name.
+    pub(crate) fn obey_as(&mut self, other: &Self) {
+        self.cancel_token.clone_from(&other.cancel_token);
+        self.logging_token.clone_from(&other.logging_token);
+    }
+
+    fn new_at(engine: Engine<C>, releases: bool, place: &'static Location<'static>) -> Self {
         Self {
             cancel_token: None,
             stopped: false,
@@ -125,13 +151,16 @@ impl<C: Dialect> Connection<C> {
             failed_statement: FailedStatement::default(),
             releases,
             logging_token: None,
-            place: Location::caller(),
+            place,
             begin_immediate: false,
             unfit: None,
             wish: Wish::default(),
+            done_by: None,
             patience: None,
             options: ExecutionOptions::new(),
+            autocommit_around: None,
             standing: Characteristics::default(),
+            standing_limit: None,
             _one_thread: SharedBetweenThreadsItWouldInterleaveStatements(PhantomData),
         }
     }
@@ -275,6 +304,7 @@ impl<C: Dialect> Connection<C> {
             self.checkout = Some(checkout);
             self.unfit = None;
             self.standing = Characteristics::default();
+            self.standing_limit = None;
             self.engine.emit(&Event::EngineConnect {
                 connection: self.number,
             });
@@ -308,12 +338,14 @@ impl<C: Dialect> Connection<C> {
     /// Parts with the raw connection, which nobody should trust any more.
     pub(crate) fn discard(&mut self, reason: &str) {
         let (set, connected_with) = (std::mem::take(&mut self.standing), self.engine.connected_with());
+        let limit = self.standing_limit.take();
         if let Some(checkout) = self.checkout.take() {
             // A database in memory is kept if possible, but not with what its last borrower has set.
             checkout.discard_or_mend(reason, |raw| {
                 SharedInstrumentation::uninstall(raw);
                 let mut statements = C::settings_put_back(set, connected_with).into_iter();
                 statements.all(|statement| raw.steer(statement).is_ok())
+                    && limit.is_none_or(|was| raw.put_statements_back(was).is_ok())
             });
         }
     }
@@ -412,15 +444,21 @@ impl<C: Dialect> Connection<C> {
         if let Some(faults) = self.engine.faults() {
             faults.before(phase)?;
         }
-        let checkout = self.checkout.as_mut().expect("a call is made only when connected");
-        checkout.set_busy(true);
-        let result = f(&mut *checkout);
-        checkout.set_busy(false);
-        let value = result?;
+        let value = self.drive(f)?;
         match self.engine.faults() {
             Some(faults) => faults.after(phase).map(|()| value),
             None => Ok(value),
         }
+    }
+
+    /// The bare call, with the mark that tells whether it was cut short.
+    #[inline]
+    fn drive<T>(&mut self, f: impl FnOnce(&mut C) -> QueryResult<T>) -> QueryResult<T> {
+        let checkout = self.checkout.as_mut().expect("a call is made only when connected");
+        checkout.set_busy(true);
+        let result = f(&mut *checkout);
+        checkout.set_busy(false);
+        result
     }
 
     /// Sends a control statement.

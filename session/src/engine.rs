@@ -1,11 +1,13 @@
 //! What sessions add to the engine.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use aludel_core::verify::{CommitToken, Resolution};
 use aludel_core::{Dialect, Engine, Error, Result};
 
 use crate::connection::Connection;
+use crate::reconnecting::Reconnecting;
 use crate::session::Session;
 use crate::testing::Sandbox;
 use crate::verification;
@@ -115,6 +117,60 @@ pub trait EngineExt<C: Dialect> {
     fn begin_with<T, E>(&self, f: impl FnOnce(&mut Session<C>) -> Result<T, E>) -> Result<T, E>
     where
         E: From<Error> + 'static;
+
+    /// A reader whose SELECTs survive a restart of the database: each stands for itself, and is repeated on another connection
+    /// when it loses its own (SQLAlchemy's recipe `reconnecting_engine`). It cannot write.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let reader = engine.reconnecting(); // 5 retries, 2 s before each
+    /// let one = diesel::select(1.into_sql::<diesel::sql_types::Integer>());
+    /// assert_eq!(reader.load::<i32, _>(one)?, [1]);
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    fn reconnecting(&self) -> Reconnecting<C>;
+
+    /// Runs the closure with an *ambient* session: [`current`](crate::current) lends it to whatever the closure calls on this
+    /// thread, and `#[retry]` and `#[transactional]` functions without a session parameter run on it.
+    ///
+    /// The session is one as [`session`](Self::session) makes it: it takes a connection when it needs one, and what is not
+    /// committed at the end of the scope is rolled back, with a warning if it had written. Scopes nest; the session of the
+    /// innermost one is the one that is found first.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// fn note(text: &str) -> aludel::Result<usize> {
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| {
+    ///         Ok(diesel::sql_query(format!("INSERT INTO notes VALUES ('{text}')")).execute(session)?)
+    ///     })
+    /// }
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.scope(|| {
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| {
+    ///         diesel::sql_query("CREATE TABLE notes (text TEXT NOT NULL)").execute(session)?;
+    ///         Ok(())
+    ///     })?;
+    ///     note("hello")?;
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| session.commit())
+    /// })?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    fn scope<R>(&self, f: impl FnOnce() -> R) -> R;
 
     /// An engine for a test, whose work is seen by everything that is done through it and is never committed; see [`Sandbox`].
     ///
@@ -250,6 +306,15 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
         E: From<Error> + 'static,
     {
         self.session().begin_with(f)
+    }
+
+    fn reconnecting(&self) -> Reconnecting<C> {
+        Reconnecting::new(self.clone())
+    }
+
+    #[track_caller]
+    fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        crate::ambient::scope(self.session(), Location::caller(), f)
     }
 
     #[track_caller]

@@ -47,7 +47,8 @@
 //! | [`session`](Session) | verbs on objects, hooks, events |
 //! | [`factory`](SessionFactory) | sessions of one kind, sessions on a given connection |
 //! | [`model`](Model) | handles, the identity map, flush |
-//! | [`retry`](RetryPolicy) | the runner and its pauses |
+//! | [`retry`](RetryPolicy) | the runner |
+//! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
@@ -57,13 +58,17 @@
 pub mod prelude;
 pub mod testing;
 
+mod ambient;
 mod connection;
 mod engine;
 mod factory;
 mod model;
+mod reconnecting;
+mod result;
 mod retry;
 mod session;
 mod transaction;
+mod transactional;
 mod verification;
 
 #[doc = include_str!("features.md")]
@@ -82,21 +87,32 @@ pub mod when_commit_is_lost {}
 pub mod plumbing;
 
 pub use aludel_core::{
-    AccessMode, CancelToken, Class, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine, EngineBuilder,
-    EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, Fault, Flavour, IsolationLevel,
-    OnCancel, OnExit, Outcome, Phase, Refused, Result, Url,
+    AccessMode, Backoff, CancelToken, Class, CommitPolicy, ConnectInfo, Control, Deferrable, Dialect, Echo, Engine,
+    EngineBuilder, EngineConfig, Error, ErrorContext, ErrorKind, Event, ExecutionOptions, Exit, FailedAttempt, Fault,
+    Flavour, IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryEnd, RetryPolicy,
+    RetryReport, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, url, verify};
-pub use aludel_macros::{Model, retry};
+pub use aludel_macros::{Model, retry, transactional};
+pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use factory::SessionFactory;
 pub use model::{Entity, Model, Persist, Written};
-pub use retry::{CommitPolicy, RetryPolicy};
+pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
+pub use result::ResultExt;
+pub use retry::IntoRetryPolicy;
 pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
 pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
+pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the macros, which cannot depend on this package themselves.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../macros/src/retry.md")]
+#[doc = include_str!("../../macros/src/transactional.md")]
+struct Macros;

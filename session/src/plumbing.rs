@@ -1,12 +1,18 @@
 //! What generated code calls. Not for people; it changes without notice.
 
+use std::panic::Location;
+
 use aludel_core::{Dialect, Error};
 
-use crate::retry::RetryPolicy;
+use crate::ambient::AmbientStage;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 use crate::transaction::stage::Asked;
+use crate::transactional::TransactionPolicy;
 
 mod model;
+
+pub use crate::ambient::Ambient;
 
 pub use {aludel_core, diesel};
 
@@ -18,7 +24,7 @@ pub use {aludel_core, diesel};
 #[track_caller]
 pub fn retry<C, T, E>(
     session: &mut Session<C>,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     function: &'static str,
     body: impl FnMut(&mut Session<C>) -> Result<T, E>,
 ) -> Result<T, E>
@@ -27,6 +33,63 @@ where
     E: From<Error> + 'static,
 {
     crate::retry::retry(session, policy, Asked::default(), function, body)
+}
+
+/// The runner of `#[retry]` on a function without a session: on the ambient one.
+///
+/// # Errors
+///
+/// The same; and when there is no such session, or it is in use.
+#[track_caller]
+pub fn retry_ambient<T, E>(
+    ambient: Ambient<'_>,
+    policy: &impl IntoRetryPolicy,
+    function: &'static str,
+    mut body: impl FnMut() -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<Error> + 'static,
+{
+    let mut stage = AmbientStage::of(ambient, Location::caller())?;
+    crate::retry::retry(&mut stage, policy, Asked::default(), function, |_| body())
+}
+
+/// What `#[transactional]` does.
+///
+/// # Errors
+///
+/// The body's, or ours, converted.
+#[track_caller]
+pub fn transactional<C, T, E>(
+    session: &mut Session<C>,
+    policy: &TransactionPolicy,
+    function: &'static str,
+    body: impl FnOnce(&mut Session<C>) -> Result<T, E>,
+) -> Result<T, E>
+where
+    C: Dialect,
+    E: From<Error> + 'static,
+{
+    crate::transactional::transactional(session, policy, function, body)
+}
+
+/// The same, on a function without a session: on the ambient one.
+///
+/// # Errors
+///
+/// The same; and when there is no such session, or it is in use.
+#[track_caller]
+pub fn transactional_ambient<T, E>(
+    ambient: Ambient<'_>,
+    policy: &TransactionPolicy,
+    function: &'static str,
+    body: impl FnOnce() -> Result<T, E>,
+) -> Result<T, E>
+where
+    E: From<Error> + 'static,
+{
+    let mut stage = AmbientStage::of(ambient, Location::caller())?;
+    crate::transactional::transactional(&mut stage, policy, function, |_| body())
 }
 
 /// The key that MariaDB and MySQL have made for the row that was inserted last on this connection.

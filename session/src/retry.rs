@@ -1,112 +1,74 @@
-//! Running a whole transaction again: the policy, the pause, and the one runner behind `#[retry]`.
+//! Running a whole transaction again: the one runner behind `#[retry]`.
 
 use std::time::{Duration, Instant};
 
-use aludel_core::{Class, Error, Event, Flavour};
+use aludel_core::clock::{Clock, Mark};
+use aludel_core::retry::{Course, Failed, Next, Terms, Waited};
+use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
 
+use crate::connection::DoneBy;
 use crate::transaction::scope::Stand;
-use crate::transaction::stage::{self, Asked, Entry, Failure, Stage};
+use crate::transaction::stage::{self, Answer, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
 
-mod backoff;
-
-/// When a transaction runs again, and for how long.
+/// A policy, or what can say one: a [`RetryPolicy`], a function that answers one, a type of your own.
 ///
-/// `#[retry]` writes it from its arguments; it can be built by hand for [`Session::retry`](crate::Session::retry).
+/// `#[retry(policy = ..)]` and [`Session::retry`](crate::Session::retry) take any of them by reference.
 ///
 /// ```
-/// use std::time::Duration;
+/// # #[cfg(feature = "sqlite")] {
+/// use aludel::prelude::*;
+/// use aludel::{IntoRetryPolicy, RetryPolicy};
+/// use diesel::SqliteConnection;
 ///
-/// use aludel::RetryPolicy;
+/// /// As the settings of a program may have it, which can change while it runs.
+/// struct Settings { attempts: u32 }
 ///
-/// const PATIENT: RetryPolicy = RetryPolicy::new().attempts(10).deadline(Duration::from_secs(60));
-/// assert_eq!(PATIENT.max_attempts(), 10);
+/// impl IntoRetryPolicy for Settings {
+///     fn retry_policy(&self) -> RetryPolicy {
+///         RetryPolicy::new().attempts(self.attempts)
+///     }
+/// }
+///
+/// fn patient() -> RetryPolicy {
+///     RetryPolicy::new().attempts(20)
+/// }
+///
+/// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+/// engine.session().retry(&Settings { attempts: 3 }, |_| Ok(()))?;
+/// engine.session().retry(&patient, |_| Ok(()))?;
+/// engine.session().retry(&RetryPolicy::new(), |_| Ok(()))?;
+/// # }
+/// # Ok::<(), aludel::Error>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[must_use]
-pub struct RetryPolicy {
-    attempts: u32,
-    deadline: Duration,
-    commit: CommitPolicy,
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` says no policy for a retry",
+    label = "neither a `RetryPolicy` nor something that answers one",
+    note = "give a `RetryPolicy`, a function or closure `fn() -> RetryPolicy`, or implement `aludel::IntoRetryPolicy` for `{Self}`"
+)]
+pub trait IntoRetryPolicy {
+    /// The policy. It is asked once a call, before the first attempt.
+    fn retry_policy(&self) -> RetryPolicy;
 }
 
-/// What is done when COMMIT was sent and its answer never came.
-///
-/// ```
-/// use aludel::{CommitPolicy, RetryPolicy};
-///
-/// // Setting a value to what it is already does no harm.
-/// const HARMLESS: RetryPolicy = RetryPolicy::new().commit(CommitPolicy::Idempotent);
-/// # let _ = HARMLESS;
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum CommitPolicy {
-    /// The error goes to the caller; nothing runs again. The default, and the only safe one in general.
-    Fail,
-    /// The transaction is verified: what became of it is found out within what is left of the deadline. If it is committed,
-    /// its value is the answer; if it is not, it runs again. It takes effect exactly once. Where nobody can tell in time, the
-    /// error goes to the caller with its [`commit_token`](Error::commit_token).
-    Verify,
-    /// The transaction runs again: its author promises that applying it twice is the same as applying it once.
-    Idempotent,
-}
-
-impl RetryPolicy {
-    /// Five attempts within 30 s; an unknown COMMIT fails.
-    pub const fn new() -> Self {
-        Self {
-            attempts: 5,
-            deadline: Duration::from_secs(30),
-            commit: CommitPolicy::Fail,
-        }
-    }
-
-    /// How often the transaction may be tried in all, the first time included; 0 counts as 1.
-    pub const fn attempts(mut self, attempts: u32) -> Self {
-        self.attempts = attempts;
-        self
-    }
-
-    /// How long it may be tried, counted from the call; no attempt starts after it. It wins over the attempts.
-    ///
-    /// ```
-    /// use std::time::Duration;
-    ///
-    /// use aludel::RetryPolicy;
-    ///
-    /// const BRIEF: RetryPolicy = RetryPolicy::new().deadline(Duration::from_millis(200));
-    /// # let _ = BRIEF;
-    /// ```
-    pub const fn deadline(mut self, deadline: Duration) -> Self {
-        self.deadline = deadline;
-        self
-    }
-
-    /// What is done when COMMIT was sent and its answer never came.
-    pub const fn commit(mut self, commit: CommitPolicy) -> Self {
-        self.commit = commit;
-        self
-    }
-
-    /// The attempts.
-    pub const fn max_attempts(&self) -> u32 {
-        self.attempts
+impl IntoRetryPolicy for RetryPolicy {
+    fn retry_policy(&self) -> RetryPolicy {
+        *self
     }
 }
 
-impl Default for RetryPolicy {
-    fn default() -> Self {
-        Self::new()
+impl<F: Fn() -> RetryPolicy> IntoRetryPolicy for F {
+    fn retry_policy(&self) -> RetryPolicy {
+        self()
     }
 }
 
 /// The runner: joins inside a transaction; on a stage without one, runs the body as a whole transaction until it is
-/// committed, fails for good, or has used up its attempts or its time.
+/// committed, fails for good, or has used up its attempts, its time, or the engine's budget.
 #[track_caller]
 pub(crate) fn retry<S, T, E>(
     stage: &mut S,
-    policy: &RetryPolicy,
+    policy: &impl IntoRetryPolicy,
     mut asked: Asked,
     function: &str,
     mut body: impl FnMut(&mut S) -> Result<T, E>,
@@ -115,106 +77,200 @@ where
     S: Stage,
     E: From<Error> + 'static,
 {
-    let stand = stage.stand(asked).map_err(E::from)?;
+    // Of the two only what is needed before anything fails is looked at before anything has failed.
+    let (own, engines) = (policy.retry_policy(), stage.retry_policy());
+    let characteristics = own.characteristics().over(engines.characteristics());
+    if !characteristics.is_empty() {
+        asked.own = asked.own.over(characteristics);
+        asked.check(stage.flavour())?;
+    }
+    let stand = stage.stand(asked)?;
     if stand != Stand::Outermost {
-        return stage::within(stage, Entry::of(stand, asked), body).map_err(|failure| failure.error);
+        return stage::within(stage, Entry::of(stand, asked), body).map_err(Failure::into_error);
     }
     let clock = stage.clock();
-    let started = clock.now();
-    let mut course = Course {
-        deadline: started.checked_add(policy.deadline),
-        attempt: 1,
-        pauses: 0,
-        waits: 0,
-    };
-    if policy.commit == CommitPolicy::Verify {
-        asked.wish = Wish {
-            verified: Some(true),
-            until: course.deadline.or_else(|| started.checked_add(A_DAY)),
-        };
-    }
-    let mut unknown = false;
-    let result = loop {
-        stage.forget_faults();
-        let failure = match stage::within(stage, Entry::Root(asked), &mut body) {
-            Ok(value) => break Ok(value),
-            Err(failure) => failure,
-        };
-        let Some(delay) = course.next(policy, &failure, clock.now()) else {
-            unknown = failure.commit_unknown;
-            let (attempts, elapsed) = (course.attempt, clock.now() - started);
-            break Err(stage::map_ours(failure.error, |error| {
-                error.with_attempts(attempts, elapsed)
-            }));
-        };
-        if let Err(exit) = stage.pause(&clock, delay) {
-            // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
-            unknown = failure.commit_unknown;
-            break Err(if unknown { failure.error } else { E::from(exit.into()) });
+    let started = match own.said_deadline().or(engines.said_deadline()) {
+        Some(deadline) => {
+            let now = clock.now();
+            asked.done_by = now.checked_add(deadline).map(|at| DoneBy { at, left: deadline });
+            Started::At(now)
         }
-        stage.emit(&Event::Rerun {
-            function,
-            attempt: course.attempt,
-            class: failure.class,
-            delay,
-            cause: &failure.cause,
-        });
-        // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
-        asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
+        None => Started::About(clock.mark()),
     };
-    if unknown {
-        stage.give_up_hooks();
+    if own.said_commit().or(engines.said_commit()) == Some(CommitPolicy::Verify) {
+        asked.wish = verified(own.over(engines).terms(), started.on(&clock));
     }
-    result
+    stage.forget_faults();
+    match stage::within(stage, Entry::Root(asked), &mut body) {
+        Ok(value) => {
+            stage.has_succeeded();
+            Ok(value)
+        }
+        Err(failure) => again(
+            stage,
+            &clock,
+            Course::new(own.over(engines).terms(), started.on(&clock)),
+            asked,
+            function,
+            failure,
+            &mut body,
+        ),
+    }
+}
+
+/// When a call began. Where nobody has said how long it may take, half a minute need not be right to the millisecond, and
+/// hardly any call asks.
+#[derive(Clone, Copy)]
+enum Started {
+    At(Instant),
+    About(Mark),
+}
+
+impl Started {
+    fn on(self, clock: &Clock) -> Instant {
+        match self {
+            Self::At(moment) => moment,
+            Self::About(mark) => clock.marked(mark),
+        }
+    }
+}
+
+#[cold]
+fn verified(terms: Terms, started: Instant) -> Wish {
+    let until = started.checked_add(terms.deadline);
+    Wish {
+        verified: Some(true),
+        until: until.or_else(|| started.checked_add(A_DAY)),
+        within: None,
+    }
 }
 
 /// How long a COMMIT is resolved under a deadline that no clock can tell.
 const A_DAY: Duration = Duration::from_hours(24);
 
-/// How far a call has come.
-struct Course {
-    /// None where it lies beyond what a clock can tell.
-    deadline: Option<Instant>,
-    attempt: u32,
-    /// Pauses that were made because of conflicts and lost connections.
-    pauses: u32,
-    /// Times that a host was found down.
-    waits: u32,
-}
-
-impl<E> Failure<E> {
-    /// There was nobody to begin a transaction with.
-    fn waits_for_host(&self) -> bool {
-        self.not_begun && self.class != Class::Retry
+/// What comes after the first failure.
+#[cold]
+fn again<S, T, E>(
+    stage: &mut S,
+    clock: &Clock,
+    mut course: Course,
+    mut asked: Asked,
+    function: &str,
+    mut failure: Failure<E>,
+    body: &mut impl FnMut(&mut S) -> Result<T, E>,
+) -> Result<T, E>
+where
+    S: Stage,
+    E: From<Error> + 'static,
+{
+    let retries = stage.retries();
+    let mut probe = None;
+    // Whether an attempt before the last one may have been committed.
+    let mut doubt = false;
+    loop {
+        let before = clock.now();
+        let token = stage.token();
+        let stopped = match course.after(failure.seen(), before, retries.tokens()) {
+            Next::End(_) => return Err(give_up(stage, course, function, failure, doubt)),
+            Next::Pause(pause) => {
+                probe = None;
+                let slept = token.sleep(clock, pause);
+                course.paused(clock.now() - before);
+                slept.err()
+            }
+            Next::WaitForHost => {
+                let waited = retries.wait_for_host(probe.take(), clock, &token, course.until());
+                course.waited(clock.now() - before);
+                match waited {
+                    Waited::TryAgain(role) => {
+                        probe = role;
+                        None
+                    }
+                    Waited::InVain => {
+                        course.waited_in_vain(clock.now());
+                        return Err(give_up(stage, course, function, failure, doubt));
+                    }
+                    Waited::Stopped(exit) => Some(exit),
+                }
+            }
+        };
+        if let Some(exit) = stopped {
+            course.cancelled(clock.now());
+            // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
+            if !failure.commit_unknown {
+                failure.answer = Answer::Ours(exit.into());
+            }
+            return Err(give_up(stage, course, function, failure, doubt));
+        }
+        doubt |= failure.commit_unknown;
+        stage.emit(&Event::Rerun {
+            function,
+            attempt: course.attempt(),
+            class: failure.class,
+            delay: clock.now() - before,
+            cause: &failure.cause,
+        });
+        if let Some(done_by) = &mut asked.done_by {
+            done_by.left = done_by.at.saturating_duration_since(clock.now());
+        }
+        // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
+        asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
+        stage.forget_faults();
+        let ended = stage::within(stage, Entry::Root(asked), |stage| {
+            // It has begun, so the host serves: nobody waits for what becomes of the rest.
+            if let Some(probe) = probe.take() {
+                probe.succeeded();
+            }
+            body(stage)
+        });
+        failure = match ended {
+            Ok(value) => {
+                stage.has_succeeded();
+                course.succeeded(clock.now());
+                let report = course.report();
+                stage.emit(&Event::RetryEnded { function, report });
+                return Ok(value);
+            }
+            Err(failure) => failure,
+        };
     }
 }
 
-impl Course {
-    /// How long to pause before the next attempt; `None` when there is none.
-    fn next<E>(&mut self, policy: &RetryPolicy, failure: &Failure<E>, now: Instant) -> Option<Duration> {
-        let again = match failure.class {
-            _ if failure.commit_unknown => policy.commit == CommitPolicy::Idempotent,
-            Class::Permanent => false,
-            _ => true,
-        };
-        if !again {
-            return None;
-        }
-        let delay = if failure.waits_for_host() {
-            // Waiting for a host uses up no attempt, only time.
-            self.waits += 1;
-            backoff::wait_for_host(self.waits - 1)
+/// The error that the caller gets, with all that was tried. It is never told that nothing was written where it may have
+/// been.
+fn give_up<S, E>(stage: &mut S, course: Course, function: &str, failure: Failure<E>, doubt: bool) -> E
+where
+    S: Stage,
+    E: From<Error> + 'static,
+{
+    let report = course.into_report();
+    if report.is_news() {
+        stage.emit(&Event::RetryEnded {
+            function,
+            report: &report,
+        });
+    }
+    if failure.commit_unknown {
+        stage.give_up_hooks();
+    }
+    failure.answer.into_error(|error| {
+        let error = if doubt {
+            error.with_outcome(Outcome::Unknown)
         } else {
-            if self.attempt >= policy.attempts {
-                return None;
-            }
-            self.pauses += 1;
-            backoff::pause(failure.class, self.pauses - 1)
+            error
         };
-        if self.deadline.is_some_and(|deadline| now + delay >= deadline) {
-            return None;
+        error.with_retry_report(report)
+    })
+}
+
+impl<E> Failure<E> {
+    fn seen(&self) -> Failed<'_> {
+        Failed {
+            class: self.class,
+            cause: &self.cause,
+            commit_unknown: self.commit_unknown,
+            not_begun: self.not_begun,
+            timed_out: self.timed_out,
         }
-        self.attempt += u32::from(!failure.waits_for_host());
-        Some(delay)
     }
 }

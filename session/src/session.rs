@@ -1,6 +1,7 @@
 //! The session: a connection, the objects that were read and added through it, and hooks that wait for its commit.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use aludel_core::pool::Extensions;
@@ -9,9 +10,10 @@ use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 use crate::connection::{Before, Connection};
 use crate::factory::Recipe;
 use crate::model::IdentityMap;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::stage::Asked;
+use crate::transactional::TransactionPolicy;
 
 mod characteristics;
 mod diesel_impl;
@@ -113,6 +115,14 @@ impl<C: Dialect> Session<C> {
     /// What its connection had before this session came.
     pub(crate) fn take_before(&mut self) -> Option<Before> {
         self.before.take().map(|before| *before)
+    }
+
+    /// Another session of the same kind, for work that is not to share this one's transaction. It obeys the same token.
+    pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
+        let mut sibling = Self::on_connection(self.connection.sibling_at(place), self.factory.clone());
+        // What this one was told since its factory has made it.
+        sibling.connection.obey_as(&self.connection);
+        sibling
     }
 
     /// The engine that it belongs to.
@@ -340,8 +350,45 @@ impl<C: Dialect> Session<C> {
     ///
     /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(&mut self, policy: &RetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
+    pub fn retry<T>(&mut self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
         crate::retry::retry(self, policy, Asked::default(), "closure", f)
+    }
+
+    /// Runs the closure as `#[transactional]` runs its function: by default in the transaction that is open, and otherwise in
+    /// one of its own; see [`Propagation`](crate::Propagation) for the other ways.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use aludel::{Propagation, TransactionPolicy};
+    /// use diesel::prelude::*;
+    ///
+    /// const NEVER: TransactionPolicy = TransactionPolicy::new().propagation(Propagation::Never);
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// session.transactional(&NEVER, |session| Ok(diesel::sql_query("VACUUM").execute(session)?))?; // in AUTOCOMMIT
+    ///
+    /// let refused = session.begin(|session| session.transactional(&NEVER, |_| Ok(()))).unwrap_err();
+    /// assert!(refused.to_string().contains("inside a transaction"));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// The closure's; those of BEGIN and COMMIT; a transaction that is open, or missing, against the policy's word.
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    pub fn transactional<T>(
+        &mut self,
+        policy: &TransactionPolicy,
+        f: impl FnOnce(&mut Self) -> Result<T>,
+    ) -> Result<T> {
+        crate::transactional::transactional(self, policy, "the closure", f)
     }
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with
@@ -407,6 +454,11 @@ impl<C: Dialect> Unit for Session<C> {
         self.tell_after(change);
         self.connection.follow_hooks(change);
     }
+
+    #[track_caller]
+    fn sibling(&mut self) -> Self {
+        self.sibling_at(Location::caller())
+    }
 }
 
 impl<C: Dialect> Unit for Connection<C> {
@@ -432,6 +484,11 @@ impl<C: Dialect> Unit for Connection<C> {
 
     fn follow(&mut self, change: Change) {
         self.follow_hooks(change);
+    }
+
+    #[track_caller]
+    fn sibling(&mut self) -> Self {
+        self.sibling_at(Location::caller())
     }
 }
 

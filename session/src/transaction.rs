@@ -34,6 +34,7 @@ use crate::verification::Verification;
 use external::External;
 use hooks::{Awaits, Hooks};
 
+mod autocommit;
 mod builder;
 pub(crate) mod by_text;
 mod external;
@@ -306,6 +307,11 @@ impl Transaction {
             } => Footing::AutobegunWritten(format!("none that counts; the transaction has failed: {cause}")),
             Root::Open { .. } | Root::Doomed { .. } => Footing::Explicit,
         }
+    }
+
+    /// Whether the level was left as it was entered: nothing else is open on top of it, and it is there.
+    pub(crate) fn has_innermost(&self, frame: stage::Frame) -> bool {
+        self.scopes == frame.scopes
     }
 
     /// Whether a scope of ours will end what is open.

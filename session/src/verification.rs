@@ -2,7 +2,7 @@
 //!
 //! What is known of the open transaction's token is here; [`write`] sends it, [`resolve`] finds out.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use aludel_core::dialect::Characteristics;
 use aludel_core::verify::CommitToken;
@@ -34,6 +34,8 @@ pub(crate) struct Wish {
     pub(crate) verified: Option<bool>,
     /// Until when an unknown COMMIT is to be resolved at once; `None` leaves it to whoever gets the error.
     pub(crate) until: Option<Instant>,
+    /// The same, counted from the moment at which its answer is missing.
+    pub(crate) within: Option<Duration>,
 }
 
 /// What is known of the root's token.
@@ -41,6 +43,7 @@ pub(crate) struct Wish {
 pub(crate) struct Verification {
     wanted: bool,
     until: Option<Instant>,
+    within: Option<Duration>,
     token: Option<CommitToken>,
     /// Depth of the savepoints in which its row was written, 0 for none; `None` while the row is not there.
     depth: Option<usize>,
@@ -49,10 +52,11 @@ pub(crate) struct Verification {
 }
 
 impl Verification {
-    pub(crate) fn new(wanted: bool, until: Option<Instant>) -> Self {
+    pub(crate) fn new(wanted: bool, wish: Wish) -> Self {
         Self {
             wanted,
-            until,
+            until: wish.until,
+            within: wish.within,
             ..Self::default()
         }
     }
@@ -65,6 +69,13 @@ impl Verification {
     /// COMMIT has nothing to commit, and somebody has made sure of it.
     pub(crate) fn is_untouched(&self) -> bool {
         self.untouched
+    }
+
+    /// How long an unknown COMMIT is to be resolved at once, if at all.
+    fn patience(&self, now: Instant) -> Option<Duration> {
+        self.until
+            .map(|until| until.saturating_duration_since(now))
+            .or(self.within)
     }
 
     /// The row belongs to the level around the savepoint now.

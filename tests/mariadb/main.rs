@@ -1,11 +1,13 @@
 //! Sessions on a real `MariaDB`, and everything that can happen to its connections.
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod ambient;
 mod arguments;
 mod cancelled;
 mod chaos;
 mod conflicts;
 mod connecting;
+mod deadlines;
 mod design;
 mod doomed;
 mod failed_commit;
@@ -20,11 +22,14 @@ mod killed;
 mod logging;
 mod lost;
 mod panics;
+mod propagation;
 mod provoked;
 mod proxied;
 mod raw_control;
 mod reconnect_cases;
+mod reconnecting;
 mod regressions;
+mod reruns;
 mod reset_agent_cases;
 mod round_trips;
 mod sandbox;

@@ -235,6 +235,36 @@ fn an_isolation_level_is_one_more_and_an_access_mode_none() -> aludel::Result<()
     Ok(())
 }
 
+#[retry(deadline = "10s")]
+fn hurried(session: &mut Session<MysqlConnection>) -> aludel::Result<i64> {
+    Ok(one(session)?)
+}
+
+#[test]
+fn a_deadline_is_two_more_and_none_where_statements_have_a_smaller_limit() -> aludel::Result<()> {
+    let (proxy, database) = MysqlConnection::behind_a_proxy("deadline");
+    let engine = Engine::<MysqlConnection>::new(proxy.url(database.url()))?;
+    hurried(&mut engine.session())?; // everything is prepared now, and asked
+    conversation(&proxy, || assert_eq!(hurried(&mut engine.session()).ok(), Some(1))).expect(
+        5,
+        [
+            "SET /*M! @aludel_limit = @@SESSION.max_statement_time, SESSION max_statement_time = 0.001 * */ /*!50708 \
+             @aludel_limit = @@SESSION.max_execution_time, SESSION max_execution_time = */ LEAST(COALESCE(NULLIF(/*M! \
+             @@SESSION.max_statement_time * 1000 */ /*!50708 @@SESSION.max_execution_time */, 0), 4294967295), ?)",
+            "BEGIN",
+            SELECT,
+            "COMMIT",
+            "SET SESSION /*M! max_statement_time */ /*!50708 max_execution_time */ = @aludel_limit",
+        ],
+    );
+    let limited = database.url_with("max_statement_time", "5");
+    let engine = Engine::<MysqlConnection>::new(proxy.url(&limited))?;
+    hurried(&mut engine.session())?;
+    let smaller = conversation(&proxy, || assert_eq!(hurried(&mut engine.session()).ok(), Some(1)));
+    smaller.expect(3, ["BEGIN", SELECT, "COMMIT"]);
+    Ok(())
+}
+
 #[test]
 fn the_same_through_diesels_own_transaction_is_seven_round_trips() {
     let (proxy, database) = MysqlConnection::behind_a_proxy("seven");

@@ -5,6 +5,7 @@ mod bank;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
+mod ambient;
 mod arguments;
 mod cancelled;
 mod chaos;
@@ -20,12 +21,14 @@ mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
 mod panics;
+mod propagation;
 mod provoked;
 mod stale_pool;
 mod stopped;
 
 // What a session is to those who use it.
 mod autobegin;
+mod deadlines;
 mod design;
 mod diesel_api;
 mod full_reset;
@@ -39,6 +42,7 @@ mod proxied;
 mod raw;
 mod raw_control;
 mod regressions;
+mod reruns;
 mod retry;
 mod round_trips;
 mod testing;
@@ -46,6 +50,7 @@ mod testing;
 // SQLAlchemy's cases.
 mod isolation_cases;
 mod reconnect_cases;
+mod reconnecting;
 mod reset_agent_cases;
 mod sandbox;
 mod session_transaction_cases;

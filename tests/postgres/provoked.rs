@@ -246,7 +246,7 @@ fn conflicts() -> aludel::Result<()> {
     story.fails("SET lock_timeout = 10", update, lock);
     story.fails("", "SELECT * FROM accounts WHERE id = 1 FOR UPDATE NOWAIT", lock);
     story.fails("", "LOCK TABLE ledger NOWAIT", lock);
-    story.fails("SET statement_timeout = 10", update, "postgres 57014 canceled");
+    story.fails("SET statement_timeout = 10", update, "postgres 57014 statement time");
     let mut session = story.engine.session();
     let pid = Bank::pid(&mut session);
     thread::scope(|threads| {

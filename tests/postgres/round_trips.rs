@@ -1,5 +1,9 @@
 //! How much is said to the server: counted by a proxy on the way to it.
 
+use std::time::Duration;
+
+use aludel::RetryPolicy;
+use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel_tests::proxied::{Server as _, conversation};
 use diesel::prelude::*;
@@ -75,6 +79,36 @@ fn characteristics_travel_with_begin() -> aludel::Result<()> {
             "COMMIT",
         ],
     );
+    Ok(())
+}
+
+#[test]
+fn a_deadline_travels_with_begin() -> aludel::Result<()> {
+    let (proxy, database) = PgConnection::behind_a_proxy("deadline");
+    let (clock, _time) = Clock::test();
+    let engine = Engine::<PgConnection>::builder(proxy.url(database.url()))
+        .clock(clock)
+        .build()?;
+    let policy = RetryPolicy::new().deadline(Duration::from_secs(10));
+    let mut session = engine.session();
+    session.retry(&policy, |session| Ok(one(session)?))?; // asked once, how long statements may take anyway
+    conversation(&proxy, || {
+        let done = session.retry(&policy.read_only(), |session| Ok(one(session)?));
+        assert_eq!(done.ok(), Some(1));
+    })
+    .expect(
+        3,
+        ["BEGIN READ ONLY; SET LOCAL statement_timeout = 10000", SELECT, "COMMIT"],
+    );
+    let limited = database.url_with("statement_timeout", "5s");
+    let engine = Engine::<PgConnection>::new(proxy.url(&limited))?;
+    let mut session = engine.session();
+    session.retry(&policy, |session| Ok(one(session)?))?;
+    conversation(&proxy, || {
+        let done = session.retry(&policy, |session| Ok(one(session)?));
+        assert_eq!(done.ok(), Some(1));
+    })
+    .expect(3, ["BEGIN", SELECT, "COMMIT"]);
     Ok(())
 }
 

@@ -1,10 +1,14 @@
 //! Sessions on `SQLite`, which needs no server.
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
+mod ambient;
+mod ambient_frames;
+mod ambient_lending;
 mod autocommit;
 mod cancelled;
 mod chaos;
 mod control;
+mod deadlines;
 mod default_level;
 mod design;
 mod doomed;
@@ -17,15 +21,19 @@ mod in_memory;
 mod isolation;
 mod isolation_cases;
 mod logging;
+mod macros;
 mod mock;
 mod objects;
 mod panics;
+mod propagation;
 mod provoked;
 mod raw_control;
 mod reconnect_cases;
+mod reconnecting;
 mod reconsidered;
 mod regressions;
 mod rerun;
+mod reruns;
 mod reset_agent_cases;
 mod sandbox;
 mod session_transaction_cases;
@@ -36,6 +44,7 @@ mod support;
 mod testing;
 mod thread_local;
 mod transaction_cases;
+mod transactional;
 mod transactions;
 mod unwound;
 mod verify;

@@ -279,6 +279,33 @@ fn other_result_types_work_too() {
     assert_eq!(bank.balances(), [0, 0]);
 }
 
+/// What an error of ours tells of the attempts, it tells inside of somebody else's type as well.
+#[test]
+fn an_error_of_ours_brings_its_report_into_a_type_of_the_callers() {
+    #[derive(Debug)]
+    struct Trouble(aludel::Error);
+    impl From<aludel::Error> for Trouble {
+        fn from(error: aludel::Error) -> Self {
+            Self(error)
+        }
+    }
+    #[retry(attempts = 2)]
+    fn pays(session: &mut Session<SqliteConnection>) -> Result<(), Trouble> {
+        withdraw(session, 1, 1)?;
+        Ok(())
+    }
+    let bank = Bank::open();
+    for phase in [Phase::Commit, Phase::Begin] {
+        bank.script
+            .fail_before(phase, DatabaseErrorKind::Unknown, "database is locked");
+        bank.script
+            .fail_before(phase, DatabaseErrorKind::Unknown, "database is locked");
+        let Trouble(error) = pays(&mut bank.engine.session()).expect_err("two attempts were given");
+        assert_eq!(error.attempts(), Some(2), "{phase:?}: {error}");
+    }
+    bank.assert_whole();
+}
+
 #[test]
 fn a_deadline_beyond_all_clocks_is_none() -> aludel::Result<()> {
     let bank = Bank::open();

@@ -8,6 +8,7 @@
 //! | [`sqlite`] | a database file that goes away with its handle |
 //! | [`account`] | the model that most stories are about |
 //! | [`adopted`] | an r2d2 pool as an engine's, as a story for any server |
+//! | [`deadlines`] | what a database is told of a retry's deadline, as stories for any of them |
 //! | [`doomed`] | a table of calls and errors, and what each does to its transaction |
 //! | [`failed_commit`] | what a COMMIT that fails leaves behind, as a story for any database |
 //! | [`exits`], [`panics`] | who leaves in the middle of a transaction, as stories for any database |
@@ -15,10 +16,13 @@
 //! | [`EventLog`] | a log of events that is compared as a whole; users have it as well |
 //! | [`capture`] | what a program that has set up `tracing` would see, and what `echo` prints without it |
 //! | [`corpus`] | what a server really said, held against the corpus of the classifier |
+//! | [`propagation`] | what each word of a propagation does in each place, as a table for any database |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
+//! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
 //! | [`sandbox`] | work that is never committed, as stories for any database |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
+//! | [`ambient`] | ambient functions that call ambient functions, as stories for any database |
 //! | [`cases`] | SQLAlchemy's test cases, each a story for any backend |
 //! | [`hidden`] | bind values of every kind, on their way through statements that work and that fail |
 //! | [`stories`] | which events the stories write into that log |
@@ -29,6 +33,8 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
+//! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
+//! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
@@ -44,11 +50,13 @@
 // The story of a test.
 pub mod account;
 pub mod adopted;
+pub mod ambient;
 pub mod capture;
 #[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod cases;
 pub mod chaos;
 pub mod corpus;
+pub mod deadlines;
 pub mod doomed;
 pub mod exits;
 pub mod failed_commit;
@@ -62,8 +70,11 @@ pub mod outage;
 pub mod panics;
 pub mod poll;
 mod promise;
+pub mod propagation;
 pub mod proxied;
 pub mod raw_control;
+pub mod reconnecting;
+pub mod reruns;
 pub mod sandbox;
 pub mod secrets;
 pub mod stage;
@@ -82,6 +93,7 @@ pub mod sqlite;
 
 // The way to a server.
 pub mod proxy;
+pub mod wire;
 
 // The benchmarks.
 pub mod figures;

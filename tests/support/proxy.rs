@@ -28,14 +28,13 @@ mod mysql;
 mod postgres;
 mod protocol;
 mod shared;
-mod words;
 
 #[cfg(test)]
 mod tests;
 
 pub use fault::{Fault, Refusal, Trigger};
 
-use crate::{poll, ports};
+use crate::{poll, ports, wire};
 use fault::Rule;
 use protocol::Protocol;
 use shared::{Line, Shared};
@@ -65,6 +64,7 @@ pub struct When<'a> {
     proxy: &'a Proxy,
     trigger: Trigger,
     within: Option<&'static str>,
+    writing: Option<&'static str>,
     nth: u64,
     times: Option<u64>,
 }
@@ -141,6 +141,7 @@ impl Proxy {
             proxy: self,
             trigger,
             within: None,
+            writing: None,
             nth: 1,
             times: Some(1),
         }
@@ -230,12 +231,29 @@ impl Proxy {
     /// All that clients have asked for, one line each, after the number of its connection: `1 connect`,
     /// `1 prepare SELECT 1`, `1 SELECT 1`, `1 close`, `1 quit`.
     pub fn log(&self) -> Vec<String> {
-        self.shared.log().iter().map(ToString::to_string).collect()
+        self.shared.log().iter().filter_map(Line::asked).collect()
     }
 
     /// [`log`](Self::log), and forgets it.
     pub fn take_log(&self) -> Vec<String> {
-        self.shared.take_log().iter().map(ToString::to_string).collect()
+        self.shared.take_log().iter().filter_map(Line::asked).collect()
+    }
+
+    /// The statements that clients have executed, what became of each, and of the connections; and forgets them.
+    pub fn take_wire(&self) -> Vec<wire::Line> {
+        self.shared.take_log().iter().filter_map(Line::wire).collect()
+    }
+
+    /// Waits until every connection that was made is at its end, which a client that closes its side does not wait for.
+    ///
+    /// # Panics
+    ///
+    /// If one is not within [`PATIENCE`](crate::gate::PATIENCE).
+    #[track_caller]
+    pub fn wait_until_all_have_ended(&self) {
+        poll::until("every connection is at its end", crate::gate::PATIENCE, || {
+            self.shared.links().is_empty().then_some(())
+        });
     }
 
     fn accept(&self, listener: TcpListener) {
@@ -282,6 +300,13 @@ impl When<'_> {
         self
     }
 
+    /// Only in transactions that have executed a statement with this text in it: of all COMMITs those of one table's
+    /// writers.
+    pub fn writing(mut self, text: &'static str) -> Self {
+        self.writing = Some(text);
+        self
+    }
+
     /// The n-th from now on, counted from 1, and not the next.
     pub fn nth(mut self, nth: u64) -> Self {
         self.nth = nth;
@@ -302,12 +327,18 @@ impl When<'_> {
 
     /// What happens then. From now on it is waited for.
     pub fn then(self, fault: Fault) {
+        self.then_in_turn([Some(fault)]);
+    }
+
+    /// What happens to the first, to the next, and so on, and then from the start again; `None` lets one go by.
+    pub fn then_in_turn(self, faults: impl IntoIterator<Item = Option<Fault>>) {
         self.proxy.shared.add(Rule {
             trigger: self.trigger,
             within: self.within,
+            writing: self.writing,
             skip: self.nth.saturating_sub(1),
             times: self.times,
-            fault,
+            faults: faults.into_iter().collect(),
         });
     }
 }

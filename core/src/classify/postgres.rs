@@ -247,14 +247,19 @@ pub(super) const RULES: &[Rule] = &[
     )
     .codes(&[rule::sqlstate("3B001")])
     .fate(Fate::Lost),
-    // Deadlines and pg_cancel_backend.
+    // pg_cancel_backend, and in another language a deadline.
     Rule::new(
         "postgres 57014 canceled",
         Class::Permanent,
-        &[
-            "canceling statement due to user request",
-            "canceling statement due to statement timeout",
-        ],
+        &["canceling statement due to user request"],
+    )
+    .codes(&[rule::sqlstate("57014")])
+    .fate(Fate::FrameAborted),
+    // (COMMIT is never answered with it: the server stops this clock before it commits.)
+    Rule::new(
+        "postgres 57014 statement time",
+        Class::Permanent,
+        &["canceling statement due to statement timeout"],
     )
     .codes(&[rule::sqlstate("57014")])
     .fate(Fate::FrameAborted),

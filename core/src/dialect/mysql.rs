@@ -25,6 +25,7 @@ use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
+mod limit;
 mod verify;
 
 use arguments::Arguments;
@@ -123,6 +124,19 @@ impl Dialect for MysqlConnection {
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         let id: u64 = diesel::select(sql::<Unsigned<BigInt>>("CONNECTION_ID()")).get_result(self)?;
         Ok(i64::try_from(id).ok())
+    }
+
+    fn statement_limit(&mut self) -> QueryResult<Option<Duration>> {
+        limit::asked(self)
+    }
+
+    fn bound_statements(&mut self, limit: Duration) -> QueryResult<Option<Duration>> {
+        // What it was the server remembers by itself.
+        Ok(limit::bound(self, limit)?.then_some(Duration::ZERO))
+    }
+
+    fn put_statements_back(&mut self, _was: Duration) -> QueryResult<()> {
+        limit::put_back(self)
     }
 
     fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {

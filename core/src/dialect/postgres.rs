@@ -27,6 +27,7 @@ use crate::verify::{CommitToken, KnownTable, Mark, Recorded, ServerWord};
 
 mod arguments;
 mod connect_args;
+mod limit;
 #[cfg(unix)]
 mod passfile;
 mod verify;
@@ -149,6 +150,14 @@ impl Dialect for PgConnection {
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         let pid: i32 = diesel::select(sql::<Integer>("pg_backend_pid()")).get_result(self)?;
         Ok(Some(i64::from(pid)))
+    }
+
+    fn statement_limit(&mut self) -> QueryResult<Option<Duration>> {
+        limit::asked(self)
+    }
+
+    fn begin_within(begin: &str, limit: Duration) -> Option<String> {
+        Some(limit::begin(begin, limit))
     }
 
     fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {

@@ -20,6 +20,7 @@ use crate::verify::{KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
+mod limit;
 mod shared_cache;
 mod verify;
 
@@ -95,6 +96,18 @@ impl Dialect for SqliteConnection {
 
     fn backend_id(&mut self) -> QueryResult<Option<i64>> {
         Ok(None)
+    }
+
+    fn statement_limit(&mut self) -> QueryResult<Option<Duration>> {
+        limit::busy_timeout(self).map(Some)
+    }
+
+    fn bound_statements(&mut self, limit: Duration) -> QueryResult<Option<Duration>> {
+        limit::bound(self, limit)
+    }
+
+    fn put_statements_back(&mut self, was: Duration) -> QueryResult<()> {
+        limit::set_busy_timeout(self, was)
     }
 
     fn find_commit_table(&mut self) -> QueryResult<Option<KnownTable>> {

@@ -7,10 +7,12 @@ mod hooks;
 mod log;
 mod options;
 mod pool;
+mod retries;
 mod testing;
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use super::commits::Commits;
 use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector, FirstConnect};
@@ -25,6 +27,7 @@ use crate::error::{Error, OnExit, Result};
 use crate::event::{Listener, Listeners};
 use crate::log::{Log, LogOptions, Meter};
 use crate::pool::{AnyKind, Pool, PoolOptions, Queue, ThreadLocal};
+use crate::retry::{Retries, RetryBudget, RetryPolicy};
 use crate::testing::FaultScript;
 use crate::url::Url;
 
@@ -78,6 +81,8 @@ pub struct EngineBuilder<C: Dialect> {
     on_exit: OnExit,
     refuse_implicit_commits: bool,
     commits: Commits,
+    retry_policy: RetryPolicy,
+    retry_budget: RetryBudget,
 }
 
 impl<C: Dialect> EngineBuilder<C> {
@@ -105,6 +110,8 @@ impl<C: Dialect> EngineBuilder<C> {
             on_exit: OnExit::default(),
             refuse_implicit_commits: false,
             commits: Commits::default(),
+            retry_policy: RetryPolicy::new(),
+            retry_budget: RetryBudget::default(),
         }
     }
 
@@ -121,6 +128,7 @@ impl<C: Dialect> EngineBuilder<C> {
         self.characteristics.check(C::FLAVOUR)?;
         let connected = self.characteristics.over(C::characteristics_of(&target.url));
         let execution_options = self.execution_options.checked::<C>()?.over(connected);
+        self.retry_policy.characteristics().check(C::FLAVOUR)?;
         options::check_full_reset(&target.url, self.pool.reset_on_return)?;
         let log = Log::new(self.log, self.pool.reset_on_return);
         let meter = self
@@ -160,6 +168,8 @@ impl<C: Dialect> EngineBuilder<C> {
             on_exit: self.on_exit,
             refuse_implicit_commits: self.refuse_implicit_commits,
             commits: self.commits,
+            retries: Arc::new(Retries::new(self.retry_policy, self.retry_budget)),
+            statement_limit: AtomicU64::new(super::retries::UNKNOWN),
         };
         Ok(Engine(Arc::new(inner), execution_options, None))
     }

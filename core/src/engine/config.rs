@@ -45,6 +45,12 @@ const CONNECT_ARGS: &str = "connect_args.";
 /// | `echo`, `echo_pool` | `true` or `false` | `false` |
 /// | `hide_parameters` | `true` or `false` | `true` |
 /// | `logging_name` | a name | none |
+/// | `retry_attempts` | attempts of a retry, the first one included | 5 |
+/// | `retry_deadline` | a time, which servers are told of; see [`RetryPolicy::deadline`](crate::RetryPolicy::deadline) | 30 s, which they are not |
+/// | `retry_commit` | `fail`, `verify`, `idempotent` | `fail` |
+/// | `retry_on` | the classes that run again: of `retry`, `disconnect`, `failover`, `busy`, with commas between | all four |
+/// | `retry_backoff` | the shortest and the longest pause as `10ms..2s`, or `none` | by class, see [`RetryPolicy`](crate::RetryPolicy) |
+/// | `retry_budget` | tokens, -1 for no limit | 100 |
 ///
 /// A time is a number of seconds, as in SQLAlchemy (`30`, `0.5`), or has units (`30s`, `500ms`, `1h 30m`). `true` may be
 /// written `yes`, `on` or `1`, and `false` likewise. What is a closure or a type (hooks, listeners, the clock) is given

@@ -7,6 +7,7 @@ use tracing::Level;
 
 use crate::event::Event;
 use crate::pool::ResetOnReturn;
+use crate::retry::{RetryEnd, RetryReport};
 
 /// Where a line goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,10 +83,15 @@ impl<'a> Told<'a> {
                 (Target::Session, Level::INFO, connection)
             }
             Event::Rerun { .. } | Event::CommitResolved { .. } => (Target::Session, Level::INFO, 0),
+            Event::RetryEnded { report, .. } => {
+                let good = matches!(report.end(), RetryEnd::Succeeded | RetryEnd::Cancelled);
+                (Target::Session, if good { Level::INFO } else { Level::WARN }, 0)
+            }
             Event::CommitUnknown { connection, .. } | Event::ImplicitCommit { connection, .. } => {
                 (Target::Session, Level::WARN, connection)
             }
             Event::DroppedUncommitted { .. } => (Target::Session, Level::WARN, 0),
+            Event::Reconnecting { connection, .. } => (Target::Engine, Level::WARN, connection),
         };
         Some(Self {
             target,
@@ -164,47 +170,105 @@ impl fmt::Display for Text<'_> {
                 "Connection timed out: none came back to the pool in {:.2} s",
                 waited.as_secs_f64()
             ),
-            Event::Fault {
-                class, phase, message, ..
-            } => write!(f, "{phase:?} failed ({class}): {message}"),
-            Event::Doomed { cause, .. } => write!(f, "The transaction takes nothing but its rollback: {cause}"),
-            Event::ImplicitCommit { sql, .. } => write!(
-                f,
-                "The transaction was committed by a statement in it, and what came before cannot be rolled back: {sql}"
-            ),
-            Event::CommitUnknown { cause, .. } => write!(
-                f,
-                "COMMIT was sent and its answer never came, it may or may not have happened: {cause}"
-            ),
-            Event::CommitResolved { token, resolution } => {
-                write!(f, "The COMMIT with the token {token} was resolved: {resolution}")
-            }
-            Event::Rerun {
-                function,
-                attempt,
-                class,
-                delay,
-                cause,
-            } => write!(
-                f,
-                "{function} runs again, attempt {attempt}, after {class} and {:.3} s: {cause}",
-                delay.as_secs_f64()
-            ),
-            Event::DroppedUncommitted { first_write } => write!(
-                f,
-                "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback(); \
-                 first write: {first_write}"
-            ),
-            // `of` has left these out.
-            ref other => write!(f, "{other:?}"),
+            ref other => of_transaction(f, other),
         }
     }
 }
 
+/// What a session has to tell.
+fn of_transaction(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+    match *event {
+        Event::Fault {
+            class, phase, message, ..
+        } => write!(f, "{phase:?} failed ({class}): {message}"),
+        Event::Doomed { cause, .. } => write!(f, "The transaction takes nothing but its rollback: {cause}"),
+        Event::ImplicitCommit { sql, .. } => write!(
+            f,
+            "The transaction was committed by a statement in it, and what came before cannot be rolled back: {sql}"
+        ),
+        Event::CommitUnknown { cause, .. } => write!(
+            f,
+            "COMMIT was sent and its answer never came, it may or may not have happened: {cause}"
+        ),
+        Event::CommitResolved { token, resolution } => {
+            write!(f, "The COMMIT with the token {token} was resolved: {resolution}")
+        }
+        Event::Rerun {
+            function,
+            attempt,
+            class,
+            delay,
+            cause,
+        } => write!(
+            f,
+            "{function} runs again, attempt {attempt}, after {class} and {:.3} s: {cause}",
+            delay.as_secs_f64()
+        ),
+        Event::RetryEnded { function, report } => {
+            let end = if report.succeeded() {
+                "has succeeded"
+            } else {
+                "has failed"
+            };
+            write!(f, "{function} {end}, {report}; ")?;
+            causes(f, report)
+        }
+        Event::Reconnecting { .. } => reconnecting(f, event),
+        Event::DroppedUncommitted { first_write } => write!(
+            f,
+            "a session was dropped with uncommitted writes, which are rolled back; call commit() or rollback(); \
+             first write: {first_write}"
+        ),
+        // `of` has left these out.
+        ref other => write!(f, "{other:?}"),
+    }
+}
+
+/// What went wrong on the way: the last few causes, which are the ones to look at.
+fn causes(f: &mut fmt::Formatter<'_>, report: &RetryReport) -> fmt::Result {
+    const SHOWN: usize = 3;
+    let failures = report.failures();
+    f.write_str("what had failed: ")?;
+    if failures.len() > SHOWN {
+        f.write_str("..; ")?;
+    }
+    for (index, failed) in failures.iter().rev().take(SHOWN).rev().enumerate() {
+        let separator = if index == 0 { "" } else { "; " };
+        write!(f, "{separator}{}: {}", failed.class(), failed.cause())?;
+        if failed.times() > 1 {
+            write!(f, " ({} times)", failed.times())?;
+        }
+    }
+    Ok(())
+}
+
+/// SQLAlchemy's recipe logs it without the rest.
+fn reconnecting(f: &mut fmt::Formatter<'_>, event: &Event<'_>) -> fmt::Result {
+    let Event::Reconnecting {
+        retry,
+        num_retries,
+        delay,
+        cause,
+        ..
+    } = event
+    else {
+        return Ok(());
+    };
+    write!(
+        f,
+        "disconnection error, retrying operation ({retry} of {num_retries}, in {:.3} s): {cause}",
+        delay.as_secs_f64()
+    )
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Instant;
+
     use super::*;
+    use crate::classify::Class;
     use crate::event::{RecycleCause, Step};
+    use crate::retry::{Bucket, Course, Failed, Next, RetryBudget, RetryPolicy};
 
     fn told(event: &Event<'_>) -> String {
         let told = Told::of(event, ResetOnReturn::Rollback).expect("it is shown");
@@ -268,6 +332,45 @@ mod tests {
         }
         let commit = Told::of(&Event::Reset { connection: 7 }, ResetOnReturn::Commit).map(|told| told.text.to_string());
         assert_eq!(commit.as_deref(), Some("Connection 7 commit-on-return"));
+    }
+
+    #[test]
+    fn the_end_of_a_retry_is_one_line_with_what_had_failed() {
+        let mut course = Course::new(RetryPolicy::new().attempts(3).terms(), Instant::now());
+        let tokens = Bucket::new(RetryBudget::default());
+        let mut fail = |cause| {
+            let failed = Failed {
+                class: Class::Retry,
+                cause,
+                commit_unknown: false,
+                not_begun: false,
+                timed_out: false,
+            };
+            course.after(failed, Instant::now(), &tokens)
+        };
+        let steps = [
+            fail("deadlock detected"),
+            fail("deadlock detected"),
+            fail("could not serialize access"),
+        ];
+        assert_eq!(steps[2], Next::End(RetryEnd::Attempts));
+        let line = told(&Event::RetryEnded {
+            function: "transfer",
+            report: course.report(),
+        });
+        let (beginning, end) = line.split_once(" in ").expect("it says how long it took");
+        assert_eq!(beginning, "WARN aludel.session transfer has failed, tried 3 times");
+        let causes = "; what had failed: retry: deadlock detected (2 times); retry: could not serialize access";
+        assert!(end.ends_with(&format!(", and given up{causes}")), "{line}");
+        course.succeeded(Instant::now());
+        let line = told(&Event::RetryEnded {
+            function: "transfer",
+            report: course.report(),
+        });
+        assert!(
+            line.starts_with("INFO aludel.session transfer has succeeded, tried 3 times"),
+            "{line}"
+        );
     }
 
     #[test]

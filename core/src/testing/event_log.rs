@@ -34,7 +34,8 @@ use crate::event::{Event, RecycleCause};
 /// | [`Fault`](EventKind::Fault) | `fault retry in Commit` (class and phase), `connect failed`, `ping failed` |
 /// | [`Damage`](EventKind::Damage) | `doomed`, `commit unknown`, `invalidate`, `retire`, `pool timeout`, `dropped uncommitted`, `leak`, `left behind`, `in-memory database lost`, `forked` |
 /// | [`Transaction`](EventKind::Transaction) | `begin`, `commit`, `rollback`, `savepoint 1`, `release 1`, `rollback to 1` |
-/// | [`Rerun`](EventKind::Rerun) | `rerun transfer, attempt 2, after retry` (function, attempt, class) |
+/// | [`Rerun`](EventKind::Rerun) | `rerun transfer, attempt 2, after retry` (function, attempt, class), `reconnecting, retry 1, after disconnect` |
+/// | [`RetryEnd`](EventKind::RetryEnd) | `retry ended transfer, attempts 2, it has succeeded` (function, attempts, why nothing more) |
 /// | [`Note`](EventKind::Note) | what the test itself has pushed |
 #[derive(Clone, Default)]
 pub struct EventLog(Arc<Mutex<Vec<(EventKind, String)>>>);
@@ -64,8 +65,10 @@ pub enum EventKind {
     Transaction,
     /// A statement, for those who listen to statements.
     Statement,
-    /// A transaction is about to run again.
+    /// A transaction is about to run again, or a reader's statement.
     Rerun,
+    /// A retry has come to its end after a rerun, or for want of one.
+    RetryEnd,
     /// The test's own words.
     Note,
 }
@@ -230,7 +233,8 @@ fn kind(event: &Event<'_>) -> EventKind {
         | Event::ReleaseSavepoint { .. }
         | Event::RollbackToSavepoint { .. } => EventKind::Transaction,
         Event::BeforeStatement { .. } | Event::Statement { .. } => EventKind::Statement,
-        Event::Rerun { .. } => EventKind::Rerun,
+        Event::Rerun { .. } | Event::Reconnecting { .. } => EventKind::Rerun,
+        Event::RetryEnded { .. } => EventKind::RetryEnd,
     }
 }
 
@@ -246,6 +250,14 @@ fn line(event: &Event<'_>) -> String {
             class,
             ..
         } => return format!("rerun {function}, attempt {attempt}, after {class}"),
+        Event::RetryEnded { function, report } => {
+            return format!(
+                "retry ended {function}, attempts {}, {}",
+                report.attempts(),
+                report.end()
+            );
+        }
+        Event::Reconnecting { retry, class, .. } => return format!("reconnecting, retry {retry}, after {class}"),
         Event::BeforeStatement { sql, .. } => return format!("before {sql}"),
         Event::Statement { sql, failed: false, .. } => return format!("statement {sql}"),
         Event::Statement { sql, failed: true, .. } => return format!("statement failed {sql}"),

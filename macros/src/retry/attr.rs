@@ -1,48 +1,67 @@
 //! Checks what stands in `#[retry(..)]`, as far as that can be done without the function.
 
-use std::time::Duration;
+mod backoff;
+mod classes;
 
 use proc_macro2::Literal;
-use quote::format_ident;
-use syn::{Ident, LitInt, LitStr};
+use syn::{Expr, Ident, LitInt};
 
+pub(super) use self::backoff::Backoff;
 use crate::entry::Entry;
 use crate::errors::{Errors, unknown};
+use crate::function::Macro;
+use crate::function::attr::{self, Common};
+use crate::transactional;
 
-const KEYS: [&str; 6] = ["attempts", "deadline", "commit", "clone", "rerun_sees", "session"];
+/// The keys that `#[transactional]` has not.
+pub(crate) const OWN_KEYS: [&str; 6] = ["attempts", "on", "backoff", "policy", "clone", "rerun_sees"];
+
+/// What a policy says, so that an argument beside it would say it again.
+const IN_POLICY: [&str; 8] = [
+    "attempts",
+    "deadline",
+    "on",
+    "backoff",
+    "isolation",
+    "read_only",
+    "deferrable",
+    "commit",
+];
 
 /// The arguments of `#[retry(..)]`. What is not given is left to `RetryPolicy::new()`.
 #[derive(Default)]
 pub(super) struct Options {
+    pub(super) common: Common,
     pub(super) attempts: Option<Literal>,
-    pub(super) deadline: Option<Duration>,
-    /// A variant of `CommitPolicy`.
-    pub(super) commit: Option<Ident>,
+    /// Variants of `Class`.
+    pub(super) on: Vec<Ident>,
+    pub(super) backoff: Option<Backoff>,
+    pub(super) policy: Option<Expr>,
     pub(super) clone: Vec<Ident>,
     pub(super) rerun_sees: Vec<Ident>,
-    pub(super) session: Option<Ident>,
 }
 
 /// Reads the arguments; one with a mistake counts as not given.
 pub(super) fn check(entries: Vec<Entry>, errors: &mut Errors) -> Options {
     let mut options = Options::default();
-    let mut seen: Vec<Ident> = Vec::new();
-    for entry in entries {
-        if seen.contains(&entry.key) {
-            errors.at(&entry, format!("`{}` is given twice; keep one", entry.key));
-            continue;
-        }
-        seen.push(entry.key.clone());
+    let entries = attr::distinct(entries, errors);
+    for entry in &entries {
         match entry.key.to_string().as_str() {
-            "attempts" => options.attempts = attempts(&entry, errors),
-            "deadline" => options.deadline = deadline(&entry, errors),
-            "commit" => options.commit = commit(&entry, errors),
-            "clone" => options.clone = names(&entry, errors),
-            "rerun_sees" => options.rerun_sees = names(&entry, errors),
-            "session" => options.session = session(&entry, errors),
-            other => errors.at(&entry.key, unknown("key", other, &KEYS)),
+            "attempts" => options.attempts = attempts(entry, errors),
+            "on" => options.on = classes::read(entry, errors),
+            "backoff" => options.backoff = backoff::read(entry, errors),
+            "policy" => options.policy = policy(entry, errors),
+            "clone" => options.clone = names(entry, errors),
+            "rerun_sees" => options.rerun_sees = names(entry, errors),
+            other => {
+                if !options.common.take(entry, Macro::Retry, errors) {
+                    errors.at(&entry.key, unknown_key(other));
+                }
+            }
         }
     }
+    options.common.characteristics.check(errors);
+    check_policy(&entries, errors);
     for name in options.rerun_sees.iter().filter(|name| options.clone.contains(name)) {
         let message = format!(
             "`{name}` is in `clone(..)` too: a rerun sees either a fresh clone or what the attempt before left; keep \
@@ -51,6 +70,32 @@ pub(super) fn check(entries: Vec<Entry>, errors: &mut Errors) -> Options {
         errors.at(name, message);
     }
     options
+}
+
+fn check_policy(entries: &[Entry], errors: &mut Errors) {
+    if !entries.iter().any(|entry| entry.key == "policy") {
+        return;
+    }
+    for entry in entries {
+        let key = entry.key.to_string();
+        if IN_POLICY.contains(&key.as_str()) {
+            let message = format!(
+                "`policy` says already what `{key}` would; say it there, or leave `policy` out and write the parts"
+            );
+            errors.at(entry, message);
+        }
+    }
+}
+
+fn unknown_key(key: &str) -> String {
+    if key == "propagation" || transactional::attr::PROPAGATIONS.contains(&key) {
+        return format!(
+            "`{key}` is for `#[transactional]`: a `#[retry]` function joins the transaction that is open, or begins one; \
+             remove it"
+        );
+    }
+    let known: Vec<_> = OWN_KEYS.iter().chain(&attr::KEYS).collect();
+    unknown("key", key, &known)
 }
 
 fn attempts(entry: &Entry, errors: &mut Errors) -> Option<Literal> {
@@ -68,36 +113,14 @@ fn attempts(entry: &Entry, errors: &mut Errors) -> Option<Literal> {
     Some(literal)
 }
 
-fn deadline(entry: &Entry, errors: &mut Errors) -> Option<Duration> {
-    const FORM: &str = "`deadline` is a duration in quotes, such as \"10s\", \"500ms\" or \"1m 30s\"";
-    let Some(text) = entry.value::<LitStr>() else {
-        errors.at(entry.place(), FORM);
-        return None;
-    };
-    match humantime::parse_duration(&text.value()) {
-        Ok(Duration::ZERO) => errors.at(
-            text,
-            "a `deadline` of nothing leaves no time for a rerun; leave it out, or write `attempts = 1`",
-        ),
-        Ok(deadline) => return Some(deadline),
-        Err(error) => errors.at(text, format!("{FORM}: {error}")),
+fn policy(entry: &Entry, errors: &mut Errors) -> Option<Expr> {
+    let policy = entry.value::<Expr>();
+    if policy.is_none() {
+        let message = "`policy` is an expression: a constant, a function that answers a `RetryPolicy`, a value that \
+                       implements `IntoRetryPolicy`: `policy = PATIENT`";
+        errors.at(entry.place(), message);
     }
-    None
-}
-
-fn commit(entry: &Entry, errors: &mut Errors) -> Option<Ident> {
-    let text = entry.value::<LitStr>();
-    match text.as_ref().map(LitStr::value).as_deref() {
-        Some("fail") => return Some(format_ident!("Fail")),
-        Some("idempotent") => return Some(format_ident!("Idempotent")),
-        Some("verify") => return Some(format_ident!("Verify")),
-        Some(other) => errors.at(text, unknown("commit policy", other, &["fail", "verify", "idempotent"])),
-        None => errors.at(
-            entry.place(),
-            "`commit` is \"fail\", \"verify\" or \"idempotent\", in quotes",
-        ),
-    }
-    None
+    policy
 }
 
 fn names(entry: &Entry, errors: &mut Errors) -> Vec<Ident> {
@@ -117,12 +140,4 @@ fn names(entry: &Entry, errors: &mut Errors) -> Vec<Ident> {
         }
     }
     names
-}
-
-fn session(entry: &Entry, errors: &mut Errors) -> Option<Ident> {
-    let session = entry.value::<Ident>();
-    if session.is_none() {
-        errors.at(entry.place(), "`session` is the name of a parameter: `session = name`");
-    }
-    session
 }

@@ -1,74 +1,58 @@
-//! Writes the function: the signature as it was, and around the body one call of the runtime.
+//! Writes the call of `aludel::plumbing::retry`: the policy, and what each attempt gets anew.
 
-use proc_macro2::{Span, TokenStream};
+use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, PatIdent, ReturnType};
+use syn::{ExprReference, Token};
 
-use super::ast;
 use super::attr::Options;
 use super::valid::{Rebind, Valid};
-use crate::types::Mentions;
+use crate::function::ast;
+use crate::function::expand::{self, Wrapped};
 
 /// The function as it is compiled.
 pub(super) fn function(valid: &Valid<'_>) -> TokenStream {
-    let function = valid.function;
-    let (attributes, visibility, inner) = (&function.attributes, &function.visibility, &function.inner_attributes);
-    let mut signature = function.signature.clone();
-    ast::strip_mut(&mut signature, &valid.options.rerun_sees);
-
-    // The bound on the error type is reported at the return type.
-    let answer_span = if let ReturnType::Type(_, ty) = &signature.output {
-        ty.span()
-    } else {
-        Span::call_site()
-    };
-    let retry = quote_spanned!(Span::mixed_site().located_at(answer_span)=> ::aludel::plumbing::retry);
-    let policy = policy(&valid.options);
-    let name = signature.ident.unraw().to_string();
-    let PatIdent {
-        mutability,
-        ident: session,
-        ..
-    } = &valid.session.binding;
-    let session_type = valid.session.ty().map(|ty| quote!(: #ty));
-    let answer = answer(&signature.output);
-    let body = body(valid);
-    let lints = lints(valid);
-    // As if the user had written the closure, at the place of the body: what is moved out of it is then called by name.
-    let closure = quote_spanned!(function.body.span()=> |#mutability #session #session_type| #answer #body);
-    quote! {
-        #(#attributes)*
-        #lints
-        #visibility #signature {
-            #(#inner)*
-            #retry(#session, &const { #policy }, #name, #closure)
-        }
-    }
+    let mut signature = valid.function.signature.clone();
+    ast::strip_mut(&mut signature, |name| !valid.options.rerun_sees.contains(name));
+    expand::function(&Wrapped {
+        function: valid.function,
+        signature,
+        session: &valid.session,
+        policy: policy(valid.options),
+        body: body(valid),
+        lints: Some(lints(valid)),
+    })
 }
 
 /// Not a named constant: one beside the body would be seen by the body.
 fn policy(options: &Options) -> TokenStream {
-    let attempts = options.attempts.iter();
-    let deadline = options.deadline.iter().map(|deadline| {
-        let (seconds, nanoseconds) = (deadline.as_secs(), deadline.subsec_nanos());
-        quote!(::core::time::Duration::new(#seconds, #nanoseconds))
-    });
-    let commit = options.commit.iter();
-    quote! {
-        ::aludel::RetryPolicy::new()
-            #(.attempts(#attempts))*
-            #(.deadline(#deadline))*
-            #(.commit(::aludel::CommitPolicy::#commit))*
+    if let Some(policy) = &options.policy {
+        // syn writes the parentheses that an operator in the policy would need.
+        let borrowed = ExprReference {
+            attrs: Vec::new(),
+            and_token: Token![&](policy.span()),
+            mutability: None,
+            expr: Box::new(policy.clone()),
+        };
+        return quote!(#borrowed);
     }
-}
-
-fn answer(output: &ReturnType) -> Option<TokenStream> {
-    match output {
-        ReturnType::Type(_, ty) if !Mentions::of(ty).impl_trait => Some(quote!(#output)),
-        // A closure's own return type cannot be `impl`; the function's tells the compiler.
-        ReturnType::Type(..) | ReturnType::Default => None,
+    let attempts = options.attempts.iter();
+    let deadline = options.common.deadline.iter();
+    let on = &options.on;
+    let on = (!on.is_empty()).then(|| quote!(.on(&[#(::aludel::Class::#on),*])));
+    let backoff = options.backoff.iter();
+    let characteristics = expand::characteristics(&options.common);
+    let commit = options.common.commit.iter();
+    quote! {
+        &const {
+            ::aludel::RetryPolicy::new()
+                #(.attempts(#attempts))*
+                #(.deadline(#deadline))*
+                #on
+                #(.backoff(#backoff))*
+                #characteristics
+                #(.commit(::aludel::CommitPolicy::#commit))*
+        }
     }
 }
 
@@ -100,11 +84,8 @@ fn rebind(
 
 /// What clippy would say of the call around the body, and not of what the user wrote.
 fn lints(valid: &Valid<'_>) -> TokenStream {
-    let unused = |name: &Ident| name.to_string().starts_with('_');
     // An argument that is cloned in each attempt is consumed there; out here it is only looked at.
     let cloned = (!valid.options.clone.is_empty()).then(|| quote!(#[allow(clippy::needless_pass_by_value)]));
-    // `_session`, which the body does not use, is passed on.
-    let passed = unused(&valid.session.binding.ident) || valid.rebinds.iter().any(|rebind| unused(&rebind.name));
-    let passed = passed.then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+    let passed = expand::lints(&valid.session, valid.rebinds.iter().map(|rebind| &rebind.name));
     quote!(#cloned #passed)
 }

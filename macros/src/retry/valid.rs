@@ -1,20 +1,19 @@
-//! Checks the function itself, and decides what each attempt gets.
-
-mod answer;
-mod session;
+//! Checks that the function can be run again, and decides what each attempt gets.
 
 use syn::{Attribute, Ident, Pat, PatIdent, Receiver, Token, Type};
 
-use super::ast::{Function, bindings};
 use super::attr::Options;
 use crate::errors::{Errors, unknown};
+use crate::function::ast::{Function, bindings};
+use crate::function::valid::session::{self, Session};
+use crate::function::valid::{self, answer};
 use crate::types::Mentions;
 
 /// A function that can be run again.
 pub(super) struct Valid<'a> {
     pub(super) function: &'a Function,
-    pub(super) options: Options,
-    pub(super) session: session::Parameter,
+    pub(super) options: &'a Options,
+    pub(super) session: Session<'a>,
     pub(super) rebinds: Vec<Rebind>,
 }
 
@@ -27,17 +26,18 @@ pub(super) struct Rebind {
     pub(super) clone: bool,
 }
 
-/// Checks everything; answers something whenever there is a session to run on.
-pub(super) fn check<'a>(function: &'a Function, options: Options, errors: &mut Errors) -> Option<Valid<'a>> {
-    check_kind(function, errors);
-    let session = session::find(function, options.session.as_ref(), errors);
+/// Checks everything; answers something whenever it is known what the function runs on.
+pub(super) fn check<'a>(function: &'a Function, options: &'a Options, errors: &mut Errors) -> Option<Valid<'a>> {
+    valid::check_kind(function, errors);
+    let said: Vec<_> = options.clone.iter().chain(&options.rerun_sees).collect();
+    let session = session::find(function, &options.common, &said, errors);
     answer::check(function, session.as_ref(), errors);
-    check_names(function, &options, session.as_ref(), errors);
-    check_receiver(function, &options, errors);
-    // Without a session, each `&mut` would look like one beside it.
+    check_names(function, options, session.as_ref(), errors);
+    check_receiver(function, options, errors);
+    // What was meant as the session would look like a `&mut` beside it.
     let session = session?;
-    check_exclusive(function, &options, &session, errors);
-    let rebinds = rebinds(function, &options, &session);
+    check_exclusive(function, options, &session, errors);
+    let rebinds = rebinds(function, options, &session);
     Some(Valid {
         function,
         options,
@@ -46,31 +46,8 @@ pub(super) fn check<'a>(function: &'a Function, options: Options, errors: &mut E
     })
 }
 
-fn check_kind(function: &Function, errors: &mut Errors) {
-    let signature = &function.signature;
-    if let Some(asyncness) = &signature.asyncness {
-        let message = "an `async fn` cannot be run again: a database connection blocks, and a dropped future would \
-                       leave the transaction open; remove `async` and call the function on a blocking thread";
-        errors.at(asyncness, message);
-    }
-    if let Some(constness) = &signature.constness {
-        errors.at(constness, "a `const fn` cannot talk to a database; remove `const`");
-    }
-    if let Some(abi) = &signature.abi {
-        let message = "a `Result` cannot be passed to another language; remove `extern`, and call this function from \
-                       one that has it";
-        errors.at(abi, message);
-    }
-    if let Some(variadic) = &signature.variadic {
-        errors.at(
-            variadic,
-            "arguments without a type cannot be passed to each attempt; take a slice",
-        );
-    }
-}
-
 /// Every name in `clone(..)` and `rerun_sees(..)` is that of a parameter for which it can be done.
-fn check_names(function: &Function, options: &Options, session: Option<&session::Parameter>, errors: &mut Errors) {
+fn check_names(function: &Function, options: &Options, session: Option<&Session<'_>>, errors: &mut Errors) {
     let receiver = function.signature.receiver();
     let bound: Vec<_> = function
         .parameters()
@@ -78,7 +55,7 @@ fn check_names(function: &Function, options: &Options, session: Option<&session:
         .collect();
     let known: Vec<_> = bound.iter().map(|binding| binding.ident.to_string()).collect();
     for name in options.clone.iter().chain(&options.rerun_sees) {
-        if session.is_some_and(|session| session.binding.ident == *name) {
+        if session.is_some_and(|session| session.is(name)) {
             errors.at(name, "the session is lent to each attempt by itself; remove it here");
         } else if name == "self" && receiver.is_some() {
             if options.clone.contains(name) {
@@ -117,11 +94,11 @@ fn check_receiver(function: &Function, options: &Options, errors: &mut Errors) {
 }
 
 /// What a `&mut` points at is changed by an attempt that failed; only the writer of the function can allow that.
-fn check_exclusive(function: &Function, options: &Options, session: &session::Parameter, errors: &mut Errors) {
+fn check_exclusive(function: &Function, options: &Options, session: &Session<'_>, errors: &mut Errors) {
     for parameter in function.parameters() {
         for binding in exclusive(&parameter.pat, &parameter.ty) {
             let name = &binding.ident;
-            if *name == session.binding.ident || options.rerun_sees.contains(name) {
+            if session.is(name) || options.rerun_sees.contains(name) {
                 continue;
             }
             if options.clone.contains(name) {
@@ -131,9 +108,15 @@ fn check_exclusive(function: &Function, options: &Options, session: &session::Pa
                 );
                 errors.at(name, message);
             } else {
+                let or_session = match session {
+                    Session::Ambient(None) => {
+                        format!("; if it is the session, say that: `#[retry(session = {name})]`")
+                    }
+                    Session::Ambient(Some(_)) | Session::Parameter(_) => String::new(),
+                };
                 let message = format!(
                     "a rerun would find `{name}` as the attempt before left it; return the change instead, or say that \
-                     this is fine: `#[retry(rerun_sees({name}))]`"
+                     this is fine: `#[retry(rerun_sees({name}))]`{or_session}"
                 );
                 errors.at(parameter, message);
             }
@@ -159,13 +142,13 @@ fn exclusive(pattern: &Pat, ty: &Type) -> Vec<PatIdent> {
 }
 
 /// Each `mut` by-value binding and each clone, unless a rerun is to see what the attempt before left.
-fn rebinds(function: &Function, options: &Options, session: &session::Parameter) -> Vec<Rebind> {
+fn rebinds(function: &Function, options: &Options, session: &Session<'_>) -> Vec<Rebind> {
     let mut rebinds = Vec::new();
     for parameter in function.parameters() {
         for binding in bindings(&parameter.pat) {
             let clone = options.clone.contains(&binding.ident);
             let anew = binding.mutability.is_some() && binding.by_ref.is_none();
-            let kept = binding.ident == session.binding.ident || options.rerun_sees.contains(&binding.ident);
+            let kept = session.is(&binding.ident) || options.rerun_sees.contains(&binding.ident);
             if (clone || anew) && !kept {
                 let conditions = parameter
                     .attrs

@@ -4,6 +4,7 @@
 //! ended, and at the latest when the raw connection is returned; where that fails the raw connection is closed.
 
 use std::borrow::Cow;
+use std::time::Duration;
 
 use aludel_core::dialect::{Characteristics, ServerTransaction};
 use aludel_core::{AccessMode, Control, Dialect, Error, ExecutionOptions, IsolationLevel, Outcome, Phase, Result};
@@ -147,8 +148,8 @@ impl<C: Dialect> Connection<C> {
         Ok(answer?)
     }
 
-    /// What the next transaction has unless it says otherwise.
-    pub(crate) fn wanted(&self) -> Characteristics {
+    /// What a transaction that somebody begins has unless it says otherwise.
+    pub(crate) fn of_session(&self) -> Characteristics {
         self.options.characteristics().over(self.engine.characteristics())
     }
 
@@ -168,6 +169,15 @@ impl<C: Dialect> Connection<C> {
             .map_err(|error| error.with_outcome(Outcome::NotBegun))
     }
 
+    /// What the next statement has where nobody has begun anything.
+    pub(crate) fn wanted(&self) -> Characteristics {
+        let own = self.of_session();
+        match self.autocommit_around {
+            None => own,
+            Some(around) => around.over(own),
+        }
+    }
+
     // ---- beginning --------------------------------------------------------------------------------------------
 
     /// Begins a transaction on the server with what was noted for it.
@@ -184,15 +194,36 @@ impl<C: Dialect> Connection<C> {
 
     fn send_beginning(&mut self, begin: Control) -> QueryResult<()> {
         let with = self.transaction.characteristics.beyond(self.engine.connected_with());
-        if with.is_empty() {
+        let limit = match self.done_by {
+            None => None,
+            Some(done_by) => self.limit_until(done_by)?,
+        };
+        if with.is_empty() && limit.is_none() {
             return self.control(Phase::Begin, begin);
         }
-        let beginning = C::beginning(with, begin);
+        self.send_beginning_with(with, limit, begin)
+    }
+
+    fn send_beginning_with(
+        &mut self,
+        with: Characteristics,
+        limit: Option<Duration>,
+        begin: Control,
+    ) -> QueryResult<()> {
+        let mut beginning = C::beginning(with, begin);
+        let mut announced = beginning.statements.len() > 1;
+        if let (Some(limit), Some(last)) = (limit, beginning.statements.last_mut()) {
+            if let Some(limited) = C::begin_within(last, limit) {
+                *last = Cow::Owned(limited);
+                announced = true; // half of it may have been done
+            } else {
+                self.bound_statements(limit)?;
+            }
+        }
         self.standing = beginning.standing;
-        let announced = beginning.statements.len() > 1;
         for statement in beginning.statements {
             if let Err(error) = self.steer(statement) {
-                if !self.standing.is_empty() {
+                if self.is_standing() {
                     self.put_back();
                 } else if announced {
                     // What was said of the next transaction would hold for somebody else's.
@@ -215,9 +246,14 @@ impl<C: Dialect> Connection<C> {
     /// Undoes what was set on the raw connection beyond what it was set up with. One that cannot be told so is closed.
     #[inline]
     pub(crate) fn put_back(&mut self) {
-        if !self.standing.is_empty() {
+        if self.is_standing() {
             self.put_back_what_stands();
         }
+    }
+
+    #[inline]
+    pub(super) fn is_standing(&self) -> bool {
+        !self.standing.is_empty() || self.standing_limit.is_some()
     }
 
     #[cold]
@@ -225,6 +261,7 @@ impl<C: Dialect> Connection<C> {
         let set = self.standing;
         if !self.is_connected() {
             self.standing = Characteristics::default();
+            self.standing_limit = None;
             return;
         }
         if self.is_busy() || self.transaction.is_streaming() {
@@ -239,6 +276,11 @@ impl<C: Dialect> Connection<C> {
                     "settings of its last transaction could not be put back: {error}"
                 ));
             }
+        }
+        if let Err(error) = self.put_limit_back() {
+            return self.discard(&format!(
+                "the limit of its last transaction's statements could not be put back: {error}"
+            ));
         }
         // Not before: a database in memory is kept when this was interrupted, and then it is still to be done.
         self.standing = Characteristics::default();
@@ -309,9 +351,19 @@ impl<C: Dialect> Connection<C> {
         !self.transaction.is_open() && self.wanted().is_autocommit() && !self.is_guest()
     }
 
-    /// A transaction that is none is not begun: nothing of it could be rolled back.
+    /// A transaction that is none is not begun: nothing of it could be rolled back. (One that is asked for inside a function
+    /// that runs in AUTOCOMMIT is one: the session itself has another level.)
     pub(crate) fn refuse_in_autocommit(&self, verb: &str, own: Characteristics) -> Result<()> {
-        if !own.over(self.wanted()).is_autocommit() || self.is_guest() {
+        self.refuse_as_autocommit(verb, own.over(self.of_session()))
+    }
+
+    /// The same for what would begin by itself, and be nobody's to end.
+    pub(crate) fn refuse_to_autobegin_in_autocommit(&self, verb: &str) -> Result<()> {
+        self.refuse_as_autocommit(verb, self.wanted())
+    }
+
+    fn refuse_as_autocommit(&self, verb: &str, characteristics: Characteristics) -> Result<()> {
+        if !characteristics.is_autocommit() || self.is_guest() {
             return Ok(());
         }
         Err(Error::misuse(format!(

@@ -33,7 +33,8 @@ pub(crate) enum Effect {
 
 /// The effect of a query of the typed DSL, told by its type. Not knowing is no harm: the text is looked at then.
 pub(super) fn effect_of_type<T>() -> Option<Effect> {
-    let statement = std::any::type_name::<T>().strip_prefix("diesel::query_builder::")?;
+    let name = std::any::type_name::<T>().trim_start_matches('&'); // a query that is lent
+    let statement = name.strip_prefix("diesel::query_builder::")?;
     if statement.starts_with("select_statement::") {
         Some(Effect::Read)
     } else if ["insert_statement::", "update_statement::", "delete_statement::"]

@@ -7,7 +7,7 @@ use aludel_core::{AccessMode, Deferrable, Dialect, Error, IsolationLevel, Result
 use super::scope;
 use super::stage::Asked;
 use crate::connection::Connection;
-use crate::retry::RetryPolicy;
+use crate::retry::IntoRetryPolicy;
 use crate::session::Session;
 
 /// Builds one transaction: made by [`Session::build_transaction`] and [`Connection::build_transaction`], as Diesel's
@@ -118,15 +118,6 @@ impl<'a, U> TransactionBuilder<'a, U> {
         self.asked.own.deferrable = Some(Deferrable::NotDeferrable);
         self
     }
-
-    fn checked<C: Dialect>(&self) -> Result<()> {
-        if self.asked.own.is_autocommit() {
-            return Err(Error::misuse(
-                "AUTOCOMMIT was asked for a transaction, and is the absence of one; use it with execution_options",
-            ));
-        }
-        self.asked.own.check(C::FLAVOUR)
-    }
 }
 
 impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
@@ -159,7 +150,7 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     where
         E: From<Error> + 'static,
     {
-        self.checked::<C>()?;
+        self.asked.check(C::FLAVOUR)?;
         scope::begin_as(self.unit, self.asked, f)
     }
 
@@ -184,8 +175,8 @@ impl<C: Dialect> TransactionBuilder<'_, Session<C>> {
     ///
     /// Those of [`run`](Self::run), once there is no attempt or no time left, or when running again would not be safe.
     #[track_caller]
-    pub fn retry<T>(self, policy: &RetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
-        self.checked::<C>()?;
+    pub fn retry<T>(self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Session<C>) -> Result<T>) -> Result<T> {
+        self.asked.check(C::FLAVOUR)?;
         crate::retry::retry(self.unit, policy, self.asked, "closure", f)
     }
 }
@@ -217,7 +208,7 @@ impl<C: Dialect> TransactionBuilder<'_, Connection<C>> {
     /// Only with the closure's own panic.
     #[track_caller]
     pub fn run<T>(self, f: impl FnOnce(&mut Connection<C>) -> Result<T>) -> Result<T> {
-        self.checked::<C>()?;
+        self.asked.check(C::FLAVOUR)?;
         scope::begin_as(self.unit, self.asked, f)
     }
 }

@@ -23,7 +23,7 @@ impl<C: Dialect> Connection<C> {
         }
         self.stopped = false;
         self.transaction.fault = None;
-        self.transaction.characteristics = own.over(self.wanted());
+        self.transaction.characteristics = own.over(self.of_session());
         self.check_characteristics()?;
         self.transaction.partly_committed = false;
         self.transaction.verification = self.take_wish();
@@ -41,7 +41,10 @@ impl<C: Dialect> Connection<C> {
     }
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
-        self.connected()?;
+        match self.done_by {
+            None => self.connected()?,
+            Some(done_by) => self.connected_by(done_by)?,
+        };
         // To SQLite's `query_only`, BEGIN IMMEDIATE is a write.
         let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
         let control = if std::mem::take(&mut self.begin_immediate) && !reads {
@@ -70,10 +73,22 @@ impl<C: Dialect> Connection<C> {
             origin,
             first_write: None,
         });
+        if self.engine().retries().is_awaited() {
+            self.tell_those_who_wait();
+        }
         self.engine().emit(&Event::Begin {
             connection: self.number(),
         });
         Ok(())
+    }
+
+    /// Retries wait for this engine's host, and here a transaction has begun.
+    #[cold]
+    fn tell_those_who_wait(&mut self) {
+        if let Ok(checkout) = self.connected() {
+            let age = checkout.age();
+            self.engine().retries().has_begun(age, self.engine().clock());
+        }
     }
 
     /// The caller's error with what the session knows about it: the class that was confirmed, not the one guessed.
@@ -98,7 +113,7 @@ impl<C: Dialect> Connection<C> {
                 "a test transaction must be the outermost one, and the session is inside of somebody else's",
             ));
         }
-        self.refuse_in_autocommit("begin_test_transaction", Characteristics::default())?;
+        self.refuse_to_autobegin_in_autocommit("begin_test_transaction")?;
         self.begin_root(Origin::Test, Characteristics::default())?;
         self.transaction.lend(Rule::Test);
         Ok(())

@@ -3,12 +3,12 @@
 //!
 //! [`stage`](super::stage) puts them around the closures that users write.
 
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
 use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
-use super::stage::{self, Asked, Entry};
+use super::stage::{self, Asked, Entry, Failure};
 use super::{Footing, Origin, own_fault};
 use crate::connection::Connection;
 
@@ -34,6 +34,10 @@ pub(crate) trait Unit: Sized {
 
     /// Something has happened to the transaction; objects, hooks and listeners follow.
     fn follow(&mut self, change: Change);
+
+    /// Another one of the same engine, for work that is not to share this one's transaction.
+    #[track_caller]
+    fn sibling(&mut self) -> Self;
 }
 
 /// Who has left with an [`Exit`], or was stopped by a token.
@@ -145,7 +149,7 @@ pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
         if failure.commit_unknown {
             unit.follow(Change::Forgotten);
         }
-        failure.error
+        failure.into_error()
     })
 }
 
@@ -185,6 +189,40 @@ pub(crate) enum Stand {
     Guest,
 }
 
+/// Who has begun the transaction that the caller would be a part of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Begun {
+    /// There is none, or one that began by itself and has only read.
+    Nobody,
+    /// Somebody will end it.
+    Somebody,
+    /// A test has, and nothing of the session's stands between it and the caller: nobody, for the program that is tested.
+    Test,
+}
+
+/// See [`Begun`]; nothing is ended and nothing sent.
+///
+/// # Errors
+///
+/// When a transaction that began by itself has work in it that the caller would have to end.
+pub(crate) fn begun<U: Unit>(unit: &mut U, place: &'static Location<'static>) -> Result<Begun> {
+    unit.connection().refuse_if_cancelled()?;
+    let footing = unit.connection().footing();
+    if matches!(footing, Footing::Explicit) {
+        return Ok(Begun::Somebody);
+    }
+    if !is_fixture(unit, &footing) {
+        refuse_unfinished(unit, &footing, place)?;
+    }
+    let connection = unit.connection();
+    Ok(match connection.is_guest() {
+        true if connection.is_in_a_test() => Begun::Test,
+        // Of somebody who will commit it or not.
+        true => Begun::Somebody,
+        false => Begun::Nobody,
+    })
+}
+
 /// See [`Stand`].
 ///
 /// # Errors
@@ -193,6 +231,11 @@ pub(crate) enum Stand {
 /// transaction to be joined is not what is asked for.
 #[track_caller]
 pub(crate) fn stand<U: Unit>(unit: &mut U, asked: Asked) -> Result<Stand> {
+    stand_at(unit, asked, Location::caller())
+}
+
+/// The same, for a caller who is behind a `dyn`, where nobody can tell its place.
+pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Location<'static>) -> Result<Stand> {
     let own = asked.own;
     unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
@@ -210,34 +253,60 @@ pub(crate) fn stand<U: Unit>(unit: &mut U, asked: Asked) -> Result<Stand> {
     } else {
         Stand::Outermost
     };
-    let written = matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some();
-    let transaction = &unit.connection().transaction;
-    if written && transaction.is_lenient() && !transaction.in_scope() {
+    if is_fixture(unit, &footing) {
         commit_alone(unit)?;
         return Ok(begins);
     }
-    if let Some(pending) = unit.pending() {
-        return Err(Error::transaction_already_open(&pending));
-    }
+    refuse_unfinished(unit, &footing, place)?;
     match footing {
         Footing::Autocommit => {
             unit.connection().make_room_in_autocommit();
             unit.follow(Change::Superseded);
-            Ok(begins)
         }
-        Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open(&first_write)),
-        Footing::AutobegunRead => {
-            unit.connection().end_read_root();
-            unit.follow(Change::Superseded);
-            Ok(begins)
-        }
-        _ => Ok(begins),
+        Footing::AutobegunRead => end_read_root(unit),
+        _ => {}
     }
+    Ok(begins)
+}
+
+/// Whether what the caller has done as one goes was done in a test transaction, where it is in nobody's way.
+fn is_fixture<U: Unit>(unit: &mut U, footing: &Footing) -> bool {
+    let written = matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some();
+    let transaction = &unit.connection().transaction;
+    written && transaction.is_lenient() && !transaction.in_scope()
+}
+
+/// Another session commits, which nothing does in a test.
+pub(crate) fn refuse_aside<U: Unit>(unit: &mut U) -> Result<()> {
+    if !unit.connection().is_in_a_test() {
+        return Ok(());
+    }
+    Err(Error::misuse(
+        "a session of its own was asked for inside a test transaction, of which it would see nothing, and what it writes \
+         would stay after the test; test this on a database that may be written to",
+    ))
+}
+
+/// What is nobody's to end but the caller's.
+fn refuse_unfinished<U: Unit>(unit: &mut U, footing: &Footing, place: &'static Location<'static>) -> Result<()> {
+    if let Some(pending) = unit.pending() {
+        return Err(Error::transaction_already_open_at(&pending, place));
+    }
+    match footing {
+        Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open_at(first_write, place)),
+        _ => Ok(()),
+    }
+}
+
+/// One that began by itself and has only read makes room.
+pub(super) fn end_read_root<U: Unit>(unit: &mut U) {
+    unit.connection().end_read_root();
+    unit.follow(Change::Superseded);
 }
 
 /// Ends a level. Values of the user's are compared and written here, and people look on: where one of them panics the level is
 /// given up, so that nobody finds it open who has not begun it.
-fn ends<U: Unit, T>(unit: &mut U, end: impl FnOnce(&mut U) -> T, give_up: impl FnOnce(&mut U)) -> T {
+pub(super) fn ends<U: Unit, T>(unit: &mut U, end: impl FnOnce(&mut U) -> T, give_up: impl FnOnce(&mut U)) -> T {
     // Unwind safety: whatever state a panic leaves behind is thrown away with the transaction.
     match catch_unwind(AssertUnwindSafe(|| end(unit))) {
         Ok(ended) => ended,
@@ -249,7 +318,7 @@ fn ends<U: Unit, T>(unit: &mut U, end: impl FnOnce(&mut U) -> T, give_up: impl F
 }
 
 /// Ends a root that a panic has kept from its end, unless it had got there.
-fn give_up_root<U: Unit>(unit: &mut U) {
+pub(super) fn give_up_root<U: Unit>(unit: &mut U) {
     if unit.connection().transaction.is_open() {
         exit(unit, PANIC);
         unit.connection().rollback_root();
@@ -373,7 +442,7 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
     unit: &mut U,
     f: impl FnOnce(&mut U) -> std::result::Result<T, E>,
 ) -> std::result::Result<T, E> {
-    stage::within(unit, Entry::Nested, f).map_err(|failure| failure.error)
+    stage::within(unit, Entry::Nested, f).map_err(Failure::into_error)
 }
 
 /// Sets a savepoint behind what is pending, beginning a root where there is none.
@@ -381,8 +450,7 @@ pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
     let begins = !unit.connection().in_transaction();
     if begins {
-        unit.connection()
-            .refuse_in_autocommit("begin_nested", Characteristics::default())?;
+        unit.connection().refuse_to_autobegin_in_autocommit("begin_nested")?;
         unit.follow(Change::Beginning);
         // Somebody has asked for it, so also where nothing begins by itself.
         unit.connection()

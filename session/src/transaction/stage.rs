@@ -9,15 +9,18 @@
 
 use std::any::Any;
 use std::error::Error as StdError;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::time::Duration;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::sync::Arc;
 
+use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
 use aludel_core::dialect::Characteristics;
-use aludel_core::{Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result};
+use aludel_core::retry::Retries;
+use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavour, Outcome, Result, RetryPolicy};
 
-use super::Origin;
-use super::scope::{self, Change, Ending, PANIC, STOPPED, Stand, Unit};
+use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
+use super::{Origin, autocommit, own_fault};
+use crate::connection::DoneBy;
 use crate::verification::Wish;
 
 /// What is wanted of one transaction, beyond what its session has.
@@ -29,6 +32,24 @@ pub(crate) struct Asked {
     pub(crate) wish: Wish,
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
+    /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
+    pub(crate) done_by: Option<DoneBy>,
+}
+
+impl Asked {
+    /// Refuses what no transaction can have, or none of this database.
+    ///
+    /// # Errors
+    ///
+    /// When the database does not have it, and where it is not a transaction at all.
+    pub(crate) fn check(&self, flavour: Flavour) -> Result<()> {
+        if self.own.is_autocommit() {
+            return Err(Error::misuse(
+                "AUTOCOMMIT was asked for a transaction, and is the absence of one; use it with execution_options",
+            ));
+        }
+        self.own.check(flavour)
+    }
 }
 
 /// How a transaction is entered.
@@ -40,6 +61,8 @@ pub(crate) enum Entry {
     Join,
     /// In a savepoint.
     Nested,
+    /// As statements that stand for themselves, with this mode.
+    Autocommit(Characteristics),
 }
 
 impl Entry {
@@ -58,7 +81,26 @@ impl Entry {
 pub(crate) struct Frame {
     level: Level,
     /// How many scopes were open once it was entered: it is the innermost while there are as many.
-    pub(crate) scopes: usize,
+    pub(super) scopes: usize,
+}
+
+impl Frame {
+    /// Ends what was entered, and whatever was left open on top of it, where that is not as it should be.
+    pub(crate) fn give_up<U: Unit>(self, unit: &mut U) {
+        unit.connection().transaction.scopes = self.scopes.saturating_sub(1);
+        match self.level {
+            Level::Root => {
+                scope::rollback(unit);
+            }
+            Level::Joined | Level::Nested(_) => {
+                let fault = own_fault("other levels were open at the end of a part of it than at its beginning");
+                unit.connection().transaction.doom_root(&fault);
+            }
+            Level::Autocommit(before) => {
+                let _ = autocommit::leave(unit, before, Way::Err { exits: false });
+            }
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -67,6 +109,8 @@ enum Level {
     Joined,
     /// The savepoint at this depth, counted from 1.
     Nested(usize),
+    /// No transaction; with what stood around before.
+    Autocommit(Option<Characteristics>),
 }
 
 /// The three ways out of a closure.
@@ -92,6 +136,7 @@ pub(crate) struct Failed {
     cause: String,
     commit_unknown: bool,
     not_begun: bool,
+    timed_out: bool,
 }
 
 #[derive(Debug)]
@@ -108,7 +153,7 @@ enum Said {
 #[derive(Debug)]
 pub(crate) struct Failure<E> {
     /// What the caller gets.
-    pub(crate) error: E,
+    pub(crate) answer: Answer<E>,
     /// What the session saw, whatever the closure has made of it.
     pub(crate) class: Class,
     /// The first cause, in the driver's words.
@@ -117,17 +162,63 @@ pub(crate) struct Failure<E> {
     pub(crate) commit_unknown: bool,
     /// No transaction had begun: nothing was tried that could count as an attempt.
     pub(crate) not_begun: bool,
+    /// Its time was over: the server has cut a statement short, or the pool had no connection until then.
+    pub(crate) timed_out: bool,
+}
+
+/// An error for the caller. Ours becomes one of the caller's type at the very end, since nothing can be added to it then.
+#[derive(Debug)]
+pub(crate) enum Answer<E> {
+    /// Of entering or of ending the level.
+    Ours(Error),
+    /// The closure's, which may be one of ours as well.
+    Theirs(E),
+}
+
+impl<E: From<Error> + 'static> Answer<E> {
+    /// The error, changed where it is one of ours.
+    pub(crate) fn into_error(self, change: impl FnOnce(Error) -> Error) -> E {
+        match self {
+            Self::Ours(error) => E::from(change(error)),
+            Self::Theirs(error) => map_ours(error, change),
+        }
+    }
+}
+
+impl<E: From<Error> + 'static> Failure<E> {
+    /// What the caller gets.
+    pub(crate) fn into_error(self) -> E {
+        self.answer.into_error(|error| error)
+    }
 }
 
 impl Failed {
-    fn ours(error: Error) -> Self {
+    pub(crate) fn ours(error: Error) -> Self {
         Self {
             class: error.class(),
             cause: error.first_cause(),
             commit_unknown: error.is_commit_unknown(),
             not_begun: error.outcome() == Some(Outcome::NotBegun),
+            timed_out: error.is_pool_timeout() || error.verdict().is_some_and(Verdict::is_statement_timeout),
             said: Said::Ours(error),
         }
+    }
+
+    /// What was found wrong beside the closure's own end; its error stays the first one.
+    pub(crate) fn beside(way: Way, error: Error) -> Self {
+        match way {
+            Way::Err { .. } => Self::theirs(Said::Theirs(Ending {
+                outcome: Outcome::RolledBack,
+                decisive: None,
+                later: Some(error),
+            })),
+            Way::Ok | Way::Panic => Self::ours(error.with_outcome(Outcome::RolledBack)),
+        }
+    }
+
+    /// The closure's error goes on as it is.
+    pub(super) fn untouched() -> Self {
+        Self::theirs(Said::Untouched)
     }
 
     fn theirs(said: Said) -> Self {
@@ -137,31 +228,44 @@ impl Failed {
             cause: String::new(),
             commit_unknown: false,
             not_begun: false,
+            timed_out: false,
         }
     }
 
     /// With the error that the closure has answered, if it has.
     fn with<E: From<Error> + 'static>(self, theirs: Option<E>) -> Failure<E> {
         const ANSWERED: &str = "only a closure that has answered an error is left with one";
-        let error = match self.said {
-            Said::Ours(error) => E::from(error),
-            Said::Theirs(ending) => map_ours(theirs.expect(ANSWERED), |error| scope::complete_ours(error, ending)),
-            Said::Untouched => theirs.expect(ANSWERED),
+        let answer = match self.said {
+            Said::Ours(error) => Answer::Ours(error),
+            Said::Theirs(ending) => {
+                let complete = |error| scope::complete_ours(error, ending);
+                Answer::Theirs(map_ours(theirs.expect(ANSWERED), complete))
+            }
+            Said::Untouched => Answer::Theirs(theirs.expect(ANSWERED)),
         };
         Failure {
-            error,
+            answer,
             class: self.class,
             cause: self.cause,
             commit_unknown: self.commit_unknown,
             not_begun: self.not_begun,
+            timed_out: self.timed_out,
         }
     }
 }
 
 /// What a transaction runs on: a session or connection in the hand, or an ambient session that is borrowed for each call.
 pub(crate) trait Stage {
+    /// Who has begun the transaction that the caller would be a part of; nothing is ended and nothing sent.
+    fn begun(&mut self) -> Result<Begun>;
+
     /// Whether the caller is the outermost one, once what began by itself is out of the way.
     fn stand(&mut self, asked: Asked) -> Result<Stand>;
+
+    /// Runs the closure on another session of the same engine, which ends with it.
+    fn aside<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R>
+    where
+        Self: Sized;
 
     /// Enters a level.
     fn enter(&mut self, entry: Entry) -> Result<Frame>;
@@ -181,17 +285,38 @@ pub(crate) trait Stage {
     /// Which database it is.
     fn flavour(&self) -> Flavour;
 
+    /// The engine's own policy.
+    fn retry_policy(&mut self) -> RetryPolicy;
+
+    /// A transaction that might have run again need not: the engine's budget gets its share.
+    fn has_succeeded(&mut self);
+
+    /// What all retries of the engine share.
+    fn retries(&mut self) -> Arc<Retries>;
+
+    /// What wakes it while it pauses.
+    fn token(&mut self) -> CancelToken;
+
     /// Tells the engine's listeners.
     fn emit(&mut self, event: &Event<'_>);
-
-    /// Pauses, unless its token is cancelled before or meanwhile.
-    fn pause(&mut self, clock: &Clock, pause: Duration) -> std::result::Result<(), Exit>;
 }
 
 impl<U: Unit> Stage for U {
     #[track_caller]
+    fn begun(&mut self) -> Result<Begun> {
+        scope::begun(self, Location::caller())
+    }
+
+    #[track_caller]
     fn stand(&mut self, asked: Asked) -> Result<Stand> {
         scope::stand(self, asked)
+    }
+
+    #[track_caller]
+    fn aside<R>(&mut self, f: impl FnOnce(&mut Self) -> R) -> Result<R> {
+        scope::refuse_aside(self)?;
+        let mut sibling = self.sibling();
+        Ok(f(&mut sibling))
     }
 
     fn enter(&mut self, entry: Entry) -> Result<Frame> {
@@ -208,6 +333,7 @@ impl<U: Unit> Stage for U {
                 scope::set_savepoint(self)?;
                 Level::Nested(self.connection().transaction.depth())
             }
+            Entry::Autocommit(own) => Level::Autocommit(autocommit::enter(self, own)),
         };
         let transaction = &mut self.connection().transaction;
         transaction.enter_scope();
@@ -221,6 +347,7 @@ impl<U: Unit> Stage for U {
             Level::Root => leave_root(self, way),
             Level::Joined => leave_joined(self, way),
             Level::Nested(depth) => leave_nested(self, depth, way),
+            Level::Autocommit(before) => autocommit::leave(self, before, way),
         }
     }
 
@@ -240,13 +367,25 @@ impl<U: Unit> Stage for U {
         U::Raw::FLAVOUR
     }
 
-    fn emit(&mut self, event: &Event<'_>) {
-        self.connection().engine().emit(event);
+    fn retry_policy(&mut self) -> RetryPolicy {
+        self.connection().engine().retry_policy()
     }
 
-    fn pause(&mut self, clock: &Clock, pause: Duration) -> std::result::Result<(), Exit> {
-        let token = self.connection().cancel_token().clone();
-        token.sleep(clock, pause)
+    #[inline]
+    fn has_succeeded(&mut self) {
+        self.connection().engine().retries().tokens().earn();
+    }
+
+    fn retries(&mut self) -> Arc<Retries> {
+        Arc::clone(self.connection().engine().retries())
+    }
+
+    fn token(&mut self) -> CancelToken {
+        self.connection().cancel_token().clone()
+    }
+
+    fn emit(&mut self, event: &Event<'_>) {
+        self.connection().engine().emit(event);
     }
 }
 
@@ -267,10 +406,7 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
         Ok(Err(error)) => {
             let exits = is_exit(&error);
             let failed = stage.leave(frame, Way::Err { exits });
-            Err(failed
-                .err()
-                .unwrap_or_else(|| Failed::theirs(Said::Untouched))
-                .with(Some(error)))
+            Err(failed.err().unwrap_or_else(Failed::untouched).with(Some(error)))
         }
         Err(payload) => {
             // The panic goes on, whatever else there is to say.
@@ -285,9 +421,11 @@ pub(crate) fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
+    connection.done_by = asked.done_by;
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
+    connection.done_by = None;
     unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
     begun
 }
@@ -336,11 +474,15 @@ fn fail_root<U: Unit>(unit: &mut U, exits: bool) -> Failed {
         _ => Class::Permanent,
     };
     let cause = decisive.as_ref().map(Fault::to_string).unwrap_or_default();
+    let timed_out = decisive
+        .as_ref()
+        .is_some_and(|fault| fault.verdict().is_statement_timeout());
     let ending = scope::ending(unit, Outcome::RolledBack, decisive, later);
     let said = if exits { Said::Untouched } else { Said::Theirs(ending) };
     Failed {
         class,
         cause,
+        timed_out,
         ..Failed::theirs(said)
     }
 }
@@ -353,7 +495,7 @@ fn leave_joined<U: Unit>(unit: &mut U, way: Way) -> std::result::Result<(), Fail
         Way::Err { .. } => scope::doom_joined(unit),
         Way::Panic => scope::exit(unit, PANIC),
     }
-    Err(Failed::theirs(Said::Untouched))
+    Err(Failed::untouched())
 }
 
 fn leave_nested<U: Unit>(unit: &mut U, depth: usize, way: Way) -> std::result::Result<(), Failed> {
@@ -375,7 +517,7 @@ fn leave_nested<U: Unit>(unit: &mut U, depth: usize, way: Way) -> std::result::R
             scope::rollback_to(unit, depth);
         }
     }
-    Err(Failed::theirs(Said::Untouched))
+    Err(Failed::untouched())
 }
 
 /// Changes an error of ours; one of the user's own type stays as it is.

@@ -23,7 +23,7 @@ pub(crate) fn purge<C: Dialect>(engine: &Engine<C>) -> Result<u64> {
     loop {
         connection.wish = Wish {
             verified: Some(false),
-            until: None,
+            ..Wish::default()
         };
         connection.begin_immediate = true;
         // InnoDB would otherwise lock the gap behind the rows, into which new tokens are written.

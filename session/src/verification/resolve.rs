@@ -80,11 +80,10 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn resolve_unknown(&mut self, error: Error) -> Result<()> {
         // Not the error's: where only a part is in doubt, it has none.
         let verification = &self.transaction.verification;
-        let (true, Some(until), Some(token)) = (error.is_commit_unknown(), verification.until, verification.token())
-        else {
+        let left = verification.patience(self.engine().clock().now());
+        let (true, Some(left), Some(token)) = (error.is_commit_unknown(), left, verification.token()) else {
             return Err(error);
         };
-        let left = until.saturating_duration_since(self.engine().clock().now());
         match resolve(self.engine(), &token, left, false, self.cancel_token()) {
             Ok(Resolution::Committed) => Ok(()),
             Ok(Resolution::NotCommitted) => Err(error.not_committed_after_all()),
@@ -145,7 +144,7 @@ impl<'a, C: Dialect> Resolver<'a, C> {
         }
         self.connection.wish = Wish {
             verified: Some(false),
-            until: None,
+            ..Wish::default()
         };
         self.connection.begin_immediate = true;
         // A duplicate is an answer there, and not a serialization failure.

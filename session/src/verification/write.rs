@@ -4,7 +4,6 @@ use aludel_core::verify::CommitToken;
 use aludel_core::{AccessMode, Dialect, Error, Flavour, Phase, Result};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
-use super::Wish;
 use crate::connection::{Connection, no_text};
 use crate::session::Session;
 use crate::transaction::Footing;
@@ -78,10 +77,10 @@ impl<C: Dialect> Connection<C> {
 
     /// What was wished for the next root is used up by it.
     pub(crate) fn take_wish(&mut self) -> super::Verification {
-        let Wish { verified, until } = std::mem::take(&mut self.wish);
+        let wish = std::mem::take(&mut self.wish);
         let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
-        let wanted = !reads && verified.unwrap_or_else(|| self.engine().verifies_commits());
-        super::Verification::new(wanted, until)
+        let wanted = !reads && wish.verified.unwrap_or_else(|| self.engine().verifies_commits());
+        super::Verification::new(wanted, wish)
     }
 
     /// Whether the root that is about to begin will need the table.

@@ -1,6 +1,7 @@
 //! What a proxy waits for, what it does then, and how often.
 
-use super::words::Verb;
+use crate::wire::Verb;
+use std::collections::VecDeque;
 
 /// What must go by for a fault to strike. Control statements are told by their first words, however they were sent: as
 /// text, or as the execution of a prepared statement.
@@ -103,11 +104,14 @@ pub(super) struct Rule {
     pub(super) trigger: Trigger,
     /// Only statements with this text in them count.
     pub(super) within: Option<&'static str>,
+    /// Only in transactions that have executed a statement with this text in it.
+    pub(super) writing: Option<&'static str>,
     /// So many go by before it begins.
     pub(super) skip: u64,
     /// So many are struck; `None` is all.
     pub(super) times: Option<u64>,
-    pub(super) fault: Fault,
+    /// In turn, the one that is due first; `None` lets what was meant go by.
+    pub(super) faults: VecDeque<Option<Fault>>,
 }
 
 impl Trigger {
@@ -157,8 +161,9 @@ impl Did {
 }
 
 impl Rule {
-    /// Whether this strikes what a client has done.
-    pub(super) fn strikes(&mut self, did: &[Did]) -> bool {
+    /// What strikes that which a client has done, if this is what was waited for. `executed` is what its transaction has
+    /// executed so far.
+    pub(super) fn strikes(&mut self, did: &[Did], executed: &[String]) -> Option<Fault> {
         let meets = did.iter().any(|did| {
             let within = match did {
                 Did::Prepare(sql) | Did::Execute(sql) => self.within.is_none_or(|text| sql.contains(text)),
@@ -166,28 +171,36 @@ impl Rule {
             };
             within && self.trigger.meets(did)
         });
-        meets && self.take_turn()
+        let writing = |text: &str| executed.iter().any(|sql| sql.contains(text));
+        if meets && self.writing.is_none_or(writing) {
+            self.take_turn()
+        } else {
+            None
+        }
     }
 
-    /// Whether this strikes a row of the answer to `sql`.
-    pub(super) fn strikes_row(&mut self, sql: &str, number: u64) -> bool {
-        let meets = self.trigger == Trigger::Row(number) && self.within.is_none_or(|text| sql.contains(text));
-        meets && self.take_turn()
+    /// What strikes a row of the answer to `sql`.
+    pub(super) fn strikes_row(&mut self, sql: &str, number: u64) -> Option<Fault> {
+        if self.trigger == Trigger::Row(number) && self.within.is_none_or(|text| sql.contains(text)) {
+            self.take_turn()
+        } else {
+            None
+        }
     }
 
-    fn take_turn(&mut self) -> bool {
+    fn take_turn(&mut self) -> Option<Fault> {
         if self.skip > 0 {
             self.skip -= 1;
-            return false;
+            return None;
         }
         match &mut self.times {
-            None => true,
-            Some(0) => false,
-            Some(left) => {
-                *left -= 1;
-                true
-            }
+            None => {}
+            Some(0) => return None,
+            Some(left) => *left -= 1,
         }
+        let fault = self.faults.front().cloned().flatten();
+        self.faults.rotate_left(1.min(self.faults.len()));
+        fault
     }
 }
 
@@ -199,9 +212,10 @@ mod tests {
         Rule {
             trigger,
             within,
+            writing: None,
             skip,
             times,
-            fault: Fault::CutBefore,
+            faults: VecDeque::from([Some(Fault::CutBefore)]),
         }
     }
 
@@ -209,13 +223,17 @@ mod tests {
         [Did::Execute(sql.to_owned())]
     }
 
+    fn strikes(rule: &mut Rule, sql: &str) -> bool {
+        rule.strikes(&execute(sql), &[]).is_some()
+    }
+
     #[test]
     fn the_nth_and_those_after_it_are_struck_as_often_as_was_said() {
         let mut second_and_third = rule(Trigger::Commit, None, 1, Some(2));
-        let struck: Vec<_> = (0..5).map(|_| second_and_third.strikes(&execute("COMMIT"))).collect();
+        let struck: Vec<_> = (0..5).map(|_| strikes(&mut second_and_third, "COMMIT")).collect();
         assert_eq!(struck, [false, true, true, false, false]);
         let mut all = rule(Trigger::Commit, None, 0, None);
-        assert!((0..5).all(|_| all.strikes(&execute("COMMIT"))));
+        assert!((0..5).all(|_| strikes(&mut all, "COMMIT")));
     }
 
     #[test]
@@ -228,26 +246,48 @@ mod tests {
             "SELECT 2",
             "DELETE FROM accounts",
         ];
-        let struck: Vec<_> = texts.iter().map(|sql| rule.strikes(&execute(sql))).collect();
+        let struck: Vec<_> = texts.iter().map(|sql| strikes(&mut rule, sql)).collect();
         assert_eq!(struck, [false, false, false, false, true]);
-        assert!(!rule.strikes(&[Did::Connect]) && !rule.strikes(&[Did::Other("ping")]));
+        let others = [Did::Connect, Did::Other("ping")];
+        assert!(
+            others
+                .iter()
+                .all(|did| rule.strikes(std::slice::from_ref(did), &[]).is_none())
+        );
+    }
+
+    #[test]
+    fn faults_take_turns_and_spare_who_has_written_something_else() {
+        let mut rule = rule(Trigger::Commit, None, 0, None);
+        rule.writing = Some("charges");
+        rule.faults = VecDeque::from([Some(Fault::CutBefore), None, Some(Fault::CutAfter)]);
+        let (charges, tokens) = (
+            ["INSERT INTO charges".to_owned()],
+            ["INSERT INTO aludel_commits".to_owned()],
+        );
+        let mut commit = |executed: &[String]| rule.strikes(&execute("COMMIT"), executed);
+        assert_eq!((commit(&tokens), commit(&[])), (None, None));
+        let struck: Vec<_> = (0..4).map(|_| commit(&charges)).collect();
+        let (before, after) = (Some(Fault::CutBefore), Some(Fault::CutAfter));
+        assert_eq!(struck, [before.clone(), None, after, before]);
     }
 
     #[test]
     fn preparing_is_not_executing() {
         let mut preparing = rule(Trigger::Preparing(&Trigger::Commit), None, 0, None);
-        assert!(!preparing.strikes(&execute("COMMIT")));
-        assert!(!preparing.strikes(&[Did::Prepare("BEGIN".to_owned())]));
-        assert!(preparing.strikes(&[Did::Prepare("COMMIT".to_owned())]));
-        assert!(!rule(Trigger::Commit, None, 0, None).strikes(&[Did::Prepare("COMMIT".to_owned())]));
+        let mut prepared = |sql: &str| preparing.strikes(&[Did::Prepare(sql.to_owned())], &[]).is_some();
+        assert!(!prepared("BEGIN") && prepared("COMMIT"));
+        assert!(!strikes(&mut preparing, "COMMIT"));
+        let mut executing = rule(Trigger::Commit, None, 0, None);
+        assert!(executing.strikes(&[Did::Prepare("COMMIT".to_owned())], &[]).is_none());
     }
 
     #[test]
     fn a_row_is_counted_in_its_own_result() {
         let mut third = rule(Trigger::Row(3), Some("accounts"), 0, Some(1));
-        assert!(!third.strikes_row("SELECT * FROM accounts", 2));
-        assert!(!third.strikes_row("SELECT 1", 3));
-        assert!(third.strikes_row("SELECT * FROM accounts", 3));
-        assert!(!third.strikes_row("SELECT * FROM accounts", 3));
+        assert!(third.strikes_row("SELECT * FROM accounts", 2).is_none());
+        assert!(third.strikes_row("SELECT 1", 3).is_none());
+        assert!(third.strikes_row("SELECT * FROM accounts", 3).is_some());
+        assert!(third.strikes_row("SELECT * FROM accounts", 3).is_none());
     }
 }

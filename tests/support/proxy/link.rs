@@ -3,16 +3,17 @@
 use super::fault::{Did, Fault};
 use super::protocol::{Ask, Piece, Place, Protocol};
 use super::shared::{Shared, Waited};
+use crate::wire::{Verb, Went};
 use std::collections::VecDeque;
 use std::io::{Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub(super) struct Link {
-    /// Counted from 1, for the log.
-    number: u64,
+    /// Counted from 1, for the log; 0 before it counts as made.
+    number: AtomicU64,
     shared: Arc<Shared>,
     client: TcpStream,
     server: TcpStream,
@@ -27,12 +28,18 @@ struct Talk {
     exchanges: VecDeque<Exchange>,
     /// The client has asked and has no answer yet.
     is_waiting: bool,
+    /// What was executed since the last BEGIN, COMMIT or ROLLBACK.
+    executed: Vec<String>,
 }
 
 /// What was asked, and what becomes of its answer.
 struct Exchange {
     sql: String,
+    /// Something is executed, and not only prepared.
+    executes: bool,
     rows: u64,
+    /// An error has come.
+    refused: bool,
     fate: Fate,
 }
 
@@ -48,7 +55,20 @@ enum Fate {
 /// What is to be done, once no lock is held.
 enum Next {
     Nothing,
-    Strike(Fault, Vec<u8>),
+    Strike(Fault, Struck),
+}
+
+/// What a fault strikes of an answer.
+struct Struck {
+    kept: Vec<u8>,
+    /// What the client hears with it, or never hears: the end of an answer, or no end of one.
+    told: Option<Told>,
+}
+
+/// The end of an answer to something that was executed.
+#[derive(Clone, Copy)]
+struct Told {
+    refused: bool,
 }
 
 impl std::fmt::Debug for Link {
@@ -69,10 +89,14 @@ pub(super) fn serve(shared: &Arc<Shared>, client: TcpStream, protocol: Box<dyn P
         if let Some(fault) = fault
             && !lets_in(shared, &client, protocol.as_ref(), fault)
         {
+            shared.note(number, Went::Ended);
             return;
         }
     }
     let Ok(server) = TcpStream::connect(("127.0.0.1", shared.upstream())) else {
+        if number > 0 {
+            shared.note(number, Went::Ended);
+        }
         return; // which closes the client's side
     };
     for stream in [&client, &server] {
@@ -82,7 +106,7 @@ pub(super) fn serve(shared: &Arc<Shared>, client: TcpStream, protocol: Box<dyn P
         }
     }
     let link = Arc::new(Link {
-        number,
+        number: AtomicU64::new(number),
         shared: Arc::clone(shared),
         client,
         server,
@@ -90,6 +114,7 @@ pub(super) fn serve(shared: &Arc<Shared>, client: TcpStream, protocol: Box<dyn P
             protocol,
             exchanges: VecDeque::new(),
             is_waiting: false,
+            executed: Vec::new(),
         }),
         writing: Mutex::new(()),
         is_cut: AtomicBool::new(false),
@@ -129,10 +154,22 @@ fn end_in_a_reset(stream: &TcpStream) {
     let _ = socket2::SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
+impl Talk {
+    fn remember(&mut self, did: &[Did]) {
+        for did in did {
+            let Did::Execute(sql) = did else { continue };
+            match Verb::of(sql) {
+                Verb::Begin | Verb::Commit | Verb::Rollback => self.executed.clear(),
+                _ => self.executed.push(sql.clone()),
+            }
+        }
+    }
+}
+
 impl Link {
     /// Closes both sides.
     pub(super) fn cut(&self) {
-        self.is_cut.store(true, Ordering::SeqCst);
+        self.is_over();
         self.shared.wake();
         // Errors: the side is closed already.
         let _ = self.client.shutdown(Shutdown::Both);
@@ -141,11 +178,25 @@ impl Link {
 
     fn reset(&self) {
         end_in_a_reset(&self.client);
-        self.is_cut.store(true, Ordering::SeqCst);
+        self.is_over();
         // An end that was sent would be an end in good order, so the two threads are told in another way; the socket is
         // closed with the last of them.
         let _ = self.client.shutdown(Shutdown::Read);
         let _ = self.server.shutdown(Shutdown::Both);
+    }
+
+    /// It is noted before anybody can notice.
+    fn is_over(&self) {
+        if !self.is_cut.swap(true, Ordering::SeqCst) {
+            self.note(Went::Ended);
+        }
+    }
+
+    fn note(&self, went: Went) {
+        let number = self.number.load(Ordering::SeqCst);
+        if number > 0 {
+            self.shared.note(number, went);
+        }
     }
 
     fn talk(&self) -> MutexGuard<'_, Talk> {
@@ -185,15 +236,22 @@ impl Link {
         let is_round_trip = ask.answered && !talk.is_waiting;
         talk.is_waiting |= ask.answered;
         let fault = if ask.did.contains(&Did::Connect) {
-            self.shared.connected().1
+            let (number, fault) = self.shared.connected();
+            self.number.store(number, Ordering::SeqCst);
+            fault
         } else {
-            self.shared.asked(self.number, &ask.did, is_round_trip)
+            let number = self.number.load(Ordering::SeqCst);
+            let fault = self.shared.asked(number, &ask.did, &talk.executed, is_round_trip);
+            talk.remember(&ask.did);
+            fault
         };
         if ask.answered {
             let texts: Vec<&str> = ask.did.iter().filter_map(Did::sql).collect();
             talk.exchanges.push_back(Exchange {
                 sql: texts.join("; "),
+                executes: ask.executes(),
                 rows: 0,
+                refused: false,
                 fate: match &fault {
                     Some(fault) if fault.needs_the_answer() => Fate::Kept(fault.clone(), Vec::new()),
                     _ => Fate::Passes,
@@ -217,25 +275,32 @@ impl Link {
                 let ticket = self.shared.has_fired();
                 match fault {
                     Fault::CutBefore | Fault::CutAfter => {
+                        self.note_lost(&ask);
                         self.cut();
                         return false;
                     }
                     Fault::ResetBefore | Fault::ResetAfter => {
+                        self.note_lost(&ask);
                         self.reset();
                         return false;
                     }
                     Fault::SwallowBefore | Fault::Swallow => {
+                        self.note_lost(&ask);
                         self.shared.hold(ticket, &self.is_cut);
                         self.cut();
                         return false;
                     }
                     Fault::Hold | Fault::HoldAnswer => {
                         if self.shared.hold(ticket, &self.is_cut) != Waited::Released {
+                            self.note_lost(&ask);
                             self.cut();
                             return false;
                         }
                     }
                     Fault::Answer(refusal) | Fault::AnswerAfter(refusal) => {
+                        if ask.executes() {
+                            self.note(Went::Answered { refused: true });
+                        }
                         let place = if is_connect { Place::Connect } else { Place::Answer };
                         let bytes = {
                             let mut talk = self.talk();
@@ -258,6 +323,12 @@ impl Link {
         (&self.server).write_all(&ask.bytes).is_ok()
     }
 
+    fn note_lost(&self, ask: &Ask) {
+        if ask.executes() {
+            self.note(Went::NeverArrived);
+        }
+    }
+
     fn read_server(&self) {
         let mut buffer = vec![0; 16 * 1024];
         loop {
@@ -273,9 +344,9 @@ impl Link {
                 };
                 let next = self.answer(&mut talk, piece, &mut answer);
                 drop(talk);
-                if let Next::Strike(fault, kept) = next {
+                if let Next::Strike(fault, struck) = next {
                     self.to_client(&std::mem::take(&mut answer));
-                    if !self.strike(fault, &kept) {
+                    if !self.strike(fault, &struck) {
                         return;
                     }
                 }
@@ -294,6 +365,7 @@ impl Link {
             None => answer.extend(&piece.bytes),
             Some(exchange) => {
                 exchange.rows += u64::from(piece.is_row);
+                exchange.refused |= piece.is_error;
                 match &mut exchange.fate {
                     Fate::Passes => {
                         let struck = piece.is_row.then(|| self.shared.row(&exchange.sql, exchange.rows));
@@ -301,10 +373,14 @@ impl Link {
                             None => answer.extend(&piece.bytes),
                             Some(Fault::Answer(refusal) | Fault::AnswerAfter(refusal)) => {
                                 self.shared.has_fired();
+                                exchange.refused = true;
                                 exchange.fate = Fate::Refused;
                                 answer.extend(talk.protocol.refusal(&refusal, Place::Row(&piece)));
                             }
-                            Some(fault) => next = Next::Strike(fault, piece.bytes.clone()),
+                            Some(fault) => {
+                                let kept = piece.bytes.clone();
+                                next = Next::Strike(fault, Struck { kept, told: None });
+                            }
                         }
                     }
                     Fate::Kept(_, kept) => kept.extend(&piece.bytes),
@@ -316,41 +392,49 @@ impl Link {
         if piece.is_last {
             let over = talk.exchanges.pop_front();
             talk.is_waiting = !talk.exchanges.is_empty();
-            if let Some(Exchange {
-                fate: Fate::Kept(fault, kept),
-                ..
-            }) = over
-            {
-                next = match fault {
-                    Fault::AnswerAfter(refusal) => {
+            if let Some(over) = over {
+                let told = over.executes.then_some(Told { refused: over.refused });
+                match over.fate {
+                    Fate::Kept(Fault::AnswerAfter(refusal), _) => {
                         self.shared.has_fired();
+                        self.note_answered(told.map(|_| Told { refused: true }));
                         answer.extend(talk.protocol.refusal(&refusal, Place::Answer));
-                        Next::Nothing
                     }
-                    fault => Next::Strike(fault, kept),
-                };
+                    Fate::Kept(fault, kept) => next = Next::Strike(fault, Struck { kept, told }),
+                    Fate::Passes | Fate::Refused => self.note_answered(told),
+                }
             }
         }
         next
     }
 
-    /// The fault strikes the answer, of which `kept` is there; whether the conversation goes on.
-    fn strike(&self, fault: Fault, kept: &[u8]) -> bool {
+    /// The client is about to have its answer.
+    fn note_answered(&self, told: Option<Told>) {
+        if let Some(Told { refused }) = told {
+            self.note(Went::Answered { refused });
+        }
+    }
+
+    /// The fault strikes the answer; whether the conversation goes on.
+    fn strike(&self, fault: Fault, Struck { kept, told }: &Struck) -> bool {
         let ticket = self.shared.has_fired();
+        if matches!(fault, Fault::Hold | Fault::HoldAnswer)
+            && self.shared.hold(ticket, &self.is_cut) == Waited::Released
+        {
+            self.note_answered(*told);
+            self.to_client(kept);
+            return true;
+        }
+        if let Some(Told { refused }) = *told {
+            self.note(Went::AnswerLost { refused });
+        }
         match fault {
             Fault::ResetBefore | Fault::ResetAfter => self.reset(),
-            Fault::Hold | Fault::HoldAnswer => {
-                if self.shared.hold(ticket, &self.is_cut) == Waited::Released {
-                    self.to_client(kept);
-                    return true;
-                }
-                self.cut();
-            }
             Fault::SwallowBefore | Fault::Swallow => {
                 self.shared.hold(ticket, &self.is_cut);
                 self.cut();
             }
-            Fault::CutBefore | Fault::CutAfter | Fault::Answer(_) | Fault::AnswerAfter(_) => self.cut(),
+            _ => self.cut(),
         }
         false
     }

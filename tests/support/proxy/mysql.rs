@@ -198,6 +198,7 @@ impl Protocol for Mysql {
             Phase::Login => {}
             Phase::Command => {
                 if let Some(answer) = self.awaited.pop_front() {
+                    piece.is_error = payload.first() == Some(&0xff);
                     let (is_row, rest) = self.step(answer, &payload);
                     piece.is_row = is_row;
                     piece.is_last = rest.is_none();

@@ -207,6 +207,7 @@ impl Protocol for Postgres {
                 self.awaited = self.awaited.saturating_sub(1);
             }
             (Phase::Ready, b'D') => piece.is_row = true,
+            (Phase::Ready, b'E') => piece.is_error = true,
             _ => {}
         }
         Some(piece)

@@ -42,6 +42,13 @@ pub(super) struct Ask {
     pub(super) own_answer: Option<&'static [u8]>,
 }
 
+impl Ask {
+    /// Whether a statement is executed by it.
+    pub(super) fn executes(&self) -> bool {
+        self.did.iter().any(|did| matches!(did, Did::Execute(_)))
+    }
+}
+
 /// A packet or message of the server's.
 #[derive(Debug, Default)]
 pub(super) struct Piece {
@@ -50,6 +57,8 @@ pub(super) struct Piece {
     pub(super) is_row: bool,
     /// It is the last one of an answer.
     pub(super) is_last: bool,
+    /// It is an error.
+    pub(super) is_error: bool,
 }
 
 /// Where in the conversation an error is put.

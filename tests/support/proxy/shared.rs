@@ -3,7 +3,7 @@
 use super::fault::{Did, Fault, Rule};
 use super::link::Link;
 use crate::gate::PATIENCE;
-use std::fmt;
+use crate::wire::{self, Went};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, Weak};
 use std::thread::{self, JoinHandle};
@@ -33,7 +33,15 @@ struct State {
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     connection: u64,
-    did: Did,
+    noted: Noted,
+}
+
+#[derive(Clone, Debug)]
+enum Noted {
+    /// By the client.
+    Did(Did),
+    /// What became of it.
+    Went(Went),
 }
 
 /// How many releases there had been when a fault fired.
@@ -76,18 +84,33 @@ impl Shared {
         let number = state.connections;
         state.log.push(Line {
             connection: number,
-            did: Did::Connect,
+            noted: Noted::Did(Did::Connect),
         });
-        (number, state.look(|rule| rule.strikes(&[Did::Connect])))
+        (number, state.look(|rule| rule.strikes(&[Did::Connect], &[])))
     }
 
-    /// A client has asked for something: the fault that this sets off.
-    pub(super) fn asked(&self, connection: u64, did: &[Did], is_round_trip: bool) -> Option<Fault> {
+    /// A client has asked for something, in a transaction that has executed so much so far: the fault that this sets off.
+    pub(super) fn asked(
+        &self,
+        connection: u64,
+        did: &[Did],
+        executed: &[String],
+        is_round_trip: bool,
+    ) -> Option<Fault> {
         let mut state = self.state();
         state.round_trips += u64::from(is_round_trip);
-        let lines = did.iter().cloned().map(|did| Line { connection, did });
+        let lines = did.iter().cloned().map(|did| Line {
+            connection,
+            noted: Noted::Did(did),
+        });
         state.log.extend(lines);
-        state.look(|rule| rule.strikes(did))
+        state.look(|rule| rule.strikes(did, executed))
+    }
+
+    /// What became of something that was asked, or of the connection.
+    pub(super) fn note(&self, connection: u64, went: Went) {
+        let noted = Noted::Went(went);
+        self.state().log.push(Line { connection, noted });
     }
 
     /// The server has sent a row: the fault that this sets off.
@@ -209,30 +232,41 @@ impl Shared {
 }
 
 impl State {
-    fn look(&mut self, mut strikes: impl FnMut(&mut Rule) -> bool) -> Option<Fault> {
-        let rule = self.rules.iter_mut().find_map(|rule| strikes(rule).then_some(&*rule));
-        rule.map(|rule| rule.fault.clone())
+    fn look(&mut self, strikes: impl FnMut(&mut Rule) -> Option<Fault>) -> Option<Fault> {
+        self.rules.iter_mut().find_map(strikes)
     }
 }
 
 impl Line {
     /// The statement, if one was executed.
     pub(super) fn executed(&self) -> Option<&str> {
-        match &self.did {
-            Did::Execute(sql) => Some(sql),
+        match &self.noted {
+            Noted::Did(Did::Execute(sql)) => Some(sql),
             _ => None,
         }
     }
-}
 
-impl fmt::Display for Line {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "{} ", self.connection)?;
-        match &self.did {
-            Did::Connect => formatter.write_str("connect"),
-            Did::Prepare(sql) => write!(formatter, "prepare {sql}"),
-            Did::Execute(sql) => formatter.write_str(sql),
-            Did::Other(name) => formatter.write_str(name),
-        }
+    /// What a client has asked for, as a line of text.
+    pub(super) fn asked(&self) -> Option<String> {
+        let Noted::Did(did) = &self.noted else { return None };
+        let what = match did {
+            Did::Connect => "connect".to_owned(),
+            Did::Prepare(sql) => format!("prepare {sql}"),
+            Did::Execute(sql) => sql.clone(),
+            Did::Other(name) => (*name).to_owned(),
+        };
+        Some(format!("{} {what}", self.connection))
+    }
+
+    /// What is the same on any wire.
+    pub(super) fn wire(&self) -> Option<wire::Line> {
+        let went = match &self.noted {
+            Noted::Did(Did::Connect) => Went::Connected,
+            Noted::Did(Did::Execute(sql)) => Went::Asked(sql.clone()),
+            Noted::Did(Did::Prepare(_) | Did::Other(_)) => return None,
+            Noted::Went(went) => went.clone(),
+        };
+        let connection = self.connection;
+        Some(wire::Line { connection, went })
     }
 }

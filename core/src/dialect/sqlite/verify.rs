@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 use diesel::result::QueryResult;
 use diesel::sql_query;
 use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::SqliteConnection;
 
+use super::limit::{busy_timeout, set_busy_timeout};
 use crate::dialect::verify::{Number, Word, identity};
 use crate::verify::{KnownTable, Mark, Recorded};
 
@@ -79,12 +79,12 @@ pub(super) fn purge(connection: &mut SqliteConnection, before: i64, limit: i64) 
 }
 
 pub(super) fn bound_lock_waits(connection: &mut SqliteConnection, limit: Duration) -> QueryResult<String> {
-    let query = "SELECT timeout AS value FROM pragma_busy_timeout";
-    let was = sql_query(query).get_result::<Number>(connection)?.value;
-    connection.batch_execute(&format!("PRAGMA busy_timeout = {}", limit.as_millis()))?;
-    Ok(was.to_string())
+    let was = busy_timeout(connection)?;
+    set_busy_timeout(connection, limit)?;
+    Ok(was.as_millis().to_string())
 }
 
 pub(super) fn put_lock_waits_back(connection: &mut SqliteConnection, was: &str) -> QueryResult<()> {
-    connection.batch_execute(&format!("PRAGMA busy_timeout = {was}"))
+    let was = Duration::from_millis(was.parse().unwrap_or_default());
+    set_busy_timeout(connection, was)
 }

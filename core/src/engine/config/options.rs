@@ -1,12 +1,14 @@
 //! From the name of an option and its text to the builder's method.
 
 use super::values::{
-    access_mode, connections, deferrable, echo, isolation_level, on_exit, overflow, pool_kind, pre_ping,
-    reset_on_return, switch, time, time_or_never,
+    access_mode, attempts, backoff, budget, classes, commit_policy, connections, deferrable, echo, isolation_level,
+    on_exit, overflow, pool_kind, pre_ping, reset_on_return, switch, time, time_or_never,
 };
+use crate::classify::Class;
 use crate::dialect::Dialect;
 use crate::engine::EngineBuilder;
 use crate::pool::AnyKind;
+use crate::retry::RetryPolicy;
 
 /// What is done to the builder, once all options are known to be good.
 pub(super) type Step<C> = Box<dyn FnOnce(EngineBuilder<C>) -> EngineBuilder<C>>;
@@ -46,7 +48,23 @@ pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>,
         "on_exit" => with(on_exit(text), EngineBuilder::on_exit),
         "refuse_implicit_commits" => with(switch(text), EngineBuilder::refuse_implicit_commits),
         "logging_name" => with(Ok(text.to_owned()), EngineBuilder::logging_name),
+        "retry_attempts" => retry(attempts(text), RetryPolicy::attempts),
+        "retry_deadline" => retry(time(text), RetryPolicy::deadline),
+        "retry_commit" => retry(commit_policy(text), RetryPolicy::commit),
+        "retry_on" => retry(classes(text), |policy, classes: Vec<Class>| policy.on(&classes)),
+        "retry_backoff" => retry(backoff(text), RetryPolicy::backoff),
+        "retry_budget" => with(budget(text), EngineBuilder::retry_budget),
         _ => return None,
+    })
+}
+
+/// Each part of a policy is an option of its own.
+fn retry<C: Dialect, T: 'static>(
+    value: Result<T, String>,
+    say: impl FnOnce(RetryPolicy, T) -> RetryPolicy + 'static,
+) -> Result<Step<C>, String> {
+    with(value, |builder, value| {
+        builder.retry_policy(say(RetryPolicy::new(), value))
     })
 }
 

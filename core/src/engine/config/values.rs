@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use crate::classify::Class;
 use crate::dialect::characteristics::isolation_levels;
 use crate::dialect::{AccessMode, Deferrable, Dialect, IsolationLevel};
 use crate::error::OnExit;
 use crate::log::Echo;
 use crate::pool::{AnyKind, Assertion, Null, PrePing, Queue, ResetOnReturn, Static, ThreadLocal};
+use crate::retry::{Backoff, CommitPolicy, RetryBudget};
 
 type Answer<T> = Result<T, String>;
 
@@ -129,6 +131,57 @@ pub(super) fn deferrable(text: &str) -> Answer<Deferrable> {
     })
 }
 
+pub(super) fn attempts(text: &str) -> Answer<u32> {
+    match text.parse() {
+        Ok(attempts) if attempts > 0 => Ok(attempts),
+        _ => Err("it must be a number of attempts, 1 or more".to_owned()),
+    }
+}
+
+pub(super) fn commit_policy(text: &str) -> Answer<CommitPolicy> {
+    match text.to_ascii_lowercase().as_str() {
+        "fail" => Ok(CommitPolicy::Fail),
+        "verify" => Ok(CommitPolicy::Verify),
+        "idempotent" => Ok(CommitPolicy::Idempotent),
+        _ => Err("it must be fail, verify or idempotent".to_owned()),
+    }
+}
+
+pub(super) fn classes(text: &str) -> Answer<Vec<Class>> {
+    let class = |word: &str| match word.trim().to_ascii_lowercase().as_str() {
+        "retry" => Ok(Class::Retry),
+        "disconnect" => Ok(Class::Disconnect),
+        "failover" => Ok(Class::Failover),
+        "busy" => Ok(Class::Busy),
+        _ => Err("it must be some of retry, disconnect, failover, busy, with commas between them".to_owned()),
+    };
+    text.split(',').map(class).collect()
+}
+
+/// Two times with their units, or that there is no pause.
+pub(super) fn backoff(text: &str) -> Answer<Backoff> {
+    if text.eq_ignore_ascii_case("none") {
+        return Ok(Backoff::NONE);
+    }
+    let times = text.split_once("..").and_then(|(base, cap)| {
+        let time = |text: &str| humantime::parse_duration(text.trim()).ok();
+        Some((time(base)?, time(cap)?)).filter(|(base, cap)| base <= cap)
+    });
+    times
+        .map(|(base, cap)| Backoff::exponential(base, cap))
+        .ok_or_else(|| "it must be the shortest and the longest pause, as 10ms..2s, or none".to_owned())
+}
+
+pub(super) fn budget(text: &str) -> Answer<RetryBudget> {
+    match text {
+        "-1" => Ok(RetryBudget::UNLIMITED),
+        _ => text
+            .parse()
+            .map(RetryBudget::tokens)
+            .map_err(|_| "it must be a number of tokens, or -1 for no limit".to_owned()),
+    }
+}
+
 #[cfg(all(test, feature = "sqlite"))]
 mod tests {
     use diesel::SqliteConnection;
@@ -177,6 +230,29 @@ mod tests {
         assert_eq!(pre_ping("False"), Ok(PrePing::Never));
         assert_eq!(pre_ping("500ms"), Ok(PrePing::IdleFor(Duration::from_millis(500))));
         assert!(pre_ping("500").is_err() && pre_ping("-1").is_err());
+    }
+
+    #[test]
+    fn what_is_said_of_retries() {
+        let pauses = Backoff::exponential(Duration::from_millis(10), Duration::from_secs(2));
+        assert_eq!(
+            (backoff("10ms..2s"), backoff(" 10ms .. 2s"), backoff("None")),
+            (Ok(pauses), Ok(pauses), Ok(Backoff::NONE))
+        );
+        for text in ["", "10ms", "10..20", "2s..10ms", "10ms..", "..", "10ms..2s..3s"] {
+            assert!(backoff(text).is_err(), "{text}");
+        }
+        assert_eq!(classes("retry, Disconnect"), Ok(vec![Class::Retry, Class::Disconnect]));
+        assert!(classes("").is_err() && classes("retry, permanent").is_err());
+        assert_eq!(
+            (attempts("3"), budget("-1"), budget("7")),
+            (Ok(3), Ok(RetryBudget::UNLIMITED), Ok(RetryBudget::tokens(7)))
+        );
+        assert!(attempts("0").is_err() && budget("-2").is_err() && budget("many").is_err());
+        assert_eq!(
+            (commit_policy("VERIFY"), commit_policy("pray").is_err()),
+            (Ok(CommitPolicy::Verify), true)
+        );
     }
 
     #[test]

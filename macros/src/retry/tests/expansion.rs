@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::with;
+use crate::function::tests::{of, with};
 use crate::retry::macro_impl;
 
 #[track_caller]
@@ -131,30 +131,94 @@ fn the_session_is_written_without_what_a_closure_cannot_have() {
 }
 
 #[test]
-fn after_a_mistake_the_function_is_still_there() {
-    let body = |item: TokenStream| macro_impl(quote!(attempts = 0), item).to_string();
-    let plain = body(quote!(
-        pub async fn f(session: &mut Session<C>) -> Result<(), E> {
-            wrong()
-        }
-    ));
-    assert!(
-        plain.contains(
-            "pub async fn f (session : & mut Session < C >) -> Result < () , E > { :: core :: unimplemented ! () }"
+fn on_the_ambient_session() {
+    expands(
+        quote!(),
+        quote! {
+            /// Places an order.
+            #[tracing::instrument]
+            pub fn place<'a, T: Item>(&self, mut items: Vec<T>, name: &'a str) -> aludel::Result<&'a str> where T: 'a {
+                items.clear();
+                Ok(name)
+            }
+        },
+        quote! {
+            /// Places an order.
+            #[tracing::instrument]
+            pub fn place<'a, T: Item>(&self, items: Vec<T>, name: &'a str) -> aludel::Result<&'a str> where T: 'a {
+                ::aludel::plumbing::retry_ambient(
+                    ::aludel::plumbing::Ambient::innermost(),
+                    &const { ::aludel::RetryPolicy::new() },
+                    "place",
+                    || -> aludel::Result<&'a str> {
+                        let mut items = items;
+                        {
+                            items.clear();
+                            Ok(name)
+                        }
+                    }
+                )
+            }
+        },
+    );
+    for (arguments, chosen) in [
+        (quote!(engine = "reports"), "Ambient :: named (\"reports\") , & const"),
+        (
+            quote!(connection = diesel::PgConnection),
+            "Ambient :: of :: < diesel :: PgConnection > () , & const",
         ),
-        "{plain}"
+    ] {
+        let expanded = macro_impl(arguments, of(quote!())).to_string();
+        assert!(expanded.contains(chosen), "{expanded}");
+    }
+}
+
+#[test]
+fn all_that_a_policy_has() {
+    let expanded = macro_impl(
+        quote!(
+            on = (Retry, Disconnect),
+            backoff = "10ms..2s",
+            isolation = Serializable,
+            read_only,
+            deferrable
+        ),
+        of(quote!()),
     );
-    assert!(plain.contains("compile_error") && !plain.contains("wrong"), "{plain}");
-    let hidden = body(quote!(
-        fn f(session: &mut Session<C>) -> Result<impl Sized, E> {
-            right()
+    let policy = quote! {
+        &const {
+            ::aludel::RetryPolicy::new()
+                .on(&[::aludel::Class::Retry, ::aludel::Class::Disconnect])
+                .backoff(::aludel::Backoff::exponential(
+                    ::core::time::Duration::new(0u64, 10000000u32),
+                    ::core::time::Duration::new(2u64, 0u32)
+                ))
+                .isolation_level(::aludel::IsolationLevel::Serializable)
+                .read_only()
+                .deferrable()
         }
-    ));
-    assert!(hidden.contains("right"), "{hidden}");
-    assert!(
-        body(quote!(
-            struct S;
-        ))
-        .ends_with("struct S ;")
-    );
+    };
+    assert!(expanded.to_string().contains(&policy.to_string()), "{expanded}");
+    let none = macro_impl(quote!(backoff = "none", on = Busy), of(quote!()));
+    let policy = quote! { .on(&[::aludel::Class::Busy]).backoff(::aludel::Backoff::NONE) };
+    assert!(none.to_string().contains(&policy.to_string()), "{none}");
+}
+
+#[test]
+fn a_policy_is_whatever_expression_it_is() {
+    for (written, expanded) in [
+        (quote!(PATIENT), quote!(&PATIENT)),
+        (quote!(crate::retry::patient), quote!(&crate::retry::patient)),
+        (quote!(self.policies[0]), quote!(&self.policies[0])),
+        (quote!(PATIENT.attempts(3)), quote!(&PATIENT.attempts(3))),
+        (quote!(Patient::<A, B>::new(a, b)), quote!(&Patient::<A, B>::new(a, b))),
+        (quote!(|| PATIENT), quote!(&|| PATIENT)),
+        (quote!(a + b), quote!(&(a + b))),
+    ] {
+        // Two bars are one token or two, depending on who writes them.
+        let plain = |tokens: TokenStream| tokens.to_string().replace(' ', "");
+        let found = plain(macro_impl(quote!(policy = #written), of(quote!())));
+        let expected = plain(quote!(Ambient::innermost(), #expanded, "f",));
+        assert!(found.contains(&expected), "{found} does not say {expected}");
+    }
 }

@@ -3,7 +3,13 @@
 use proc_macro2::TokenStream;
 use quote::quote;
 
-use super::{refuses, with};
+use crate::function::tests::{of, says, with};
+use crate::retry::macro_impl;
+
+#[track_caller]
+fn refuses(arguments: TokenStream, item: TokenStream, expected: &[&str]) {
+    says(macro_impl(arguments, item), expected);
+}
 
 #[test]
 fn arguments_are_all_checked() {
@@ -21,12 +27,12 @@ fn arguments_are_all_checked() {
         with(quote!()),
         &[
             "an argument is written `name`, `name = value` or `name(..)`",
+            "`attempts` is given twice; keep one",
             "`attempts` is a whole number of at least 1",
             "such as \"10s\", \"500ms\" or \"1m 30s\": expected number",
             "unknown commit policy `verifi`; did you mean `verify`?",
             "unknown key `atempts`; did you mean `attempts`?",
             "`rerun_sees` takes the names of parameters: `rerun_sees(name)`",
-            "`attempts` is given twice; keep one",
             "unknown parameter `x`",
         ],
     );
@@ -42,8 +48,6 @@ fn arguments_are_all_checked() {
             &["`attempts` is a whole number of at least 1"],
         );
     }
-    refuses(quote!(deadline = 10), with(quote!()), &["in quotes"]);
-    refuses(quote!(deadline = "0s"), with(quote!()), &["a `deadline` of nothing"]);
     refuses(
         quote!(commit = "idempotnet"),
         with(quote!()),
@@ -54,10 +58,101 @@ fn arguments_are_all_checked() {
         with(quote!()),
         &["`commit` is \"fail\", \"verify\" or \"idempotent\", in quotes"],
     );
+}
+
+#[test]
+fn classes_are_those_that_can_run_again() {
+    let on = |classes: TokenStream, expected: &[&str]| refuses(quote!(on = #classes), with(quote!()), expected);
+    on(quote!((Retry, Disconnect, Failover, Busy)), &[]);
+    on(quote!(Retry), &[]);
+    on(
+        quote!((Retry, Permanent)),
+        &["a permanent error is the same in each run"],
+    );
+    on(quote!((Retry, Retry)), &["`Retry` is named twice in `on`; keep one"]);
+    on(
+        quote!((Disconect, Retri)),
+        &["did you mean `Disconnect`?", "did you mean `Retry`?"],
+    );
+    on(
+        quote!((Timeout)),
+        &["unknown class `Timeout`; known: `Disconnect`, `Retry`, `Failover`, `Busy`"],
+    );
+    on(quote!(()), &["nothing is run again on no class at all"]);
+    for other in [quote!("Retry"), quote!([Retry]), quote!(Class::Retry), quote!()] {
+        on(
+            other,
+            &["`on` is a list of classes in parentheses: `on = (Retry, Disconnect)`"],
+        );
+    }
+    refuses(quote!(on(Retry)), with(quote!()), &["`on = (Retry, Disconnect)`"]);
+}
+
+#[test]
+fn pauses_grow() {
+    let backoff = |text: &str, expected: &[&str]| refuses(quote!(backoff = #text), with(quote!()), expected);
+    backoff("none", &[]);
+    backoff("10ms .. 1m 30s", &[]);
+    backoff("1s..1s", &[]);
+    backoff("10ms", &["`backoff` is the first pause and the longest one"]);
+    backoff("10ms..", &["or \"none\": value was empty"]);
+    backoff("10ms..2 parsecs", &["unknown time unit \"parsecs\""]);
+    backoff("2s..10ms", &["the shorter one stands first"]);
+    backoff("0s..2s", &["write \"none\""]);
     refuses(
-        quote!(session),
+        quote!(backoff = 10),
         with(quote!()),
-        &["`session` is the name of a parameter"],
+        &["in quotes, such as \"10ms..2s\""],
+    );
+}
+
+#[test]
+fn a_policy_excludes_what_it_would_say() {
+    refuses(
+        quote!(policy = PATIENT, clone(a), session = session),
+        with(quote!(a: String)),
+        &[],
+    );
+    let keys = [
+        quote!(attempts = 3),
+        quote!(deadline = "1s"),
+        quote!(on = Retry),
+        quote!(backoff = "none"),
+        quote!(isolation = Serializable),
+        quote!(read_only),
+        quote!(commit = "verify"),
+    ];
+    for key in &keys {
+        refuses(
+            quote!(#key, policy = PATIENT),
+            of(quote!()),
+            &["`policy` says already what"],
+        );
+    }
+    refuses(
+        quote!(policy = PATIENT, #(#keys),*),
+        of(quote!()),
+        &["`policy` says already what"; 7],
+    );
+    for none in [
+        quote!(policy),
+        quote!(policy = ),
+        quote!(policy = let),
+        quote!(policy(PATIENT)),
+    ] {
+        refuses(none, of(quote!()), &["`policy` is an expression"]);
+    }
+}
+
+#[test]
+fn what_belongs_to_transactional_is_sent_there() {
+    for word in [quote!(requires_new), quote!(nested), quote!(propagation = Nested)] {
+        refuses(word, with(quote!()), &["is for `#[transactional]`"]);
+    }
+    refuses(
+        quote!(jitter),
+        with(quote!()),
+        &["unknown key `jitter`; known: `attempts`"],
     );
 }
 
@@ -69,11 +164,6 @@ fn names_must_be_those_of_parameters() {
         &["unknown parameter `nte`; did you mean `note`?"],
     );
     refuses(quote!(rerun_sees(self)), with(quote!()), &["unknown parameter `self`"]);
-    refuses(
-        quote!(session = sesion),
-        with(quote!()),
-        &["unknown parameter `sesion`; did you mean `session`?"],
-    );
     refuses(
         quote!(clone(a, a)),
         with(quote!(a: String)),
@@ -126,6 +216,17 @@ fn an_exclusive_borrow_must_be_allowed_by_name() {
 }
 
 #[test]
+fn on_the_ambient_session_it_may_have_been_meant_as_one() {
+    refuses(
+        quote!(),
+        of(quote!(store: &mut Store)),
+        &["`#[retry(rerun_sees(store))]`; if it is the session, say that: `#[retry(session = store)]`"],
+    );
+    refuses(quote!(rerun_sees(store)), of(quote!(store: &mut Store)), &[]);
+    refuses(quote!(clone(session)), of(quote!(session: Token)), &[]);
+}
+
+#[test]
 fn the_receiver_is_an_argument_too() {
     let method =
         |receiver: TokenStream| quote!(fn f(#receiver, session: &mut Session<C>) -> Result<&str, E> { Ok("") });
@@ -144,154 +245,4 @@ fn the_receiver_is_an_argument_too() {
     );
     refuses(quote!(), by_value.clone(), &["`self` cannot be bound anew"]);
     refuses(quote!(rerun_sees(self)), by_value, &[]);
-}
-
-#[test]
-fn there_is_a_session() {
-    let f = |parameters: TokenStream| quote!(fn f(#parameters) -> Result<(), E> { Ok(()) });
-    refuses(
-        quote!(),
-        f(quote!(a: i32)),
-        &["take `session: &mut Session<..>` as a parameter"],
-    );
-    refuses(
-        quote!(),
-        f(quote!(session: Session<C>)),
-        &["take it as `&mut Session<C>`"],
-    );
-    refuses(
-        quote!(),
-        f(quote!(session: &a::Session<C>)),
-        &["take it as `&mut a::Session<C>`"],
-    );
-    refuses(quote!(session = db), f(quote!(db: &Db)), &["take it as `&mut Db`"]);
-    refuses(
-        quote!(),
-        f(quote!(_: &mut Session<C>)),
-        &["the session needs a plain name"],
-    );
-    refuses(quote!(), f(quote!(a: &Session<C>, session: &mut Session<C>)), &[]);
-    refuses(quote!(session = db), f(quote!(db: &mut Db)), &[]);
-}
-
-#[test]
-fn the_answer_is_a_result() {
-    let f = |output: TokenStream| quote!(fn f(session: &mut Session<C>, a: &str) #output { go() });
-    refuses(quote!(), f(quote!()), &["write `-> aludel::Result<()>`"]);
-    refuses(quote!(), f(quote!(-> !)), &["write `-> aludel::Result<()>`"]);
-    refuses(
-        quote!(),
-        f(quote!(-> Option<Vec<i64>>)),
-        &["write `-> aludel::Result<Option<Vec<i64>>>`"],
-    );
-    for no_result in [
-        quote!(()),
-        quote!(i64),
-        quote!((i32, i32)),
-        quote!(String),
-        quote!(impl Sized),
-        quote!(&'static str),
-    ] {
-        refuses(quote!(), f(quote!(-> #no_result)), &["answers a `Result`"]);
-    }
-    for result in [
-        quote!(QueryResult<()>),
-        quote!(Answer),
-        quote!(Self::Answer),
-        quote!(<T as Tr>::Out),
-        quote!(m!()),
-    ] {
-        refuses(quote!(), f(quote!(-> #result)), &[]);
-    }
-}
-
-#[test]
-fn the_answer_does_not_borrow_from_the_session() {
-    let borrows = "the answer borrows from the session";
-    refuses(
-        quote!(),
-        quote!(
-            fn f(session: &mut Session<C>) -> Result<&str, E> {
-                go()
-            }
-        ),
-        &[borrows],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            fn f<'s>(session: &'s mut Session<C>) -> Result<Row<'s>, E> {
-                go()
-            }
-        ),
-        &[borrows],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            fn f<'s>(session: &'s mut Session<C>, a: &'s str) -> Result<&'s str, E> {
-                Ok(a)
-            }
-        ),
-        &[],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            fn f(session: &mut Session<C>) -> Result<Box<dyn Fn(&str) -> &str>, E> {
-                go()
-            }
-        ),
-        &[],
-    );
-}
-
-#[test]
-fn only_functions_that_can_be_run_again() {
-    refuses(
-        quote!(),
-        quote!(
-            async fn f(session: &mut Session<C>) -> Result<(), E> {
-                Ok(())
-            }
-        ),
-        &["an `async fn` cannot be run again"],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            const unsafe extern "C" fn f(a: i32, ...) {
-                Ok(())
-            }
-        ),
-        &[
-            "remove `const`",
-            "remove `extern`",
-            "take a slice",
-            "`#[retry]` runs on a session",
-            "answers a `Result`",
-        ],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            fn f(session: &mut Session<C>) -> Result<(), E>;
-        ),
-        &["needs a body to run again"],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            struct S;
-        ),
-        &["`#[retry]` goes on a `fn`"],
-    );
-    refuses(
-        quote!(),
-        quote!(
-            const X: i32 = 1;
-        ),
-        &["`#[retry]` goes on a `fn`"],
-    );
-    refuses(quote!(), quote!(impl S { fn f() {} }), &["`#[retry]` goes on a `fn`"]);
 }

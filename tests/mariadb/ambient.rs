@@ -1,0 +1,3 @@
+//! Ambient sessions, on this database.
+
+aludel_tests::ambient_stories!(diesel::MysqlConnection);

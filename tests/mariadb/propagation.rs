@@ -1,0 +1,3 @@
+//! The words of a propagation, on this database.
+
+aludel_tests::propagation_stories!(diesel::MysqlConnection);

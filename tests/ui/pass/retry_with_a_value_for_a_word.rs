@@ -1,0 +1,13 @@
+// `read_only` and `deferrable` stand alone.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[retry(read_only)]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<()> {
+    session.flush()
+}
+
+fn main() -> aludel::Result<()> {
+    work(&mut Engine::new("sqlite://:memory:")?.session())
+}
