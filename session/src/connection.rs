@@ -127,9 +127,14 @@ impl<C: Dialect> Connection<C> {
     /// log begin in the same way.
     pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
         let mut sibling = Self::new_at(self.engine.clone(), self.releases, place);
-        sibling.cancel_token.clone_from(&self.cancel_token);
-        sibling.logging_token.clone_from(&self.logging_token);
+        sibling.obey_as(self);
         sibling
+    }
+
+    /// Obeys the token of another one, and is told of under its name.
+    pub(crate) fn obey_as(&mut self, other: &Self) {
+        self.cancel_token.clone_from(&other.cancel_token);
+        self.logging_token.clone_from(&other.logging_token);
     }
 
     fn new_at(engine: Engine<C>, releases: bool, place: &'static Location<'static>) -> Self {

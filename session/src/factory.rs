@@ -1,13 +1,14 @@
 //! Sessions of one kind: SQLAlchemy's `sessionmaker`.
 
 use std::fmt;
+use std::panic::Location;
 use std::sync::Arc;
 
 use aludel_core::pool::Extensions;
 use aludel_core::{AccessMode, CancelToken, Dialect, Engine, Error, ExecutionOptions, IsolationLevel, Result};
 
 use crate::connection::Connection;
-use crate::session::{Session, SessionEvent, SharedListener, SharedRun};
+use crate::session::{Session, SessionEvent, SessionListener, SharedRun};
 use crate::transaction::JoinTransactionMode;
 
 mod lending;
@@ -78,7 +79,7 @@ pub(crate) struct Recipe<C: Dialect> {
     /// What puts a copy of each value into a session's map.
     pub(crate) info: Vec<Copier>,
     pub(crate) before_commit: Vec<SharedRun<C>>,
-    pub(crate) listeners: Vec<SharedListener>,
+    pub(crate) listeners: Vec<SessionListener>,
 }
 
 impl<C: Dialect> SessionFactory<C> {
@@ -228,6 +229,31 @@ impl<C: Dialect> SessionFactory<C> {
             Connection::new(self.engine.clone(), true),
             Some(Arc::clone(&self.recipe)),
         )
+    }
+
+    /// Runs the closure with an ambient session, as [`EngineExt::scope`](crate::EngineExt::scope) does, made by this factory.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::SessionFactory;
+    /// use aludel::prelude::*;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let tenant = SessionFactory::new(&engine).info("Ann's shop").scope(|| {
+    ///     aludel::current(|session: &mut Session<SqliteConnection>| Ok(session.info().get::<&str>().copied()))
+    /// })?;
+    /// assert_eq!(tenant, Some("Ann's shop"));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Panics
+    ///
+    /// Only with the closure's own panic.
+    #[track_caller]
+    pub fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        crate::ambient::scope(self.session(), Location::caller(), f)
     }
 
     /// Runs the closure with a new session in a transaction: committed on `Ok`, rolled back on `Err` and on a panic

@@ -24,7 +24,7 @@ mod hooks;
 mod info;
 mod loan;
 
-pub(crate) use events::SharedListener;
+pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
@@ -101,7 +101,7 @@ impl<C: Dialect> Session<C> {
     fn is_made_by(&mut self, factory: Arc<Recipe<C>>) {
         self.before = Some(Box::new(self.connection.take_up(&factory)));
         self.objects.keep_on_commit(!factory.expire_on_commit);
-        self.ears.shared.clone_from(&factory.listeners);
+        self.ears.listeners.clone_from(&factory.listeners);
         for copy in &factory.info {
             copy(self.info_mut());
         }
@@ -117,9 +117,12 @@ impl<C: Dialect> Session<C> {
         self.before.take().map(|before| *before)
     }
 
-    /// Another session of the same engine, for work that is not to share this one's transaction. It obeys the same token.
+    /// Another session of the same kind, for work that is not to share this one's transaction. It obeys the same token.
     pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
-        Self::on_connection(self.connection.sibling_at(place), self.factory.clone())
+        let mut sibling = Self::on_connection(self.connection.sibling_at(place), self.factory.clone());
+        // What this one was told since its factory has made it.
+        sibling.connection.obey_as(&self.connection);
+        sibling
     }
 
     /// The engine that it belongs to.

@@ -31,10 +31,10 @@ use diesel::result::Error as DieselError;
 
 use crate::verification::Verification;
 
-mod autocommit;
 use external::External;
 use hooks::{Awaits, Hooks};
 
+mod autocommit;
 mod builder;
 pub(crate) mod by_text;
 mod external;

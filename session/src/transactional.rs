@@ -27,7 +27,7 @@ where
         (Propagation::RequiresNew | Propagation::NotSupported, Begun::Somebody) => {
             stage.aside(|sibling| alone(sibling, policy, asked, body))?
         }
-        (Propagation::Mandatory, Begun::Nobody | Begun::Guest) => Err(not_begun(function).into()),
+        (Propagation::Mandatory, Begun::Nobody | Begun::Test) => Err(not_begun(function).into()),
         (Propagation::Never, Begun::Somebody) => Err(begun_in_spite(function).into()),
         (Propagation::Never | Propagation::Supports | Propagation::NotSupported, Begun::Nobody) => {
             run(stage, Entry::Autocommit(asked.own), body)
@@ -39,15 +39,19 @@ where
             };
             run(stage, entry, body)
         }
-        // Nothing stands for itself inside of somebody else's transaction: a savepoint plays its part.
         (
+            Propagation::Required | Propagation::Mandatory | Propagation::Supports | Propagation::RequiresNew,
+            Begun::Nobody | Begun::Somebody,
+        )
+        // There is no AUTOCOMMIT inside of a test's transaction: a savepoint plays its part, too, so that what fails does not spoil
+        // the rest of the test.
+        | (
             Propagation::Required
-            | Propagation::Mandatory
             | Propagation::Supports
             | Propagation::RequiresNew
             | Propagation::Never
             | Propagation::NotSupported,
-            Begun::Nobody | Begun::Somebody | Begun::Guest,
+            Begun::Test,
         ) => {
             let entry = Entry::of(stage.stand(asked)?, asked);
             run(stage, entry, body)

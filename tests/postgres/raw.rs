@@ -191,6 +191,6 @@ fn invalidate_closes_the_connection_and_the_transaction_says_so() {
     look(&mut session).expect("on another connection");
     assert_eq!(
         (bank.times("invalidate"), bank.times("retire"), bank.books().0),
-        (1, 0, 500)
+        (2, 0, 500)
     );
 }

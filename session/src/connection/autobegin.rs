@@ -43,4 +43,9 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn is_guest(&self) -> bool {
         self.transaction.is_guest() || self.engine.attachment().is_some()
     }
+
+    /// Whether that is a test's, which is never committed.
+    pub(crate) fn is_in_a_test(&self) -> bool {
+        self.transaction.is_of_a_test() || self.engine.attachment().is_some()
+    }
 }

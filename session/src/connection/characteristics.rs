@@ -153,15 +153,6 @@ impl<C: Dialect> Connection<C> {
         self.options.characteristics().over(self.engine.characteristics())
     }
 
-    /// What the next statement has where nobody has begun anything.
-    pub(crate) fn wanted(&self) -> Characteristics {
-        let own = self.of_session();
-        match self.autocommit_around {
-            None => own,
-            Some(around) => around.over(own),
-        }
-    }
-
     /// What was asked for this connection, beyond what its engine has.
     pub(crate) fn own_characteristics(&self) -> Characteristics {
         self.options.characteristics()
@@ -176,6 +167,15 @@ impl<C: Dialect> Connection<C> {
         characteristics
             .check(C::FLAVOUR)
             .map_err(|error| error.with_outcome(Outcome::NotBegun))
+    }
+
+    /// What the next statement has where nobody has begun anything.
+    pub(crate) fn wanted(&self) -> Characteristics {
+        let own = self.of_session();
+        match self.autocommit_around {
+            None => own,
+            Some(around) => around.over(own),
+        }
     }
 
     // ---- beginning --------------------------------------------------------------------------------------------

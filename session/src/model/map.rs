@@ -63,7 +63,7 @@ impl<C: Dialect> IdentityMap<C> {
         self.keeps = keeps;
     }
 
-    /// The number of the session.
+    /// The number of its session.
     pub(crate) fn session(&self) -> u64 {
         self.session
     }

@@ -222,17 +222,13 @@ impl<'a> SessionEvent<'a> {
     }
 }
 
-/// A listener of a factory, which all of its sessions have.
-pub(crate) type SharedListener = Arc<dyn Fn(&SessionEvent<'_>) + Send + Sync>;
-
-/// One of a session.
-type OwnListener = Box<dyn Fn(&SessionEvent<'_>) + Send>;
+/// A listener, of one session or of all that a factory makes.
+pub(crate) type SessionListener = Arc<dyn Fn(&SessionEvent<'_>) + Send + Sync>;
 
 /// Who listens to one session, and how much of its transaction was told.
 #[derive(Default)]
 pub(super) struct Ears {
-    pub(super) shared: Vec<SharedListener>,
-    own: Vec<OwnListener>,
+    pub(super) listeners: Vec<SessionListener>,
     told: Told,
 }
 
@@ -251,13 +247,13 @@ enum Told {
 impl Ears {
     #[inline]
     pub(super) fn is_empty(&self) -> bool {
-        self.shared.is_empty() && self.own.is_empty()
+        self.listeners.is_empty()
     }
 }
 
 impl fmt::Debug for Ears {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Ears({})", self.shared.len() + self.own.len())
+        write!(f, "Ears({})", self.listeners.len())
     }
 }
 
@@ -280,8 +276,8 @@ impl<C: Dialect> Session<C> {
     /// # }
     /// # Ok::<(), aludel::Error>(())
     /// ```
-    pub fn listen(&mut self, listener: impl Fn(&SessionEvent<'_>) + Send + 'static) {
-        self.ears.own.push(Box::new(listener));
+    pub fn listen(&mut self, listener: impl Fn(&SessionEvent<'_>) + Send + Sync + 'static) {
+        self.ears.listeners.push(Arc::new(listener));
         if self.connection.transaction.has_begun() {
             self.ears.told = Told::Begun;
         }
@@ -299,10 +295,7 @@ impl<C: Dialect> Session<C> {
     }
 
     fn tell_each(&self, event: &SessionEvent<'_>) {
-        for listener in &self.ears.shared {
-            shield(|| listener(event));
-        }
-        for listener in &self.ears.own {
+        for listener in &self.ears.listeners {
             shield(|| listener(event));
         }
     }

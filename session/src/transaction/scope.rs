@@ -5,6 +5,7 @@
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
 use super::stage::{self, Asked, Entry, Failure};
@@ -195,8 +196,8 @@ pub(crate) enum Begun {
     Nobody,
     /// Somebody will end it.
     Somebody,
-    /// Somebody else's stands around all that the caller could begin, and it has not begun anything.
-    Guest,
+    /// A test has, and nothing of the session's stands between it and the caller: nobody, for the program that is tested.
+    Test,
 }
 
 /// See [`Begun`]; nothing is ended and nothing sent.
@@ -210,11 +211,16 @@ pub(crate) fn begun<U: Unit>(unit: &mut U, place: &'static Location<'static>) ->
     if matches!(footing, Footing::Explicit) {
         return Ok(Begun::Somebody);
     }
-    if !is_set_up(unit) {
+    if !is_fixture(unit, &footing) {
         refuse_unfinished(unit, &footing, place)?;
     }
-    let guest = unit.connection().is_guest();
-    Ok(if guest { Begun::Guest } else { Begun::Nobody })
+    let connection = unit.connection();
+    Ok(match connection.is_guest() {
+        true if connection.is_in_a_test() => Begun::Test,
+        // Of somebody who will commit it or not.
+        true => Begun::Somebody,
+        false => Begun::Nobody,
+    })
 }
 
 /// See [`Stand`].
@@ -247,7 +253,7 @@ pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Loca
     } else {
         Stand::Outermost
     };
-    if is_unfinished(unit, &footing) && is_set_up(unit) {
+    if is_fixture(unit, &footing) {
         commit_alone(unit)?;
         return Ok(begins);
     }
@@ -260,16 +266,23 @@ pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Loca
         Footing::AutobegunRead => end_read_root(unit),
         _ => {}
     }
-    Ok(Stand::Outermost)
+    Ok(begins)
+}
+
+/// Whether what the caller has done as one goes was done in a test transaction, where it is in nobody's way.
+fn is_fixture<U: Unit>(unit: &mut U, footing: &Footing) -> bool {
+    let written = matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some();
+    let transaction = &unit.connection().transaction;
+    written && transaction.is_lenient() && !transaction.in_scope()
 }
 
 /// Another session commits, which nothing does in a test.
 pub(crate) fn refuse_aside<U: Unit>(unit: &mut U) -> Result<()> {
-    if !unit.connection().is_guest() {
+    if !unit.connection().is_in_a_test() {
         return Ok(());
     }
     Err(Error::misuse(
-        "a session of its own was asked for inside a test transaction or another one of somebody else's, of which it would see nothing, and what it writes \
+        "a session of its own was asked for inside a test transaction, of which it would see nothing, and what it writes \
          would stay after the test; test this on a database that may be written to",
     ))
 }
@@ -283,16 +296,6 @@ fn refuse_unfinished<U: Unit>(unit: &mut U, footing: &Footing, place: &'static L
         Footing::AutobegunWritten(first_write) => Err(Error::transaction_already_open_at(first_write, place)),
         _ => Ok(()),
     }
-}
-
-fn is_unfinished<U: Unit>(unit: &mut U, footing: &Footing) -> bool {
-    matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some()
-}
-
-/// Whether what was written as one goes is the set-up of a test, and in nobody's way.
-fn is_set_up<U: Unit>(unit: &mut U) -> bool {
-    let transaction = &unit.connection().transaction;
-    transaction.is_lenient() && !transaction.in_scope()
 }
 
 /// One that began by itself and has only read makes room.
@@ -451,7 +454,7 @@ pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
         unit.follow(Change::Beginning);
         // Somebody has asked for it, so also where nothing begins by itself.
         unit.connection()
-            .begin_root(Origin::Autobegun, aludel_core::dialect::Characteristics::default())?;
+            .begin_root(Origin::Autobegun, Characteristics::default())?;
         unit.follow(Change::Begun);
     }
     unit.flush()?;

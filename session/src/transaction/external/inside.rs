@@ -32,7 +32,7 @@ impl<C: Dialect> Connection<C> {
         );
         self.transaction.characteristics = open;
         let wanted = match rule {
-            Rule::Sandbox => self.wanted(),
+            Rule::Sandbox => self.of_session(),
             Rule::Join(_) | Rule::Test => self.own_characteristics(),
         };
         self.refuse_to_join(own.over(wanted))
