@@ -5,10 +5,9 @@ use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel_tests::capture::Capture;
 use aludel_tests::reconnecting::Reading as _;
-use aludel_tests::reconnecting::servers::a_select_that_writes_is_refused_by_the_server as refused;
+use aludel_tests::reconnecting::servers::{a_select_that_writes_is_refused_by_the_server as refused, stage_with};
 use aludel_tests::stage::Stage;
 use diesel::SqliteConnection;
-use diesel::connection::SimpleConnection as _;
 use diesel::result::DatabaseErrorKind::ClosedConnection;
 use tracing::Level;
 
@@ -17,11 +16,12 @@ aludel_tests::reconnecting_stories!(diesel::SqliteConnection);
 /// SQLite's one function that writes in a SELECT.
 #[test]
 fn a_select_that_writes_is_refused_by_the_database() {
-    let stage = Stage::<SqliteConnection>::open("writing");
     let notes = "CREATE VIRTUAL TABLE notes USING fts3(text); \
                  INSERT INTO notes VALUES ('one'); INSERT INTO notes VALUES ('two')";
-    stage.outside().batch_execute(notes).expect("SQLite comes with it");
-    refused(&stage, &["(SELECT length(optimize(notes)) FROM notes LIMIT 1)"]);
+    refused(
+        &stage_with::<SqliteConnection>("writing", notes),
+        &["(SELECT length(optimize(notes)) FROM notes LIMIT 1)"],
+    );
 }
 
 #[test]
