@@ -27,25 +27,27 @@ where
         (Propagation::RequiresNew | Propagation::NotSupported, Begun::Somebody) => {
             stage.aside(|sibling| alone(sibling, policy, asked, body))?
         }
-        (Propagation::Mandatory, Begun::Nobody | Begun::Test) => Err(not_begun(function).into()),
+        (Propagation::Mandatory, Begun::Nobody | Begun::Guest) => Err(not_begun(function).into()),
         (Propagation::Never, Begun::Somebody) => Err(begun_in_spite(function).into()),
         (Propagation::Never | Propagation::Supports | Propagation::NotSupported, Begun::Nobody) => {
             run(stage, Entry::Autocommit(asked.own), body)
         }
-        // A savepoint plays its part there, so that one that fails does not spoil the rest of the test.
-        (Propagation::Never | Propagation::Supports | Propagation::NotSupported, Begun::Test) => {
-            run(stage, Entry::Nested, body)
-        }
         (Propagation::Nested, _) => {
             let entry = match stage.stand(asked)? {
-                Stand::Outermost => Entry::Root(asked),
-                Stand::Joined | Stand::Tested => Entry::Nested,
+                Stand::Outermost | Stand::Guest => Entry::Root(asked),
+                Stand::Joined => Entry::Nested,
             };
             run(stage, entry, body)
         }
+        // Nothing stands for itself inside of somebody else's transaction: a savepoint plays its part.
         (
-            Propagation::Required | Propagation::Mandatory | Propagation::Supports | Propagation::RequiresNew,
-            Begun::Nobody | Begun::Somebody | Begun::Test,
+            Propagation::Required
+            | Propagation::Mandatory
+            | Propagation::Supports
+            | Propagation::RequiresNew
+            | Propagation::Never
+            | Propagation::NotSupported,
+            Begun::Nobody | Begun::Somebody | Begun::Guest,
         ) => {
             let entry = Entry::of(stage.stand(asked)?, asked);
             run(stage, entry, body)

@@ -2,6 +2,8 @@
 #![allow(clippy::unnecessary_wraps)] // a story answers a Result whether or not its last line needs one
 
 mod ambient;
+mod ambient_frames;
+mod ambient_lending;
 mod autocommit;
 mod cancelled;
 mod chaos;
@@ -19,6 +21,7 @@ mod in_memory;
 mod isolation;
 mod isolation_cases;
 mod logging;
+mod macros;
 mod mock;
 mod objects;
 mod panics;
@@ -32,6 +35,7 @@ mod regressions;
 mod rerun;
 mod reruns;
 mod reset_agent_cases;
+mod sandbox;
 mod session_transaction_cases;
 mod shared_cache;
 mod statements;
@@ -40,6 +44,7 @@ mod support;
 mod testing;
 mod thread_local;
 mod transaction_cases;
+mod transactional;
 mod transactions;
 mod unwound;
 mod verify;

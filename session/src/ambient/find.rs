@@ -108,11 +108,8 @@ pub(super) fn connection_name<C: Dialect>() -> &'static str {
     &name[start..]
 }
 
-/// A scope in words.
+/// A scope in words. Every engine has a name, if only one that it was given.
 pub(super) fn name_of(slot: &dyn Slot) -> String {
-    let (connection, place) = (slot.connection_name(), slot.place());
-    match slot.engine_name() {
-        "" => format!("an engine of {connection} (scope at {place})"),
-        name => format!("the engine {name:?} of {connection} (scope at {place})"),
-    }
+    let (name, connection, place) = (slot.engine_name(), slot.connection_name(), slot.place());
+    format!("the engine {name:?} of {connection} (scope at {place})")
 }
