@@ -302,7 +302,10 @@ pub fn n_retries_are_n_plus_one_tries<C: Reading>() -> aludel::Result<()> {
             assert!(text.ends_with("; tried 1 time in 0.0ns, and given up"), "{text}");
         } else {
             assert_eq!(last, [format!("lost {tries}")]);
-            let took = format!("; tried {tries} times in {}.0s, and given up", 7 * retries);
+            let took = format!(
+                "; tried {tries} times in {0}.0s ({0}.0s of it asleep), and given up",
+                7 * retries
+            );
             assert!(text.starts_with("lost 1") && text.ends_with(&took), "{text}");
         }
         let told: Vec<_> = (1..=retries)

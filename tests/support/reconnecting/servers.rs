@@ -133,7 +133,9 @@ pub fn a_server_that_stays_down_is_an_error_after_exactly_n_retries<C: Reading>(
         assert_eq!(error.kind(), ErrorKind::Connect, "{error}");
         assert_eq!(error.attempts(), Some(5));
         assert!(
-            error.to_string().ends_with("; tried 5 times in 12.0s, and given up"),
+            error
+                .to_string()
+                .ends_with("; tried 5 times in 12.0s (12.0s of it asleep), and given up"),
             "{error}"
         );
         assert_eq!(turned.slept(), vec![PAUSE; 4 * round]);
