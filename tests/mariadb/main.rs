@@ -32,6 +32,7 @@ mod regressions;
 mod reruns;
 mod reset_agent_cases;
 mod round_trips;
+mod sandbox;
 mod schema;
 mod session_transaction_cases;
 mod stopped;

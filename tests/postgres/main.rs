@@ -52,6 +52,7 @@ mod isolation_cases;
 mod reconnect_cases;
 mod reconnecting;
 mod reset_agent_cases;
+mod sandbox;
 mod session_transaction_cases;
 mod tls;
 mod transaction_cases;

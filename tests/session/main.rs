@@ -35,6 +35,7 @@ mod regressions;
 mod rerun;
 mod reruns;
 mod reset_agent_cases;
+mod sandbox;
 mod session_transaction_cases;
 mod shared_cache;
 mod statements;

@@ -19,6 +19,7 @@
 //! | [`propagation`] | what each word of a propagation does in each place, as a table for any database |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
 //! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
+//! | [`sandbox`] | work that is never committed, as stories for any database |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`ambient`] | ambient functions that call ambient functions, as stories for any database |
@@ -74,6 +75,7 @@ pub mod proxied;
 pub mod raw_control;
 pub mod reconnecting;
 pub mod reruns;
+pub mod sandbox;
 pub mod secrets;
 pub mod stage;
 pub mod stories;

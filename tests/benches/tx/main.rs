@@ -177,6 +177,8 @@ fn one_side(side: &str, times: u32) {
     for _ in 0..times {
         match side {
             "sqlite_memory.ours" => drop(black_box(sides.ours_read())),
+            "sqlite_memory.retry" => drop(black_box(sides.ours_read_with_retry())),
+            "sqlite_memory.ambient" => drop(black_box(sides.ambient_read())),
             "sqlite_memory.diesel" => drop(black_box(sides.with_bare(bare_read))),
             "sqlite_memory.ours_write" => sides.ours_write(),
             "sqlite_memory.diesel_write" => sides.with_bare(bare_write),
