@@ -49,6 +49,8 @@
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
 //! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
+//! | `ambient` | sessions that nobody passes on: [`ambient_sessions`] |
+//! | `transactional` | [`Propagation`] |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
@@ -76,6 +78,9 @@ pub mod features {}
 
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
+
+#[doc = include_str!("ambient_sessions.md")]
+pub mod ambient_sessions {}
 
 #[doc = include_str!("how_to_test.md")]
 pub mod how_to_test {}

@@ -41,3 +41,4 @@ mod support;
 mod tls;
 mod transaction_cases;
 mod verify;
+mod waiting;

@@ -57,3 +57,4 @@ mod session_transaction_cases;
 mod tls;
 mod transaction_cases;
 mod verify;
+mod waiting;

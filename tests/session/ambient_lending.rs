@@ -12,7 +12,7 @@ use aludel_tests::stage::Stage;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use crate::stories::{Bank, accounts, withdraw};
+use crate::stories::{Account, Bank, accounts, withdraw};
 
 type Sqlite = Session<SqliteConnection>;
 
@@ -256,6 +256,34 @@ fn a_scope_answers_whatever_its_closure_does() {
     bank.engine.scope(|| text.push_str(" what is around"));
     assert_eq!(text, "it may borrow what is around");
     bank.log.expect(&[]); // a session that nobody has used takes no connection
+}
+
+/// Objects go from one `current` to the next: it is one session for the whole scope, and another one in the next scope.
+#[test]
+fn same_session_per_scope() -> aludel::Result<()> {
+    #[transactional]
+    fn grant(ann: Entity<Account>, amount: i64) -> aludel::Result<()> {
+        aludel::current(|session: &mut Sqlite| {
+            session.edit(ann)?.balance += amount;
+            Ok(())
+        })
+    }
+
+    let bank = Bank::open();
+    let ann = bank.engine.scope(|| {
+        let ann = aludel::current(|session: &mut Sqlite| session.get_one::<Account>(1))?;
+        grant(ann, 10)?;
+        grant(ann, 5)?;
+        aludel::current(|session: &mut Sqlite| {
+            assert_eq!(session.read(ann)?.balance, 515);
+            Ok(ann)
+        })
+    })?;
+    let stranger = bank.engine.scope(|| grant(ann, 1)).unwrap_err();
+    assert!(stranger.is_stale_entity(), "{stranger}");
+    assert_eq!(bank.balances(), [515, 0]);
+    bank.assert_whole();
+    Ok(())
 }
 
 #[test]

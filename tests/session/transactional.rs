@@ -84,13 +84,13 @@ fn a_transaction_of_its_kind_is_joined_and_of_no_other() -> aludel::Result<()> {
         let inside = session
             .build_transaction()
             .read_only()
-            .run(|session| session.transactional(&reads, |session| session.access_mode()))?;
+            .run(|session| session.transactional(&reads, Session::access_mode))?;
         assert_eq!(inside, AccessMode::ReadOnly, "{word:?}");
     }
     // A session of its own has what it asks for.
     let reads = with(Propagation::RequiresNew).read_only();
     let (outside, inside) = session.begin(|session| {
-        let inside = session.transactional(&reads, |session| session.access_mode())?;
+        let inside = session.transactional(&reads, Session::access_mode)?;
         Ok((session.access_mode()?, inside))
     })?;
     assert_eq!((outside, inside), (AccessMode::ReadWrite, AccessMode::ReadOnly));
@@ -384,15 +384,16 @@ fn the_deadline_is_that_of_finding_out() -> aludel::Result<()> {
         }
     });
     let verified = REQUIRED.commit(CommitPolicy::Verify).deadline(DEADLINE);
+    let body = Duration::from_mins(1);
     let started = clock.now();
     let unknown = engine.session().transactional(&verified, |session| {
         diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)?;
         script.fail_before(Phase::Commit, DatabaseErrorKind::ClosedConnection, "gone");
-        time.advance(Duration::from_mins(1));
+        time.advance(body);
         Ok(())
     });
     let unknown = unknown.unwrap_err();
-    let spent = clock.now() - started - Duration::from_mins(1);
+    let spent = clock.now().duration_since(started + body);
     assert!(unknown.is_commit_unknown(), "{unknown}");
     assert!(spent > Duration::ZERO && spent <= DEADLINE, "{spent:?}");
     drop(listening);

@@ -33,6 +33,7 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
+//! | [`waiting`] | retries that wait for a host that is down, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
 //! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
@@ -80,6 +81,7 @@ pub mod secrets;
 pub mod stage;
 pub mod stories;
 pub mod verify;
+pub mod waiting;
 
 // The databases.
 pub mod database;

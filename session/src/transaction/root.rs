@@ -189,7 +189,9 @@ impl<C: Dialect> Connection<C> {
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
         if verdict.at_commit == CommitOutcome::Unknown {
-            let untouched = self.transaction.verification.is_untouched();
+            // The server has kept a read-only one from writing.
+            let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
+            let untouched = reads || self.transaction.verification.is_untouched();
             if !untouched {
                 self.engine().emit(&Event::CommitUnknown {
                     connection: number,
