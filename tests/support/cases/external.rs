@@ -526,6 +526,33 @@ pub fn a_failed_statement_spoils_its_own_level<C: Dialect>(stage: &Stage<C>) -> 
     Ok(())
 }
 
+/// A savepoint of the session's that cannot be ended costs all that it is in, and its owner learns why.
+pub fn a_savepoint_that_cannot_be_ended_costs_all<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
+    for phase in [Phase::Savepoint, Phase::Release, Phase::RollbackTo] {
+        let mut session = joining(stage, CreateSavepoint).session_on(outside(stage)?);
+        stage.fail(phase, DatabaseErrorKind::ClosedConnection, "it hung up");
+        let ended = match phase {
+            Phase::RollbackTo => insert(&mut session, 1).and_then(|()| session.rollback()),
+            _ => insert(&mut session, 1).and_then(|()| session.commit()),
+        };
+        // Who rolls back has what was asked for.
+        assert_eq!(ended.is_ok(), phase == Phase::RollbackTo, "{phase:?}");
+        assert!(!session.in_transaction());
+        let refused = session.begin(|_| Ok(())).expect_err("there is nothing to be in");
+        assert!(refused.is_doomed(), "{phase:?}: {refused}");
+        let mut connection = session.into_connection();
+        let error = connection.commit().expect_err("nothing is left of it");
+        assert!(
+            error.is_doomed() && error.to_string().contains("it hung up"),
+            "{phase:?}: {error}"
+        );
+        assert_eq!(stage.rows(), []);
+        connection.close()?;
+    }
+    stage.assert_whole();
+    Ok(())
+}
+
 /// A session that wants its COMMIT verified has that of its owner verified, which is the one that may go unanswered.
 pub fn a_verified_part_has_the_owners_commit_verified<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
     stage.engine.create_commit_table()?;
