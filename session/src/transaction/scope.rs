@@ -452,9 +452,11 @@ pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
         unit.connection().refuse_to_autobegin_in_autocommit("begin_nested")?;
         unit.follow(Change::Beginning);
         // Somebody has asked for it, so also where nothing begins by itself.
-        unit.connection()
-            .begin_root(Origin::Autobegun, Characteristics::default())?;
-        unit.follow(Change::Begun);
+        let begun = unit
+            .connection()
+            .begin_root(Origin::Autobegun, Characteristics::default());
+        unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
+        begun?;
     }
     unit.flush()?;
     unit.connection().set_savepoint()?;
