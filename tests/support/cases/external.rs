@@ -538,7 +538,7 @@ pub fn a_verified_part_has_the_owners_commit_verified<C: Dialect>(stage: &Stage<
         let ended = ended.and_then(|()| session.into_connection().commit());
         let unknown = ended.expect_err("its answer is lost");
         let token = unknown.commit_token().expect("it is verified");
-        let resolution = stage.engine.resolve(&token, Duration::from_secs(10))?;
+        let resolution = stage.engine.resolve(token, Duration::from_secs(10))?;
         assert_eq!(resolution, Resolution::Committed, "{mode:?}");
         assert_eq!(stage.rows(), [1, 9]);
         stage
