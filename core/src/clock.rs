@@ -29,6 +29,11 @@ pub struct Clock(Source);
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Ticks(pub(crate) u64);
 
+/// A moment that was noted and not yet read.
+#[doc(hidden)]
+#[derive(Clone, Copy, Debug)]
+pub struct Mark(Ticks);
+
 impl Ticks {
     /// The time since `earlier`; none if that is later.
     #[inline]
@@ -100,6 +105,19 @@ impl Clock {
             Source::System => coarse::now(),
             Source::Test(test) => test.now(),
         }
+    }
+
+    /// Notes the coarse time, for a moment that is hardly ever asked for. For the layers above.
+    #[doc(hidden)]
+    #[inline]
+    pub fn mark(&self) -> Mark {
+        Mark(self.ticks())
+    }
+
+    /// The coarse time that was noted.
+    #[doc(hidden)]
+    pub fn marked(&self, mark: Mark) -> Instant {
+        self.at(mark.0)
     }
 
     /// [`coarse`](Self::coarse) as a number, which costs nothing to store.

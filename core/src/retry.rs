@@ -108,11 +108,13 @@ impl Retries {
     }
 
     /// What holds where a policy does not say otherwise.
+    #[inline]
     pub fn policy(&self) -> RetryPolicy {
         self.policy
     }
 
     /// The budget of reruns.
+    #[inline]
     pub fn tokens(&self) -> &Bucket {
         &self.tokens
     }
@@ -286,8 +288,23 @@ impl RetryPolicy {
 
     /// What it asks of the transaction itself. For the layers above.
     #[doc(hidden)]
+    #[inline]
     pub const fn characteristics(&self) -> Characteristics {
         self.characteristics
+    }
+
+    /// The deadline, if it says one. For the layers above.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn said_deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// What it says of a COMMIT that is not answered. For the layers above.
+    #[doc(hidden)]
+    #[inline]
+    pub const fn said_commit(&self) -> Option<CommitPolicy> {
+        self.commit
     }
 
     /// With what is built in where it says nothing. For the layers above.

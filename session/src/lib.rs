@@ -44,7 +44,8 @@
 //! |---|---|
 //! | [`connection`](Connection) | every call to the driver, and the error's way through the classifier |
 //! | `transaction` | root, savepoints, what an error does to them, the scopes that users write |
-//! | [`session`](Session) | verbs on objects, hooks |
+//! | [`session`](Session) | verbs on objects, hooks, events |
+//! | [`factory`](SessionFactory) | sessions of one kind, sessions on a given connection |
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
 //! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
@@ -57,10 +58,12 @@
 #![forbid(unsafe_code)]
 
 pub mod prelude;
+pub mod testing;
 
 mod ambient;
 mod connection;
 mod engine;
+mod factory;
 mod model;
 mod reconnecting;
 mod result;
@@ -94,20 +97,27 @@ pub use aludel_core::{
     Flavour, IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryEnd, RetryPolicy,
     RetryReport, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
+pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, url, verify};
 pub use aludel_macros::{Model, retry, transactional};
 pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
+pub use factory::SessionFactory;
 pub use model::{Entity, Model, Persist, Written};
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
-pub use session::Session;
-pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
+pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
 pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.
 #[cfg(all(doctest, feature = "sqlite"))]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// The examples of the macros, which cannot depend on this package themselves.
+#[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../macros/src/retry.md")]
+#[doc = include_str!("../../macros/src/transactional.md")]
+struct Macros;

@@ -1,11 +1,12 @@
 //! Running a whole transaction again: the one runner behind `#[retry]`.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use aludel_core::clock::Clock;
-use aludel_core::retry::{Course, Failed, Next, Waited};
+use aludel_core::clock::{Clock, Mark};
+use aludel_core::retry::{Course, Failed, Next, Terms, Waited};
 use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
 
+use crate::connection::DoneBy;
 use crate::transaction::scope::Stand;
 use crate::transaction::stage::{self, Answer, Asked, Entry, Failure, Stage};
 use crate::verification::Wish;
@@ -76,9 +77,11 @@ where
     S: Stage,
     E: From<Error> + 'static,
 {
-    let terms = policy.retry_policy().over(stage.retry_policy()).terms();
-    if !terms.characteristics.is_empty() {
-        asked.own = asked.own.over(terms.characteristics);
+    // Of the two only what is needed before anything fails is looked at before anything has failed.
+    let (own, engines) = (policy.retry_policy(), stage.retry_policy());
+    let characteristics = own.characteristics().over(engines.characteristics());
+    if !characteristics.is_empty() {
+        asked.own = asked.own.over(characteristics);
         asked.check(stage.flavour())?;
     }
     let stand = stage.stand(asked)?;
@@ -86,22 +89,16 @@ where
         return stage::within(stage, Entry::of(stand, asked), body).map_err(Failure::into_error);
     }
     let clock = stage.clock();
-    // Where nobody has said how long, half a minute need not be right to the millisecond, and most calls never ask.
-    let started = if terms.deadline_was_said {
-        clock.now()
-    } else {
-        clock.coarse()
+    let started = match own.said_deadline().or(engines.said_deadline()) {
+        Some(deadline) => {
+            let now = clock.now();
+            asked.done_by = now.checked_add(deadline).map(|at| DoneBy { at, left: deadline });
+            Started::At(now)
+        }
+        None => Started::About(clock.mark()),
     };
-    let until = started.checked_add(terms.deadline);
-    if terms.deadline_was_said {
-        asked.done_by = until;
-    }
-    if terms.commit == CommitPolicy::Verify {
-        asked.wish = Wish {
-            verified: Some(true),
-            until: until.or_else(|| started.checked_add(A_DAY)),
-            within: None,
-        };
+    if own.said_commit().or(engines.said_commit()) == Some(CommitPolicy::Verify) {
+        asked.wish = verified(own.over(engines).terms(), started.on(&clock));
     }
     stage.forget_faults();
     match stage::within(stage, Entry::Root(asked), &mut body) {
@@ -112,12 +109,39 @@ where
         Err(failure) => again(
             stage,
             &clock,
-            Course::new(terms, started),
+            Course::new(own.over(engines).terms(), started.on(&clock)),
             asked,
             function,
             failure,
             &mut body,
         ),
+    }
+}
+
+/// When a call began. Where nobody has said how long it may take, half a minute need not be right to the millisecond, and
+/// hardly any call asks.
+#[derive(Clone, Copy)]
+enum Started {
+    At(Instant),
+    About(Mark),
+}
+
+impl Started {
+    fn on(self, clock: &Clock) -> Instant {
+        match self {
+            Self::At(moment) => moment,
+            Self::About(mark) => clock.marked(mark),
+        }
+    }
+}
+
+#[cold]
+fn verified(terms: Terms, started: Instant) -> Wish {
+    let until = started.checked_add(terms.deadline);
+    Wish {
+        verified: Some(true),
+        until: until.or_else(|| started.checked_add(A_DAY)),
+        within: None,
     }
 }
 
@@ -186,6 +210,9 @@ where
             delay: clock.now() - before,
             cause: &failure.cause,
         });
+        if let Some(done_by) = &mut asked.done_by {
+            done_by.left = done_by.at.saturating_duration_since(clock.now());
+        }
         // A transaction that has read can never upgrade its lock by waiting: the next one takes it first.
         asked.immediate = stage.flavour() == Flavour::Sqlite && failure.class == Class::Retry;
         stage.forget_faults();

@@ -8,4 +8,5 @@ rerun_stories! {
     MysqlConnection:
     a_deadlock_of_two,
     a_connection_that_is_killed,
+    a_crowd_is_charged_once_each,
 }

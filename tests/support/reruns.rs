@@ -3,6 +3,7 @@
 
 mod databases;
 mod diary;
+mod exactly_once;
 mod ground;
 mod joined;
 mod phases;
@@ -15,6 +16,7 @@ mod told;
 mod unknown;
 
 pub use databases::{Damage, Grounds, Words};
+pub use exactly_once::*;
 pub use ground::{Ground, Scene};
 pub use joined::*;
 pub use phases::*;
@@ -44,12 +46,17 @@ macro_rules! rerun_stories {
             a_commit_that_was_cut_is_the_last_word,
             a_commit_that_was_cut_is_found_out,
             a_commit_that_was_cut_is_run_again_where_that_was_promised,
+            a_read_only_commit_that_was_cut_leaves_no_doubt,
             a_failure_after_a_commit_that_was_cut_says_that_nobody_knows,
             whatever_becomes_of_an_error_its_transaction_runs_again,
             a_swallowed_error_is_never_committed_over,
             a_lock_that_is_not_had_in_time,
             a_row_that_somebody_else_has_changed,
             random_programs_obey_the_rules,
+            verified_charges_take_effect_once,
+            verified_charges_take_effect_once_whatever_becomes_of_those_who_find_out,
+            charges_that_may_fail_are_never_sent_again,
+            charges_that_are_promised_to_do_no_harm_are_made_again,
         }
     };
 }

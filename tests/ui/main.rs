@@ -7,6 +7,9 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
+/// The chapter of the reference that has them all.
+const PAGE: &str = include_str!("../../session/src/compiler_says.md");
+
 /// Each program in `pass/` as a module with its `main` as a test.
 macro_rules! programs {
     ($($name:ident)*) => {
@@ -26,6 +29,7 @@ macro_rules! programs {
 }
 
 programs! {
+    ambient_session_kept_beyond_its_closure
     borrowed_session_used_while_nested_is_open
     error_type_left_open
     handle_of_another_model
@@ -69,6 +73,7 @@ programs! {
     retry_clones_what_it_changes
     retry_deferrable_and_writing
     retry_deferrable_at_another_level
+    retry_in_autocommit
     retry_keeps_its_session
     retry_moves_an_argument
     retry_on_a_class_given_twice
@@ -84,7 +89,10 @@ programs! {
     retry_with_a_number_as_deadline
     retry_with_a_policy_beside_its_parts
     retry_with_a_policy_that_is_none
+    retry_with_a_propagation
     retry_with_a_value_for_a_word
+    retry_with_an_engine_and_a_connection
+    retry_with_an_engine_beside_a_session
     retry_with_an_error_not_made_from_ours
     retry_with_an_error_that_borrows
     retry_with_an_unknown_commit_policy
@@ -104,10 +112,28 @@ programs! {
     session_dropped_under_a_value
     session_kept_beyond_its_closure
     session_moved_to_another_thread
+    session_of_a_pooled_connection
     session_shared_between_threads
     struct_added_as_a_model
     struct_named_as_a_model
     token_made_from_text
+    transactional_answers_a_reference_into_the_session
+    transactional_clones_an_argument
+    transactional_isolates_no_transaction
+    transactional_keeps_its_session
+    transactional_on_a_diesel_connection
+    transactional_on_a_shared_session
+    transactional_on_an_async_function
+    transactional_twice
+    transactional_with_a_propagation_as_text
+    transactional_with_an_error_not_made_from_ours
+    transactional_with_an_idempotent_commit
+    transactional_with_an_unknown_propagation
+    transactional_with_attempts
+    transactional_with_isolation_as_text
+    transactional_with_several_mistakes
+    transactional_with_two_propagations
+    transactional_without_a_result
     two_values_edited_at_once
     value_borrowed_across_a_session_call
     values_kept_beyond_their_session
@@ -128,6 +154,60 @@ fn each_mistake_has_a_twin_that_runs() {
     );
     let without_twin: Vec<_> = names_in("fail").difference(&programs).cloned().collect();
     assert!(without_twin.is_empty(), "{without_twin:?}");
+}
+
+/// What the reference says about each mistake is what the compiler says.
+#[test]
+fn the_page_has_each_mistake_and_the_compilers_words() {
+    let mut told = BTreeSet::new();
+    let mut wrong = Vec::new();
+    for row in PAGE.lines().filter(|line| line.starts_with("| ")) {
+        let [_, _, theirs, ours, fixture, _] = row.split('|').collect::<Vec<_>>()[..] else {
+            wrong.push(format!("not four columns: {row}"));
+            continue;
+        };
+        let name = fixture.trim().trim_matches('`').to_owned();
+        if name == "Fixture" {
+            continue;
+        }
+        if theirs.trim().is_empty() {
+            wrong.push(format!("{name}: nothing about SQLAlchemy"));
+        }
+        let (words, pinned) = (words(ours), pinned(&name));
+        if words.is_empty() {
+            wrong.push(format!("{name}: neither a code nor words of the compiler's"));
+        }
+        for missing in words.iter().filter(|words| !pinned.contains(words.as_str())) {
+            wrong.push(format!("{name}: the compiler does not say {missing:?}"));
+        }
+        if !told.insert(name.clone()) {
+            wrong.push(format!("{name}: in two rows"));
+        }
+    }
+    let untold: Vec<_> = names_in("fail").difference(&told).cloned().collect();
+    wrong.extend(untold.iter().map(|name| format!("{name}: in no table")));
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The error codes in a cell, and what stands there in quotes.
+fn words(cell: &str) -> Vec<String> {
+    let code = |word: &&str| word.len() == 5 && word.starts_with('E') && word[1..].bytes().all(|b| b.is_ascii_digit());
+    let plain: String = cell.split('"').step_by(2).collect();
+    let codes = plain
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(code)
+        .map(|code| format!("error[{code}]"));
+    codes
+        .chain(cell.split('"').skip(1).step_by(2).map(str::to_owned))
+        .collect()
+}
+
+/// What the compiler says of a fixture; nothing if there is no such fixture.
+fn pinned(name: &str) -> String {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("ui/fail")
+        .join(format!("{name}.stderr"));
+    std::fs::read_to_string(file).unwrap_or_default()
 }
 
 /// The names of the fixtures in a folder.

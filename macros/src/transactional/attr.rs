@@ -19,11 +19,11 @@ pub(crate) const PROPAGATIONS: [&str; 7] = [
     "not_supported",
 ];
 
-/// The propagations that begin no transaction, and join none that would have to be of some kind.
+/// The propagations that begin no transaction.
 const WITHOUT_ITS_OWN: [&str; 3] = ["never", "supports", "not_supported"];
 
-/// What can be said of a transaction.
-const OF_A_TRANSACTION: [&str; 5] = ["deadline", "isolation", "read_only", "deferrable", "commit"];
+/// What can be said of a transaction only. (A statement that stands for itself can be read-only.)
+const OF_A_TRANSACTION: [&str; 4] = ["deadline", "isolation", "deferrable", "commit"];
 
 /// The arguments of `#[transactional(..)]`. What is not given is left to `TransactionPolicy::new()`.
 #[derive(Default)]

@@ -147,7 +147,6 @@ fn each_propagation_is_a_word() {
 fn without_a_transaction_nothing_is_said_of_one() {
     let keys = [
         quote!(isolation = Serializable),
-        quote!(read_only),
         quote!(commit = "verify"),
         quote!(deadline = "1s"),
     ];
@@ -159,11 +158,11 @@ fn without_a_transaction_nothing_is_said_of_one() {
                 &["begins no transaction, so there is none that"],
             );
         }
-        refuses(quote!(#word, session = session), with(quote!()), &[]);
+        refuses(quote!(#word, session = session, read_only), with(quote!()), &[]);
         refuses(quote!(#word, engine = "reports"), of(quote!()), &[]);
     }
     // What joins refuses a transaction of another kind.
-    refuses(quote!(mandatory, #(#keys),*), with(quote!()), &[]);
+    refuses(quote!(mandatory, read_only, #(#keys),*), with(quote!()), &[]);
 }
 
 #[test]

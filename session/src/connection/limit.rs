@@ -14,13 +14,23 @@ use super::Connection;
 /// What no server takes for "no limit", and the least that it can tell apart.
 const LEAST: Duration = Duration::from_millis(1);
 
+/// When a root has to be done.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct DoneBy {
+    pub(crate) at: Instant,
+    /// How far that is away when its owner is about to begin, who has just looked at the clock.
+    pub(crate) left: Duration,
+}
+
+/// The coarse clock is slow by less than this.
+const COARSE: Duration = Duration::from_millis(100);
+
 impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet, and waits for that no longer than until then.
-    pub(crate) fn connected_by(&mut self, done_by: Instant) -> Result<&mut Checkout<C>> {
+    pub(crate) fn connected_by(&mut self, done_by: DoneBy) -> Result<&mut Checkout<C>> {
         if !self.is_connected() {
-            let left = done_by.saturating_duration_since(self.engine().clock().now());
-            let patience = self.engine().pool().options().pool_timeout.min(left.max(LEAST));
-            let before = self.patience.replace(patience);
+            let pool_timeout = self.engine().pool().options().pool_timeout;
+            let before = self.patience.replace(pool_timeout.min(done_by.left.max(LEAST)));
             let connected = self.connected().map(drop);
             self.patience = before;
             connected?;
@@ -29,18 +39,21 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// What is left until then, where that is less than each statement has anyway.
-    pub(super) fn limit_until(&mut self, done_by: Instant) -> QueryResult<Option<Duration>> {
+    pub(super) fn limit_until(&mut self, done_by: DoneBy) -> QueryResult<Option<Duration>> {
         // Set by a root that DDL has ended, and which goes on.
         if self.standing_limit.is_some() {
             return Ok(None);
         }
-        let left = done_by
-            .saturating_duration_since(self.engine().clock().now())
-            .max(LEAST);
         let own = match self.engine().known_statement_limit() {
             Some(own) => own,
             None => self.ask_for_statement_limit()?,
         };
+        let clock = self.engine().clock();
+        let left = |now| done_by.at.saturating_duration_since(now);
+        if own.saturating_add(COARSE) <= left(clock.coarse()) {
+            return Ok(None);
+        }
+        let left = left(clock.now()).max(LEAST);
         Ok((left < own).then_some(left))
     }
 

@@ -11,7 +11,6 @@ use std::any::Any;
 use std::error::Error as StdError;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::sync::Arc;
-use std::time::Instant;
 
 use aludel_core::classify::Verdict;
 use aludel_core::clock::Clock;
@@ -21,6 +20,7 @@ use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavou
 
 use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
 use super::{Origin, autocommit, own_fault};
+use crate::connection::DoneBy;
 use crate::verification::Wish;
 
 /// What is wanted of one transaction, beyond what its session has.
@@ -33,7 +33,7 @@ pub(crate) struct Asked {
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
     /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
-    pub(crate) done_by: Option<Instant>,
+    pub(crate) done_by: Option<DoneBy>,
 }
 
 impl Asked {
@@ -69,9 +69,8 @@ impl Entry {
     /// What follows from where the caller stands.
     pub(crate) fn of(stand: Stand, asked: Asked) -> Self {
         match stand {
-            Stand::Outermost => Self::Root(asked),
+            Stand::Outermost | Stand::Guest => Self::Root(asked),
             Stand::Joined => Self::Join,
-            Stand::Tested => Self::Nested,
         }
     }
 }
@@ -277,7 +276,7 @@ pub(crate) trait Stage {
     /// What went wrong before is decided; a new attempt begins.
     fn forget_faults(&mut self);
 
-    /// Nobody waits for a commit any more.
+    /// Nobody waits for a commit any more, which may have happened.
     fn give_up_hooks(&mut self);
 
     /// The engine's clock.
@@ -337,15 +336,13 @@ impl<U: Unit> Stage for U {
             Entry::Autocommit(own) => Level::Autocommit(autocommit::enter(self, own)),
         };
         let transaction = &mut self.connection().transaction;
-        transaction.scopes += 1;
+        transaction.enter_scope();
         let scopes = transaction.scopes;
         Ok(Frame { level, scopes })
     }
 
     fn leave(&mut self, frame: Frame, way: Way) -> std::result::Result<(), Failed> {
-        // A closure can put another session in the place of the lent one, which is in no scope.
-        let transaction = &mut self.connection().transaction;
-        transaction.scopes = transaction.scopes.saturating_sub(1);
+        self.connection().transaction.leave_scope();
         match frame.level {
             Level::Root => leave_root(self, way),
             Level::Joined => leave_joined(self, way),
@@ -359,7 +356,7 @@ impl<U: Unit> Stage for U {
     }
 
     fn give_up_hooks(&mut self) {
-        self.follow(Change::Abandoned);
+        self.follow(Change::Forgotten);
     }
 
     fn clock(&mut self) -> Clock {
@@ -419,7 +416,8 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
     }
 }
 
-fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
+/// Begins a root that somebody has asked for.
+pub(crate) fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
@@ -428,6 +426,7 @@ fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
     connection.done_by = None;
+    unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
     begun
 }
 
@@ -445,7 +444,7 @@ fn leave_root<U: Unit>(unit: &mut U, way: Way) -> std::result::Result<(), Failed
             let mut failed = Failed::ours(error);
             if unit.connection().transaction.partly_committed {
                 if failed.commit_unknown {
-                    unit.follow(Change::Abandoned);
+                    unit.follow(Change::Forgotten);
                 }
                 (failed.class, failed.commit_unknown) = (Class::Permanent, false);
             }

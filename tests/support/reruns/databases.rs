@@ -26,6 +26,9 @@ pub trait Grounds: Staged {
     /// Whatever the database answers.
     fn look(session: &mut Session<Self>) -> QueryResult<()>;
 
+    /// How many charges each of the `orders` has, by its number.
+    fn charges(raw: &mut Self) -> Vec<usize>;
+
     /// Ends a connection, by the server's number of it, from outside.
     fn kill(backend: i64);
 }
@@ -92,9 +95,8 @@ struct Row {
 }
 
 #[derive(QueryableByName)]
-struct Lock {
+struct Number {
     #[diesel(sql_type = Integer)]
-    #[expect(dead_code, reason = "it is read, and that is all")]
     n: i32,
 }
 
@@ -102,7 +104,17 @@ macro_rules! reads {
     () => {
         fn look(session: &mut Session<Self>) -> QueryResult<()> {
             let locks = diesel::sql_query("SELECT n FROM locks ORDER BY id");
-            locks.load::<Lock>(session).map(drop)
+            locks.load::<Number>(session).map(drop)
+        }
+
+        fn charges(raw: &mut Self) -> Vec<usize> {
+            let orders: Vec<Number> = diesel::sql_query("SELECT charges AS n FROM orders ORDER BY id")
+                .load(raw)
+                .expect("the table is there");
+            orders
+                .iter()
+                .map(|order| order.n.unsigned_abs() as usize)
+                .collect()
         }
 
         fn steps(raw: &mut Self) -> Vec<Step> {

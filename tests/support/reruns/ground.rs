@@ -1,6 +1,8 @@
 //! Where the stories take place: a database, the way to it, and what goes by there.
 
 use std::any::Any;
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::fmt;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -79,6 +81,7 @@ impl<C: Grounds> Ground<C> {
             call: self.numbers(1),
             script,
             recorder,
+            commits: RefCell::default(),
         }
     }
 
@@ -121,6 +124,8 @@ pub struct Scene<'g, C: Dialect> {
     call: u32,
     script: FaultScript,
     recorder: Recorder,
+    /// What the script has for the COMMITs to come.
+    commits: RefCell<VecDeque<Option<Damage>>>,
 }
 
 impl<C: Grounds> Scene<'_, C> {
@@ -134,6 +139,39 @@ impl<C: Grounds> Scene<'_, C> {
             }
         }
         happens
+    }
+
+    /// From now on the COMMITs of those who write steps meet these in turn, and then from the start again; `None` lets one go
+    /// by. Who is about to send one says so, since a script has to be told.
+    pub(super) fn strike_commits(&self, in_turn: &[Option<Damage>]) {
+        match &self.ground.proxy {
+            Some(proxy) => {
+                let commits = proxy.when(Trigger::Commit).writing("INTO steps").always();
+                commits.then_in_turn(in_turn.iter().map(|damage| damage.map(fault::<C>)));
+            }
+            None => self.commits.replace(in_turn.iter().copied().collect()).clear(),
+        }
+    }
+
+    /// The same for all COMMITs there are, with the next ones of whoever finds out about them.
+    pub(super) fn strike_all_commits(&self, in_turn: &[Option<Damage>]) {
+        match &self.ground.proxy {
+            Some(proxy) => {
+                let commits = proxy.when(Trigger::Commit).always();
+                commits.then_in_turn(in_turn.iter().map(|damage| damage.map(fault::<C>)));
+            }
+            None => self.strike_commits(in_turn),
+        }
+    }
+
+    /// A COMMIT of somebody who has written steps comes next.
+    pub(super) fn about_to_commit(&self) {
+        let mut commits = self.commits.borrow_mut();
+        if let Some(Some(damage)) = commits.front().copied() {
+            self.queue(Phase::Commit, damage);
+        }
+        let turn = usize::from(!commits.is_empty());
+        commits.rotate_left(turn);
     }
 
     /// The number of its call, where it has only one.

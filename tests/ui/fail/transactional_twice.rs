@@ -1,0 +1,12 @@
+// A function is one transaction.
+
+use aludel::prelude::*;
+use diesel::SqliteConnection;
+
+#[transactional]
+#[transactional(read_only)]
+fn work(session: &mut Session<SqliteConnection>) -> aludel::Result<()> {
+    session.flush()
+}
+
+fn main() {}
