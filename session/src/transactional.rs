@@ -39,20 +39,9 @@ where
             };
             run(stage, entry, body)
         }
-        (
-            Propagation::Required | Propagation::Mandatory | Propagation::Supports | Propagation::RequiresNew,
-            Begun::Nobody | Begun::Somebody,
-        )
-        // There is no AUTOCOMMIT inside of a test's transaction: a savepoint plays its part, too, so that what fails does not spoil
-        // the rest of the test.
-        | (
-            Propagation::Required
-            | Propagation::Supports
-            | Propagation::RequiresNew
-            | Propagation::Never
-            | Propagation::NotSupported,
-            Begun::Test,
-        ) => {
+        // Also what is to run in AUTOCOMMIT, inside of a test's transaction, where there is none: a savepoint plays its part,
+        // too, so that what fails does not spoil the rest of the test.
+        _ => {
             let entry = Entry::of(stage.stand(asked)?, asked);
             run(stage, entry, body)
         }

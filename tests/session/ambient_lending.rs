@@ -6,7 +6,7 @@ use std::thread;
 
 use aludel::mock::{Mock, MockStatement};
 use aludel::prelude::*;
-use aludel::{Error, ErrorKind};
+use aludel::{Error, ErrorKind, SessionFactory};
 use aludel_tests::EventLog;
 use aludel_tests::stage::Stage;
 use diesel::prelude::*;
@@ -293,6 +293,33 @@ fn same_session_per_scope() -> aludel::Result<()> {
     assert!(stranger.is_stale_entity(), "{stranger}");
     assert_eq!(bank.balances(), [515, 0]);
     bank.assert_whole();
+    Ok(())
+}
+
+/// A scope of a factory has its sessions, also the one beside.
+#[test]
+fn a_scope_of_a_factory_has_sessions_of_its_kind() -> aludel::Result<()> {
+    #[derive(Clone)]
+    struct Tenant(&'static str);
+
+    fn tenant() -> aludel::Result<&'static str> {
+        aludel::current(|session: &mut Sqlite| Ok(session.info().get::<Tenant>().expect("it has one").0))
+    }
+
+    #[transactional(requires_new)]
+    fn apart() -> aludel::Result<&'static str> {
+        tenant()
+    }
+
+    #[transactional]
+    fn around() -> aludel::Result<[&'static str; 2]> {
+        Ok([tenant()?, apart()?])
+    }
+
+    let bank = Bank::open();
+    let factory = SessionFactory::new(&bank.engine).info(Tenant("Ann's shop"));
+    assert_eq!(factory.scope(around)?, ["Ann's shop"; 2]);
+    bank.log.expect(&["begin", "begin", "commit", "commit"]);
     Ok(())
 }
 
