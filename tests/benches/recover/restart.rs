@@ -257,7 +257,7 @@ fn within(at: &[Instant], from: Instant, lasting: Duration) -> usize {
 #[expect(clippy::cast_precision_loss, reason = "a window has few calls")]
 fn usual(at: &[Instant], stopped: Instant) -> f64 {
     let windows = u32::try_from(USUAL.as_millis() / WINDOW.as_millis()).expect("they are few");
-    let from = stopped.checked_sub(USUAL).expect("the load began before that");
+    let from = stopped.checked_sub(USUAL).expect("the calls had gone on for so long");
     median(
         (0..windows)
             .map(|window| within(at, from + window * WINDOW, WINDOW) as f64)

@@ -1,8 +1,11 @@
 //! Sessions inside of somebody else's transaction: `SessionTransactionTest` and `TransScopingTest` as far as they are about
 //! connections that are given to a session, and `CtxManagerJoinIntoAnExternalTransactionFixture`.
 
+use std::time::Duration;
+
 use aludel::JoinTransactionMode::{ConditionalSavepoint, ControlFully, CreateSavepoint, RollbackOnly};
 use aludel::prelude::*;
+use aludel::verify::Resolution;
 use aludel::{Connection, Error, ErrorKind, JoinTransactionMode, Outcome, Phase, RetryPolicy, SessionFactory};
 use diesel::connection::SimpleConnection as _;
 use diesel::result::DatabaseErrorKind;
@@ -516,6 +519,28 @@ pub fn a_failed_statement_spoils_its_own_level<C: Dialect>(stage: &Stage<C>) -> 
                 assert_eq!(stage.rows(), [1, 9]);
             }
         }
+        stage
+            .engine
+            .begin(|session| Ok(session.batch_execute("DELETE FROM accounts")?))?;
+    }
+    Ok(())
+}
+
+/// A session that wants its COMMIT verified has that of its owner verified, which is the one that may go unanswered.
+pub fn a_verified_part_has_the_owners_commit_verified<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()> {
+    stage.engine.create_commit_table()?;
+    for mode in [RollbackOnly, CreateSavepoint, ControlFully] {
+        let mut session = joining(stage, mode).session_on(outside(stage)?);
+        stage
+            .script
+            .fail_after(Phase::Commit, DatabaseErrorKind::ClosedConnection, "it hung up");
+        let ended = session.build_transaction().verified().run(|session| insert(session, 1));
+        let ended = ended.and_then(|()| session.into_connection().commit());
+        let unknown = ended.expect_err("its answer is lost");
+        let token = unknown.commit_token().expect("it is verified");
+        let resolution = stage.engine.resolve(token, Duration::from_secs(10))?;
+        assert_eq!(resolution, Resolution::Committed, "{mode:?}");
+        assert_eq!(stage.rows(), [1, 9]);
         stage
             .engine
             .begin(|session| Ok(session.batch_execute("DELETE FROM accounts")?))?;

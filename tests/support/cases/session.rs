@@ -57,6 +57,7 @@ macro_rules! session_cases {
             a_lent_connection_comes_back
             a_lost_external_transaction_is_told_and_nothing_runs_again
             a_failed_statement_spoils_its_own_level
+            a_verified_part_has_the_owners_commit_verified
             hooks_wait_for_the_owners_commit
             something_with_context_managers
             an_exit_is_everybodys

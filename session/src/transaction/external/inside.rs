@@ -15,8 +15,7 @@ use crate::verification::Verification;
 impl<C: Dialect> Connection<C> {
     /// Begins a root inside of the external transaction.
     pub(in crate::transaction) fn begin_inside(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
-        // What was wished for its COMMIT is wished of one that somebody else sends.
-        let wish = std::mem::take(&mut self.wish);
+        let verified = std::mem::take(&mut self.wish).verified == Some(true);
         self.begin_immediate = false;
         self.settle();
         if let Some(cause) = self.transaction.external_doom().cloned() {
@@ -38,7 +37,10 @@ impl<C: Dialect> Connection<C> {
         self.refuse_to_join(own.over(wanted))
             .map_err(|error| error.with_outcome(Outcome::NotBegun))?;
         if rule == Rule::Join(JoinTransactionMode::ControlFully) {
-            return self.take_over(origin, wish.verified == Some(true));
+            return self.take_over(origin, verified);
+        }
+        if verified {
+            self.verify_from_now_on()?;
         }
         self.transaction.forget_faults();
         self.transaction.partly_committed = false;
