@@ -189,9 +189,10 @@ impl<C: Dialect> Connection<C> {
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
         if verdict.at_commit == CommitOutcome::Unknown {
-            // The server has kept a read-only one from writing.
+            // The server has kept a read-only one from writing; what it lets through all the same (NOTIFY) has been seen.
             let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
-            let untouched = reads || self.transaction.verification.is_untouched();
+            let only_reads = reads && self.transaction.first_write().is_none();
+            let untouched = only_reads || self.transaction.verification.is_untouched();
             if !untouched {
                 self.engine().emit(&Event::CommitUnknown {
                     connection: number,
