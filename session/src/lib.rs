@@ -48,18 +48,21 @@
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
 //! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
+//! | [`once`] | results that are kept under an idempotency key |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
 //! [`EngineConfig`].
 #![forbid(unsafe_code)]
 
+pub mod once;
 pub mod prelude;
 
 mod ambient;
 mod connection;
 mod engine;
 mod model;
+mod own_table;
 mod reconnecting;
 mod result;
 mod retry;

@@ -18,6 +18,7 @@ mod ends;
 mod entities;
 mod hooks;
 mod loan;
+mod once;
 
 use hooks::Hooks;
 
@@ -346,7 +347,7 @@ impl<C: Dialect> Session<C> {
         policy: &TransactionPolicy,
         f: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        crate::transactional::transactional(self, policy, "the closure", f)
+        crate::transactional::transactional(self, policy, Asked::default(), "the closure", f)
     }
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with
