@@ -9,8 +9,6 @@ use crate::transaction::scope::{self, Unit};
 use crate::transaction::stage::{Asked, Stage};
 
 mod claim;
-#[cfg(feature = "serde")]
-mod json;
 mod key;
 mod replay;
 mod table;
@@ -18,8 +16,6 @@ mod table;
 pub use aludel_core::once::ResultTable;
 
 pub(crate) use claim::Claim;
-#[cfg(feature = "serde")]
-pub use json::Json;
 pub use key::OnceKey;
 pub use replay::Replay;
 pub(crate) use table::purge;

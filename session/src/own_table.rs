@@ -26,6 +26,9 @@ pub(crate) trait OwnTable {
 
     fn sql(flavour: Flavour) -> &'static str;
 
+    /// Whether it can be made in the very transaction that needs it, and vanish with that one.
+    fn is_of_the_transaction(flavour: Flavour) -> bool;
+
     fn known<C: Dialect>(engine: &Engine<C>) -> Option<Self::Known>;
 
     fn remember<C: Dialect>(engine: &Engine<C>, known: Option<Self::Known>);
@@ -92,7 +95,7 @@ impl<C: Dialect> Connection<C> {
         }
     }
 
-    /// The same inside a transaction: made on a connection of its own, and without it where the transaction is in its way.
+    /// The same inside a transaction: made in that one, or else on a connection of its own where nothing is in its way.
     pub(crate) fn table_inside<T: OwnTable>(&mut self) -> Result<T::Known> {
         if let Some(known) = T::known(self.engine()) {
             return Ok(known);
@@ -101,6 +104,14 @@ impl<C: Dialect> Connection<C> {
         if let Some(known) = found {
             T::remember(self.engine(), Some(known));
             return Ok(known);
+        }
+        if T::is_of_the_transaction(C::FLAVOUR) {
+            // Another connection could not, while this one has the write lock.
+            let text = || Some(T::sql(C::FLAVOUR).to_owned());
+            self.call(Phase::Statement, text, T::make)
+                .map_err(|error| self.explain(error))?;
+            let found = self.call(Phase::Statement, no_text, T::find)?;
+            return found.ok_or_else(|| Error::misuse(format!("the table {} was made and is not there", T::NAME)));
         }
         let (name, call, sql) = (T::NAME, T::CREATE, T::SQL);
         create::<T, C>(self.engine()).map_err(|error| {

@@ -96,7 +96,10 @@ impl<B: MockBackend> Dialect for Mock<B> {
     }
 
     fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
-        self.send_with_texts("UPDATE aludel_results SET result = ? WHERE once_key = ?", &[result, key])?;
+        self.send_with_texts(
+            "UPDATE aludel_results SET result = ? WHERE once_key = ?",
+            &[result, key],
+        )?;
         Ok(true)
     }
 

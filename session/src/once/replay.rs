@@ -9,8 +9,8 @@ type Failure = Box<dyn StdError + Send + Sync>;
 
 /// A result that can be kept as text and answered again, from another process and by a later version of the program.
 ///
-/// It is implemented for `()`, `bool`, numbers, `String`, and `Option`, `Vec` and tuples of such; with the feature `serde`, for
-/// `Json<T>` with whatever serde can write and read. A handle of an object belongs to its session: answer the object's key.
+/// It is implemented for `()`, `bool`, numbers, `String`, and `Option`, `Vec` and tuples of such. A handle of an object belongs
+/// to its session: answer the object's key. Of a type of your own:
 ///
 /// ```
 /// use aludel::once::Replay;
@@ -33,11 +33,38 @@ type Failure = Box<dyn StdError + Send + Sync>;
 /// assert!(String::replay("7").is_err()); // it was not kept as a text
 /// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
 /// ```
+///
+/// Whatever serde can write and read, in the format of your choice:
+///
+/// ```
+/// use aludel::once::Replay;
+/// use serde::Serialize;
+/// use serde::de::DeserializeOwned;
+///
+/// /// Answered as `Ok(Json(receipt))`.
+/// struct Json<T>(T);
+///
+/// impl<T: Serialize + DeserializeOwned> Replay for Json<T> {
+///     fn keep(&self) -> Result<String, Box<dyn std::error::Error + Send + Sync>> {
+///         Ok(serde_json::to_string(&self.0)?)
+///     }
+///
+///     fn replay(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+///         // serde_json's own words repeat values.
+///         serde_json::from_str(text).map(Self).map_err(|error| format!("column {}", error.column()).into())
+///     }
+/// }
+///
+/// let text = Json(vec![Some(1), None]).keep()?;
+/// assert_eq!(text, "[1,null]");
+/// assert_eq!(Json::<Vec<Option<i32>>>::replay(&text)?.0, [Some(1), None]);
+/// # Ok::<(), Box<dyn std::error::Error + Send + Sync>>(())
+/// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be kept and answered again, which a call with an idempotency key does with its result",
     label = "not a result that can be replayed",
     note = "answer `()`, a number, a `String`, or an `Option`, `Vec` or tuple of such; of an object its key",
-    note = "with the feature `serde` answer `aludel::once::Json<{Self}>`; or implement `aludel::once::Replay` for `{Self}`"
+    note = "or implement `aludel::once::Replay` for `{Self}`; its documentation shows how, with serde as well"
 )]
 pub trait Replay: Sized {
     /// The result as text. It is read by [`replay`](Self::replay), maybe years later; keep old forms readable.
@@ -81,7 +108,9 @@ macro_rules! as_displayed {
     };
 }
 
-as_displayed!(bool, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64);
+as_displayed!(
+    bool, i8, i16, i32, i64, i128, isize, u8, u16, u32, u64, u128, usize, f32, f64
+);
 
 /// In quotes, so that it is no number; PostgreSQL takes no NUL.
 impl Replay for String {
@@ -227,7 +256,16 @@ mod tests {
         refuses::<i32>(&["()", "\"7\"", "Some(7)", "3000000000", "7.5"]);
         refuses::<String>(&["7", "()", "\"", "\"a\\\"", "\"\\x\"", "None"]);
         refuses::<Option<i32>>(&["7", "()", "Some()", "Some(7"]);
-        refuses::<(i32, i32)>(&["(1:1)", "(1:1,1:2,1:3)", "(1:1,)", "(1:1,2:2)", "(1:12,1:2)", "()", "(1)", "[1:1,1:2]"]);
+        refuses::<(i32, i32)>(&[
+            "(1:1)",
+            "(1:1,1:2,1:3)",
+            "(1:1,)",
+            "(1:1,2:2)",
+            "(1:12,1:2)",
+            "()",
+            "(1)",
+            "[1:1,1:2]",
+        ]);
         refuses::<(String,)>(&["(2:ä\")", "(99:\"\")", "(-1:\"\")"]);
         refuses::<Vec<i32>>(&["(1:1)", "[1:1", "[x:1]"]);
     }

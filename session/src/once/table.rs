@@ -21,12 +21,19 @@ impl OwnTable for ResultTable {
         Self::sql(flavour)
     }
 
+    /// MariaDB's DDL would commit the transaction, and of two that make a table at once PostgreSQL aborts one.
+    fn is_of_the_transaction(flavour: Flavour) -> bool {
+        flavour == Flavour::Sqlite
+    }
+
     fn known<C: Dialect>(engine: &Engine<C>) -> Option<()> {
         engine.knows_result_table().then_some(())
     }
 
+    /// Never on SQLite, where a rollback may take it away, and each thread may have a database of its own in memory; to look
+    /// for it costs next to nothing there.
     fn remember<C: Dialect>(engine: &Engine<C>, known: Option<()>) {
-        engine.remember_result_table(known.is_some());
+        engine.remember_result_table(known.is_some() && C::FLAVOUR != Flavour::Sqlite);
     }
 
     fn find<C: Dialect>(raw: &mut C) -> QueryResult<Option<()>> {

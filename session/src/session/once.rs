@@ -38,11 +38,7 @@ impl<C: Dialect> Session<C> {
     ///
     /// Only with the closure's own panic.
     #[track_caller]
-    pub fn once<T: Replay>(
-        &mut self,
-        key: impl Into<OnceKey>,
-        f: impl FnOnce(&mut Self) -> Result<T>,
-    ) -> Result<T> {
+    pub fn once<T: Replay>(&mut self, key: impl Into<OnceKey>, f: impl FnOnce(&mut Self) -> Result<T>) -> Result<T> {
         once::begin(self, key.into(), f)
     }
 

@@ -441,7 +441,8 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
 fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
-    (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
+    // Who writes a key writes in any case, and waits better before it has read anything.
+    (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate || asked.keeps_result);
     (connection.done_by, connection.keeps_result) = (asked.done_by, asked.keeps_result);
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.

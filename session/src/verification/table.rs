@@ -18,6 +18,11 @@ impl OwnTable for CommitTable {
         Self::sql(flavour)
     }
 
+    /// Whoever resolves a token has to find the table, also where the transaction was rolled back.
+    fn is_of_the_transaction(_: Flavour) -> bool {
+        false
+    }
+
     fn known<C: Dialect>(engine: &Engine<C>) -> Option<KnownTable> {
         engine.known_commit_table()
     }
