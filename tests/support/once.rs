@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use aludel::once::OnceKey;
+use aludel::once::{OnceKey, ResultTable};
 use aludel::prelude::*;
 use aludel::{Dialect, ErrorKind, Outcome};
 use diesel::connection::SimpleConnection as _;
@@ -56,6 +56,7 @@ macro_rules! once_stories {
             a_key_without_a_result_is_refused,
             a_key_that_the_body_has_removed_is_an_error,
             keys_are_compared_byte_by_byte,
+            a_table_made_by_migration_serves,
             old_results_are_purged_and_their_keys_are_free_again,
             a_second_call_waits_for_the_first_and_is_answered_its_result,
             a_second_call_waits_for_the_first_and_runs_where_it_was_rolled_back,
@@ -330,6 +331,21 @@ pub fn keys_are_compared_byte_by_byte<C: Dialect>(scene: &Scene<C>) {
         assert_eq!(error.kind(), ErrorKind::Misuse, "{error}");
     }
     assert_eq!(scene.log.snapshot(), [""; 0]);
+    scene.assert_whole();
+}
+
+/// Its statements can be run twice.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_table_made_by_migration_serves<C: Dialect>(scene: &Scene<C>) {
+    for _ in 0..2 {
+        by_hand(scene, ResultTable::sql(C::FLAVOUR));
+    }
+    scene.engine.create_result_table().expect("it is there");
+    let run = charge(&mut scene.engine.session(), 1, &AtomicU32::new(0));
+    assert_eq!((run.expect("it is new"), kept(scene)), (1, 1));
     scene.assert_whole();
 }
 
