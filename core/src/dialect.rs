@@ -154,6 +154,11 @@ pub enum FullReset {
 /// # }
 /// # Ok::<(), aludel_core::Error>(())
 /// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is no connection that engines and sessions are for",
+    label = "no connection of a database that is compiled in",
+    note = "compile `aludel` with the feature of the database (`sqlite`, `mysql`, `postgres`), and name Diesel's own connection: the engine has a pool, and a session is a connection itself"
+)]
 pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whose rules and texts the server follows.
     const FLAVOUR: Flavour;

@@ -1,5 +1,6 @@
 //! The engine: one database, its pool, and what every connection of it has in common.
 
+use std::any::Any;
 use std::cell::Cell;
 use std::fmt;
 use std::panic::Location;
@@ -57,7 +58,10 @@ use error_context::ErrorHooks;
 /// # }
 /// # Ok::<(), aludel_core::Error>(())
 /// ```
-pub struct Engine<C: Dialect>(Arc<Inner<C>>, ExecutionOptions);
+pub struct Engine<C: Dialect>(Arc<Inner<C>>, ExecutionOptions, Option<Attachment>);
+
+/// What a layer above has attached to an engine: all of its clones and sub-engines have it.
+type Attachment = Arc<dyn Any + Send + Sync>;
 
 struct Inner<C: Dialect> {
     url: Url,
@@ -397,6 +401,19 @@ impl<C: Dialect> Engine<C> {
         self.0.faults.as_ref()
     }
 
+    /// This engine with something attached to it. For the layers above.
+    #[doc(hidden)]
+    pub fn with_attachment(&self, attachment: Arc<dyn Any + Send + Sync>) -> Self {
+        Self(Arc::clone(&self.0), self.1, Some(attachment))
+    }
+
+    /// What was attached to it. For the layers above.
+    #[doc(hidden)]
+    #[inline]
+    pub fn attachment(&self) -> Option<&(dyn Any + Send + Sync)> {
+        self.2.as_deref()
+    }
+
     /// A number that no other session of this process has. For the layers above.
     #[doc(hidden)]
     pub fn next_session_number(&self) -> u64 {
@@ -449,7 +466,7 @@ fn from_pool<C: Dialect>(error: PoolError) -> Error {
 
 impl<C: Dialect> Clone for Engine<C> {
     fn clone(&self) -> Self {
-        Self(Arc::clone(&self.0), self.1)
+        Self(Arc::clone(&self.0), self.1, self.2.clone())
     }
 }
 

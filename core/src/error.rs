@@ -455,9 +455,18 @@ impl Error {
         !self.is_commit_unknown() && !self.is_exit() && self.class() != Class::Permanent
     }
 
-    /// COMMIT was sent and nobody knows whether it happened.
+    /// COMMIT was sent and nobody knows whether it happened: the last one, or that of an attempt before it, which was run again
+    /// because its author had promised that this does no harm.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Outcome};
+    ///
+    /// let second = Error::other("the second attempt has failed").with_outcome(Outcome::Unknown);
+    /// assert!(second.is_commit_unknown());
+    /// ```
     pub fn is_commit_unknown(&self) -> bool {
         matches!(self.0.cause, Cause::CommitUnknown(_) | Cause::CommitUnresolved(_))
+            || self.0.outcome == Some(Outcome::Unknown)
     }
 
     /// The transaction had failed before and refused to go on.

@@ -13,9 +13,12 @@
 mod diff;
 mod event_log;
 mod fault_script;
+mod only;
 
 pub use crate::clock::TestClock;
 pub use event_log::{EventKind, EventLog};
 pub use fault_script::FaultScript;
+#[doc(hidden)]
+pub use only::{NotHad, Only};
 
 pub(crate) use fault_script::at_connect;

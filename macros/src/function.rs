@@ -14,6 +14,31 @@ pub(crate) mod valid;
 
 use std::fmt;
 
+use proc_macro2::TokenStream;
+
+use self::ast::Function;
+use crate::entry::{self, Entry};
+use crate::errors::Errors;
+
+/// Both macros: reads, has `write` check and write what only the one of them knows, and falls back where something is wrong.
+pub(crate) fn macro_impl(
+    wanted: Macro,
+    arguments: TokenStream,
+    item: TokenStream,
+    write: impl FnOnce(&Function, Vec<Entry>, &mut Errors) -> Option<TokenStream>,
+) -> TokenStream {
+    let function = match ast::parse(item.clone(), wanted) {
+        Ok(function) => function,
+        Err(error) => return fallback::item(&item, &error),
+    };
+    let mut errors = Errors::default();
+    let entries = entry::read(arguments, &mut errors);
+    let written = write(&function, entries, &mut errors);
+    errors
+        .finish(written)
+        .unwrap_or_else(|error| fallback::function(&function, &error))
+}
+
 /// Which of the two macros a message speaks of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Macro {

@@ -9,21 +9,13 @@ mod valid;
 
 use proc_macro2::TokenStream;
 
-use crate::entry;
-use crate::errors::Errors;
-use crate::function::{Macro, ast, fallback};
+use crate::function::{self, Macro};
 
 /// The attribute macro.
 pub(crate) fn macro_impl(arguments: TokenStream, item: TokenStream) -> TokenStream {
-    let function = match ast::parse(item.clone(), Macro::Retry) {
-        Ok(function) => function,
-        Err(error) => return fallback::item(&item, &error),
-    };
-    let mut errors = Errors::default();
-    let options = attr::check(entry::read(arguments, &mut errors), &mut errors);
-    let checked = valid::check(&function, &options, &mut errors);
-    match errors.finish(checked) {
-        Ok(valid) => expand::function(&valid),
-        Err(error) => fallback::function(&function, &error),
-    }
+    function::macro_impl(Macro::Retry, arguments, item, |function, entries, errors| {
+        let options = attr::check(entries, errors);
+        let valid = valid::check(function, &options, errors)?;
+        Some(expand::function(&valid))
+    })
 }

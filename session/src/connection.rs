@@ -22,23 +22,29 @@ use aludel_core::{
 use diesel::connection::{Instrumentation as _, InstrumentationEvent};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
+use crate::transaction::scope::{self, Change};
 use crate::transaction::{Footing, Origin, Transaction, own_fault};
 use crate::verification::Wish;
 
+mod autobegin;
 mod cancel;
 mod characteristics;
 mod cursor;
 mod diesel_impl;
 mod instrumentation;
+mod lending;
 mod limit;
 mod loan;
 mod options;
 mod raw_sql;
+mod sandbox;
 mod watch;
 
+pub(crate) use autobegin::Autobegin;
 pub use cursor::Cursor;
 pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
+pub(crate) use lending::Before;
 pub(crate) use limit::DoneBy;
 pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
 
@@ -106,6 +112,10 @@ pub struct Connection<C: Dialect> {
     cancel_token: Option<CancelToken>,
     /// It has stopped a statement of this transaction, which is left, whatever its closure makes of that.
     pub(crate) stopped: bool,
+    /// Whether a statement may begin a transaction.
+    pub(crate) autobegin: Autobegin,
+    /// In a sandbox: whose raw connection and transaction it has.
+    sandbox: Option<Box<Self>>,
     _one_thread: SharedBetweenThreadsItWouldInterleaveStatements,
 }
 
@@ -119,15 +129,22 @@ impl<C: Dialect> Connection<C> {
     /// log begin in the same way.
     pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
         let mut sibling = Self::new_at(self.engine.clone(), self.releases, place);
-        sibling.cancel_token.clone_from(&self.cancel_token);
-        sibling.logging_token.clone_from(&self.logging_token);
+        sibling.obey_as(self);
         sibling
+    }
+
+    /// Obeys the token of another one, and is told of under its name.
+    pub(crate) fn obey_as(&mut self, other: &Self) {
+        self.cancel_token.clone_from(&other.cancel_token);
+        self.logging_token.clone_from(&other.logging_token);
     }
 
     fn new_at(engine: Engine<C>, releases: bool, place: &'static Location<'static>) -> Self {
         Self {
             cancel_token: None,
             stopped: false,
+            autobegin: Autobegin::default(),
+            sandbox: None,
             engine,
             checkout: None,
             number: 0,
@@ -278,6 +295,9 @@ impl<C: Dialect> Connection<C> {
     /// Connects if that has not happened yet.
     pub(crate) fn connected(&mut self) -> Result<&mut Checkout<C>> {
         if self.checkout.is_none() {
+            if self.engine.attachment().is_some() {
+                return self.connected_in_sandbox();
+            }
             let patience = self.patience.unwrap_or(self.engine.pool().options().pool_timeout);
             let mut checkout = self
                 .engine
@@ -298,6 +318,9 @@ impl<C: Dialect> Connection<C> {
     /// Gives the raw connection back to the pool, which resets it if a transaction is still open; and if it resets fully,
     /// since a transaction that has ended leaves settings, temporary tables and locks behind.
     pub(crate) fn release(&mut self) {
+        if self.release_to_sandbox() {
+            return;
+        }
         if let Some(reason) = self.unfit.take() {
             self.discard(reason);
         }
@@ -340,7 +363,7 @@ impl<C: Dialect> Connection<C> {
 
     /// Between transactions: a session gives back what it took.
     pub(crate) fn release_between_transactions(&mut self) {
-        if self.releases {
+        if self.releases && (self.sandbox.is_some() || !self.transaction.is_guest()) {
             self.release();
         }
     }
@@ -388,9 +411,10 @@ impl<C: Dialect> Connection<C> {
         }
         if self.transaction.is_open() {
             Ok(())
-        } else if self.wanted().is_autocommit() {
+        } else if self.wanted().is_autocommit() && !self.is_guest() {
             self.enter_autocommit().map_err(Refused::wrap)
         } else {
+            self.refuse_to_autobegin().map_err(Refused::wrap)?;
             let begun = self.begin_root(Origin::Autobegun, Characteristics::default());
             begun.map_err(Refused::wrap)
         }
@@ -500,15 +524,11 @@ impl<C: Dialect> Connection<C> {
     ///
     /// When the transaction has failed before (nothing is written, it is rolled back), when the server refuses
     /// (likewise), or with [`Error::is_commit_unknown`] when the answer never came. In a test transaction
-    /// (`begin_test_transaction`) nothing is sent. Inside a scope (`begin`,
+    /// (`begin_test_transaction`) it releases a savepoint. Inside a scope (`begin`,
     /// `begin_nested`, `#[retry]`) it is refused, since returning `Ok` is what commits there.
     pub fn commit(&mut self) -> Result<()> {
         self.refuse_inside_scope("commit")?;
-        if self.transaction.is_test() {
-            Ok(())
-        } else {
-            self.commit_root()
-        }
+        scope::commit_alone(self)
     }
 
     /// Rolls the transaction back, with all its savepoints; without one, does nothing.
@@ -534,12 +554,12 @@ impl<C: Dialect> Connection<C> {
     /// roll back is closed, which rolls back as well, and is no error.
     pub fn rollback(&mut self) -> Result<()> {
         self.refuse_inside_scope("rollback")?;
-        let test = self.transaction.is_test();
-        self.rollback_root();
-        if test { self.begin_test() } else { Ok(()) }
+        scope::rollback_alone(self);
+        self.begin_a_lost_test_anew()
     }
 
-    /// Rolls back what is open and returns the raw connection. It stays usable, and takes another one when needed.
+    /// Rolls back what is open and returns the raw connection. It stays usable, and takes another one when needed. In a test
+    /// transaction (`begin_test_transaction`) it keeps that, and the raw connection.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -559,9 +579,20 @@ impl<C: Dialect> Connection<C> {
     ///
     /// When called inside a scope.
     pub fn close(&mut self) -> Result<()> {
+        self.end_what_is_its_own()?;
+        self.transaction.follow(Change::Closed);
+        Ok(())
+    }
+
+    /// What `close` does on the server; hooks and objects have still to follow.
+    pub(crate) fn end_what_is_its_own(&mut self) -> Result<()> {
         self.refuse_inside_scope("close")?;
-        self.rollback_root();
-        self.release();
+        if !self.leave_to_external() {
+            self.rollback_root();
+        }
+        if self.sandbox.is_some() || !self.transaction.is_guest() {
+            self.release();
+        }
         Ok(())
     }
 
@@ -584,8 +615,8 @@ impl<C: Dialect> Connection<C> {
     /// What a drop does: the transaction is rolled back, and whoever is listening learns of lost writes.
     #[inline]
     pub(crate) fn abandon(&mut self, also_unflushed: Option<&str>) {
-        let idle = !self.transaction.has_begun() && !self.transaction.is_streaming();
-        if !idle || also_unflushed.is_some() || self.is_connected() {
+        let idle = !self.transaction.has_begun() && !self.transaction.is_streaming() && !self.transaction.has_hooks();
+        if !idle || also_unflushed.is_some() || self.is_connected() || self.sandbox.is_some() {
             self.abandon_what_is_left(also_unflushed);
         }
     }
@@ -593,15 +624,21 @@ impl<C: Dialect> Connection<C> {
     fn abandon_what_is_left(&mut self, also_unflushed: Option<&str>) {
         if (std::thread::panicking() || self.transaction.is_streaming()) && !self.stays_after_an_exit() {
             // Nobody knows in which state the caller was interrupted.
-            if self.transaction.has_begun() || self.transaction.is_streaming() {
+            if self.transaction.has_begun() || self.transaction.is_streaming() || self.transaction.is_guest() {
                 self.transaction.doom_root(&own_fault("dropped in a panic"));
                 self.discard("dropped in the middle of a transaction by a panic");
                 self.rollback_root();
             }
         }
-        let lost = self.transaction.first_write().or(also_unflushed).map(str::to_owned);
+        let written = self.transaction.first_write().map(str::to_owned);
+        if self.sandbox.is_none() {
+            self.transaction.take_all_back();
+        }
+        let written = written.or_else(|| self.transaction.first_write().map(str::to_owned));
+        let lost = written.or_else(|| also_unflushed.map(str::to_owned));
         // In a forked child nothing is lost: the parent goes on with it.
-        let kept = self.transaction.is_test() || self.is_of_parent();
+        let of_parent = self.is_of_parent();
+        let kept = self.transaction.is_test() || of_parent;
         if let (Some(first_write), false) = (lost, kept) {
             self.engine.emit(&Event::DroppedUncommitted {
                 first_write: &first_write,
@@ -611,6 +648,8 @@ impl<C: Dialect> Connection<C> {
             self.rollback_root();
         }
         self.release();
+        self.transaction
+            .follow(if of_parent { Change::Forgotten } else { Change::Closed });
     }
 }
 

@@ -10,6 +10,7 @@ use aludel_core::{Dialect, Engine, Error, Result};
 use crate::connection::Connection;
 use crate::reconnecting::Reconnecting;
 use crate::session::Session;
+use crate::testing::Sandbox;
 use crate::{once, own_table, verification};
 
 /// Sessions and connections of an [`Engine`]; in the prelude, so that they read like methods of its own.
@@ -172,6 +173,29 @@ pub trait EngineExt<C: Dialect> {
     #[track_caller]
     fn scope<R>(&self, f: impl FnOnce() -> R) -> R;
 
+    /// An engine for a test, whose work is seen by everything that is done through it and is never committed; see [`Sandbox`].
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://never?mode=memory&cache=shared")?;
+    /// let sandbox = engine.sandbox()?;
+    /// sandbox.begin(|session| Ok(diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)?))?;
+    /// diesel::sql_query("INSERT INTO t VALUES (1)").execute(&mut sandbox.session())?;
+    /// drop(sandbox);
+    /// assert!(diesel::sql_query("SELECT * FROM t").execute(&mut engine.session()).is_err());
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting and of BEGIN; in AUTOCOMMIT; in a sandbox.
+    #[track_caller]
+    fn sandbox(&self) -> Result<Sandbox<C>>;
+
     /// Finds out what has become of a transaction whose COMMIT was never answered: by its token alone, from any process, on
     /// a new connection to the same database; see [`when_commit_is_lost`](crate::when_commit_is_lost).
     ///
@@ -326,6 +350,11 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
     #[track_caller]
     fn scope<R>(&self, f: impl FnOnce() -> R) -> R {
         crate::ambient::scope(self.session(), Location::caller(), f)
+    }
+
+    #[track_caller]
+    fn sandbox(&self) -> Result<Sandbox<C>> {
+        Sandbox::open(self)
     }
 
     #[track_caller]

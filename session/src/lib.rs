@@ -44,11 +44,14 @@
 //! |---|---|
 //! | [`connection`](Connection) | every call to the driver, and the error's way through the classifier |
 //! | `transaction` | root, savepoints, what an error does to them, the scopes that users write |
-//! | [`session`](Session) | verbs on objects, hooks |
+//! | [`session`](Session) | verbs on objects, hooks, events |
+//! | [`factory`](SessionFactory) | sessions of one kind, sessions on a given connection |
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
 //! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
 //! | [`once`] | results that are kept under an idempotency key |
+//! | `ambient` | sessions that nobody passes on: [`ambient_sessions`] |
+//! | `transactional` | [`Propagation`] |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
@@ -57,10 +60,12 @@
 
 pub mod once;
 pub mod prelude;
+pub mod testing;
 
 mod ambient;
 mod connection;
 mod engine;
+mod factory;
 mod model;
 mod own_table;
 mod reconnecting;
@@ -77,6 +82,9 @@ pub mod features {}
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 
+#[doc = include_str!("ambient_sessions.md")]
+pub mod ambient_sessions {}
+
 #[doc = include_str!("how_to_test.md")]
 pub mod how_to_test {}
 
@@ -92,17 +100,18 @@ pub use aludel_core::{
     Flavour, IsolationLevel, OnCancel, OnExit, Outcome, Phase, Refused, Result, RetryBudget, RetryEnd, RetryPolicy,
     RetryReport, Url,
 };
-pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, testing, url, verify};
+pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, url, verify};
 pub use aludel_macros::{Model, retry, transactional};
 pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
+pub use factory::SessionFactory;
 pub use model::{Entity, Model, Persist, Written};
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
-pub use session::Session;
-pub use transaction::{Manager, Transaction, TransactionBuilder};
+pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
+pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
 pub use transactional::{Propagation, TransactionPolicy};
 
 /// The README's snippets, compiled and run.

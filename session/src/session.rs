@@ -2,10 +2,13 @@
 
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 
+use aludel_core::pool::Extensions;
 use aludel_core::{CancelToken, Dialect, Engine, Error, Result};
 
-use crate::connection::Connection;
+use crate::connection::{Before, Connection};
+use crate::factory::Recipe;
 use crate::model::IdentityMap;
 use crate::retry::IntoRetryPolicy;
 use crate::transaction::scope::{self, Change, Unit};
@@ -16,11 +19,18 @@ mod characteristics;
 mod diesel_impl;
 mod ends;
 mod entities;
+mod events;
 mod hooks;
+mod info;
 mod loan;
 mod once;
 
-use hooks::Hooks;
+pub(crate) use events::SessionListener;
+pub use events::{SessionEvent, SessionFacts, SessionTransaction};
+pub(crate) use hooks::SharedRun;
+
+use events::Ears;
+use hooks::BeforeCommit;
 
 /// SQLAlchemy's `Session`: a Diesel connection with transactions that tell the truth and an identity map.
 ///
@@ -56,32 +66,64 @@ use hooks::Hooks;
 pub struct Session<C: Dialect> {
     connection: Connection<C>,
     objects: IdentityMap<C>,
-    hooks: Hooks,
+    before_commit: BeforeCommit<C>,
+    ears: Ears,
+    info: Option<Box<Extensions>>,
+    /// What it was made by, if that has anything to say.
+    factory: Option<Arc<Recipe<C>>>,
+    /// What its connection had before it was this session's, if it was anything.
+    before: Option<Box<Before>>,
 }
 
 impl<C: Dialect> Session<C> {
     #[track_caller]
     pub(crate) fn new(engine: Engine<C>) -> Self {
-        Self::on(Connection::new(engine, true))
+        Self::on_connection(Connection::new(engine, true), None)
     }
 
-    fn on(connection: Connection<C>) -> Self {
+    /// A session on this connection, as its factory has it.
+    pub(crate) fn on_connection(connection: Connection<C>, factory: Option<Arc<Recipe<C>>>) -> Self {
         let number = connection.engine().next_session_number();
-        Self {
+        let mut session = Self {
             connection,
             objects: IdentityMap::new(number),
-            hooks: Hooks::default(),
+            before_commit: BeforeCommit::default(),
+            ears: Ears::default(),
+            info: None,
+            factory: None,
+            before: None,
+        };
+        if let Some(factory) = factory {
+            session.is_made_by(factory);
         }
+        session
     }
 
-    /// What no other session of this process has.
-    pub(crate) fn number(&self) -> u64 {
-        self.objects.session()
+    fn is_made_by(&mut self, factory: Arc<Recipe<C>>) {
+        self.before = Some(Box::new(self.connection.take_up(&factory)));
+        self.objects.keep_on_commit(!factory.expire_on_commit);
+        self.ears.listeners.clone_from(&factory.listeners);
+        for copy in &factory.info {
+            copy(self.info_mut());
+        }
+        self.factory = Some(factory);
     }
 
-    /// Another session of the same engine, for work that is not to share this one's transaction. It obeys the same token.
+    pub(crate) fn connection_mut(&mut self) -> &mut Connection<C> {
+        &mut self.connection
+    }
+
+    /// What its connection had before this session came.
+    pub(crate) fn take_before(&mut self) -> Option<Before> {
+        self.before.take().map(|before| *before)
+    }
+
+    /// Another session of the same kind, for work that is not to share this one's transaction. It obeys the same token.
     pub(crate) fn sibling_at(&self, place: &'static Location<'static>) -> Self {
-        Self::on(self.connection.sibling_at(place))
+        let mut sibling = Self::on_connection(self.connection.sibling_at(place), self.factory.clone());
+        // What this one was told since its factory has made it.
+        sibling.connection.obey_as(&self.connection);
+        sibling
     }
 
     /// The engine that it belongs to.
@@ -151,12 +193,12 @@ impl<C: Dialect> Session<C> {
     /// use diesel::prelude::*;
     ///
     /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// diesel::sql_query("SELECT 1").execute(&mut session)?;
-    /// session.invalidate("for a test");
-    /// assert!(session.is_doomed());
-    /// session.rollback()?;
-    /// assert!(!session.is_doomed());
+    /// let lost = engine.begin(|session| {
+    ///     session.invalidate("for a test");
+    ///     assert!(session.is_doomed());
+    ///     Ok(())
+    /// });
+    /// assert!(lost.unwrap_err().is_doomed());
     /// # }
     /// # Ok::<(), aludel::Error>(())
     /// ```
@@ -355,10 +397,13 @@ impl<C: Dialect> Session<C> {
     pub(crate) fn about_to_use(&mut self) -> Result<()> {
         self.follow_a_beginning();
         if self.objects.is_pending() {
-            self.flush()
-        } else {
-            Ok(())
+            return self.flush();
         }
+        if !self.ears.is_empty() {
+            self.connection.ready()?;
+            self.tell_begun();
+        }
+        Ok(())
     }
 }
 
@@ -386,9 +431,29 @@ impl<C: Dialect> Unit for Session<C> {
         self.objects.describe_pending()
     }
 
+    fn before_commit(&mut self) -> Result<()> {
+        self.tell(|session| SessionEvent::BeforeCommit {
+            session,
+            transaction: SessionTransaction::Root,
+        });
+        if self.connection.transaction.is_open() {
+            self.run_before_commit()
+        } else {
+            Ok(())
+        }
+    }
+
+    fn before_release(&mut self, depth: usize) {
+        let transaction = SessionTransaction::Nested { depth };
+        self.tell(|session| SessionEvent::BeforeCommit { session, transaction });
+    }
+
     fn follow(&mut self, change: Change) {
+        self.tell_before(change);
         self.objects.follow(change);
-        self.hooks.follow(change);
+        self.before_commit.follow(change);
+        self.tell_after(change);
+        self.connection.follow_hooks(change);
     }
 
     #[track_caller]
@@ -412,7 +477,15 @@ impl<C: Dialect> Unit for Connection<C> {
         None
     }
 
-    fn follow(&mut self, _: Change) {}
+    fn before_commit(&mut self) -> Result<()> {
+        Ok(())
+    }
+
+    fn before_release(&mut self, _: usize) {}
+
+    fn follow(&mut self, change: Change) {
+        self.follow_hooks(change);
+    }
 
     #[track_caller]
     fn sibling(&mut self) -> Self {
@@ -453,6 +526,7 @@ impl<C: Dialect> Drop for Session<C> {
     fn drop(&mut self) {
         let pending = self.objects.describe_pending();
         self.connection.abandon(pending.as_deref());
+        self.tell_after(Change::Closed);
     }
 }
 

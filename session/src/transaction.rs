@@ -31,9 +31,14 @@ use diesel::result::Error as DieselError;
 
 use crate::verification::Verification;
 
+use external::External;
+use hooks::{Awaits, Hooks};
+
 mod autocommit;
 mod builder;
 pub(crate) mod by_text;
+mod external;
+pub(crate) mod hooks;
 mod judge;
 mod manager;
 mod root;
@@ -42,6 +47,8 @@ pub(crate) mod scope;
 pub(crate) mod stage;
 
 pub use builder::TransactionBuilder;
+pub use external::JoinTransactionMode;
+pub(crate) use external::Rule;
 pub use manager::Manager;
 
 /// Who began the root transaction.
@@ -149,6 +156,10 @@ pub struct Transaction {
     pub(crate) characteristics: Characteristics,
     /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
     pub(crate) skip_user_error_events: bool,
+    /// What waits for its end.
+    hooks: Hooks,
+    /// What it is a part of, where that is somebody else's.
+    external: Option<Box<External>>,
     /// What Diesel's generic code may ask about us.
     mirror: TransactionManagerStatus,
 }
@@ -168,6 +179,8 @@ impl Default for Transaction {
             verification: Verification::default(),
             characteristics: Characteristics::default(),
             skip_user_error_events: false,
+            hooks: Hooks::default(),
+            external: None,
             mirror: TransactionManagerStatus::default(),
         }
     }
@@ -211,15 +224,14 @@ impl Transaction {
     /// Diesel's status of it, made when somebody asks: few do, and every transaction would pay for it.
     pub(crate) fn mirror(&mut self) -> &mut TransactionManagerStatus {
         let mut valid = ValidTransactionManagerStatus::default();
-        if self.is_open() {
-            for _ in 0..=self.frames.len() {
-                valid
-                    .change_transaction_depth(TransactionDepthChange::IncreaseDepth)
-                    .expect("increasing a depth cannot fail");
-            }
+        let own = if self.is_open() { self.frames.len() + 1 } else { 0 };
+        for _ in 0..own + self.external_levels() {
+            valid
+                .change_transaction_depth(TransactionDepthChange::IncreaseDepth)
+                .expect("increasing a depth cannot fail");
         }
         self.mirror = TransactionManagerStatus::Valid(valid);
-        if self.origin() == Some(Origin::Test) {
+        if self.is_of_a_test() {
             self.mirror.set_test_transaction_flag();
         }
         if matches!(self.root, Root::Doomed { .. }) {
@@ -256,9 +268,9 @@ impl Transaction {
         self.set_root(Root::Idle);
     }
 
-    /// Whether the server should still have it open.
+    /// Whether the server should still have it open, or what it is a part of.
     pub(crate) fn is_live(&self) -> bool {
-        matches!(self.root, Root::Open { .. })
+        matches!(self.root, Root::Open { .. }) || self.is_external_live()
     }
 
     pub(crate) fn origin(&self) -> Option<Origin> {
@@ -307,6 +319,36 @@ impl Transaction {
         self.scopes > 0 || !self.manual.is_empty()
     }
 
+    /// A scope begins in which the transaction is not to be ended.
+    pub(crate) fn enter_scope(&mut self) {
+        self.scopes += 1;
+    }
+
+    /// The end of [`enter_scope`](Self::enter_scope). A closure can put another session in the place of the lent one, which is
+    /// in no scope.
+    pub(crate) fn leave_scope(&mut self) {
+        self.scopes = self.scopes.saturating_sub(1);
+    }
+
+    /// A root that began by itself is about to be ended by its caller, so there is somebody to join.
+    pub(crate) fn somebody_ends_it(&mut self) {
+        if self.origin() == Some(Origin::Autobegun) {
+            self.set_origin(Origin::Explicit);
+        }
+    }
+
+    /// A hook that waits for the end of what is open, or of what begins next.
+    #[track_caller]
+    pub(crate) fn register(&mut self, awaits: Awaits, hook: Box<dyn FnOnce() + Send>) {
+        let depth = self.depth();
+        self.hooks.register(awaits, depth, hook);
+    }
+
+    /// Whether a hook waits for something.
+    pub(crate) fn has_hooks(&self) -> bool {
+        !self.hooks.is_empty()
+    }
+
     /// What wrote first.
     pub(crate) fn first_write(&self) -> Option<&str> {
         match &self.root {
@@ -345,7 +387,8 @@ impl Transaction {
     pub(crate) fn doom(&self) -> Option<&Fault> {
         match &self.root {
             Root::Doomed { cause, .. } => Some(cause),
-            _ => self.frame_doom(),
+            Root::Open { .. } => self.frame_doom(),
+            Root::Idle | Root::Autocommit => self.external_doom(),
         }
     }
 
@@ -370,12 +413,20 @@ impl Transaction {
         match self.frames.last_mut() {
             Some(frame @ Frame::Open) => *frame = Frame::Doomed { cause: cause.clone() },
             Some(Frame::Doomed { .. }) => {}
-            None => self.doom_root(cause),
+            None => {
+                self.doom_own_root(cause);
+                self.doom_shared_level(cause);
+            }
         }
     }
 
-    /// The whole transaction cannot be kept any more. The first cause stays.
+    /// The whole transaction cannot be kept any more, nor what it is a part of. The first cause stays.
     pub(crate) fn doom_root(&mut self, cause: &Fault) {
+        self.doom_own_root(cause);
+        self.doom_external(cause);
+    }
+
+    fn doom_own_root(&mut self, cause: &Fault) {
         if let Root::Open { origin, .. } = self.root {
             self.set_root(Root::Doomed {
                 origin,
@@ -438,11 +489,6 @@ impl Transaction {
 
     pub(crate) fn is_test(&self) -> bool {
         self.origin() == Some(Origin::Test)
-    }
-
-    /// Whether a test has begun it, and nothing stands between it and the caller.
-    pub(crate) fn is_tested(&self) -> bool {
-        self.is_test() && self.depth() == 0 && !self.in_scope()
     }
 
     /// Rows were left unread; whether an error was among them must be asked.

@@ -33,20 +33,26 @@ where
         (Propagation::Never | Propagation::Supports | Propagation::NotSupported, Begun::Nobody) => {
             run(stage, Entry::Autocommit(asked.own), body)
         }
-        // A savepoint plays its part there, so that one that fails does not spoil the rest of the test.
-        (Propagation::Never | Propagation::Supports | Propagation::NotSupported, Begun::Test) => {
-            run(stage, Entry::Nested, body)
-        }
         (Propagation::Nested, _) => {
             let entry = match stage.stand(asked)? {
-                Stand::Outermost => Entry::Root(asked),
-                Stand::Joined | Stand::Tested => Entry::Nested,
+                Stand::Outermost | Stand::Guest => Entry::Root(asked),
+                Stand::Joined => Entry::Nested,
             };
             run(stage, entry, body)
         }
         (
             Propagation::Required | Propagation::Mandatory | Propagation::Supports | Propagation::RequiresNew,
-            Begun::Nobody | Begun::Somebody | Begun::Test,
+            Begun::Nobody | Begun::Somebody,
+        )
+        // There is no AUTOCOMMIT inside of a test's transaction: a savepoint plays its part, too, so that what fails does not spoil
+        // the rest of the test.
+        | (
+            Propagation::Required
+            | Propagation::Supports
+            | Propagation::RequiresNew
+            | Propagation::Never
+            | Propagation::NotSupported,
+            Begun::Test,
         ) => {
             let entry = Entry::of(stage.stand(asked)?, asked);
             run(stage, entry, body)

@@ -166,19 +166,31 @@ fn invalidate_closes_the_connection_and_the_transaction_says_so() {
     let bank = Bank::open("invalidated");
     let mut session = bank.engine.session();
     pay(&mut session, ANN, -100).expect("there is enough");
+    // Outside of a scope the session is done with it …
     session.invalidate("the proxy looks odd");
-    let refused = Error::from(look(&mut session).unwrap_err());
-    assert!(
-        refused
-            .to_string()
-            .contains("the connection was invalidated: the proxy looks odd"),
-        "{refused}"
-    );
-    let error = session.commit().unwrap_err();
+    assert!(!session.in_transaction());
+    look(&mut session).expect("on another connection");
+    session.rollback().expect("it has only looked");
+    assert_eq!((bank.times("invalidate"), bank.books().0), (1, 500));
+    // … and inside of one its owner learns of it.
+    let error = session
+        .begin(|session| {
+            pay(session, ANN, -100)?;
+            session.invalidate("the proxy looks odd");
+            let refused = Error::from(look(session).unwrap_err());
+            assert!(
+                refused
+                    .to_string()
+                    .contains("the connection was invalidated: the proxy looks odd"),
+                "{refused}"
+            );
+            Ok(())
+        })
+        .unwrap_err();
     assert_eq!(error.outcome(), Some(Outcome::RolledBack));
     look(&mut session).expect("on another connection");
     assert_eq!(
         (bank.times("invalidate"), bank.times("retire"), bank.books().0),
-        (1, 0, 500)
+        (2, 0, 500)
     );
 }

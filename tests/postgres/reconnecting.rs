@@ -2,58 +2,26 @@
 
 use aludel::prelude::*;
 use aludel_tests::account::accounts;
-use aludel_tests::postgres;
-use aludel_tests::reconnecting::servers as stories;
-use aludel_tests::stage::Stage;
-use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::pg::PgRowByRowLoadingMode;
 use diesel::prelude::*;
 use diesel::sql_types::BigInt;
 
-aludel_tests::reconnecting_stories!(diesel::PgConnection);
-
-#[test]
-fn a_loop_of_selects_sees_no_error_while_its_server_is_restarted() {
-    stories::a_loop_of_selects_sees_no_error_while_its_server_is_restarted::<PgConnection>(&postgres::private());
-}
-
-#[test]
-fn a_server_that_stays_down_is_an_error_after_exactly_n_retries() {
-    stories::a_server_that_stays_down_is_an_error_after_exactly_n_retries::<PgConnection>(&postgres::private());
-}
-
-#[test]
-fn a_killed_connection_costs_a_pause_at_most() {
-    stories::a_killed_connection_costs_a_pause_at_most::<PgConnection>(postgres::server());
-}
-
-#[test]
-fn an_answer_that_is_cut_off_is_repeated_until_its_first_row() {
-    stories::an_answer_that_is_cut_off_is_repeated_until_its_first_row::<PgConnection>(postgres::server(), true);
-}
-
-fn open(name: &str, functions: &str) -> Stage<PgConnection> {
-    let stage = Stage::<PgConnection>::open(name);
-    stage
-        .outside()
-        .batch_execute(functions)
-        .expect("the database is the test's own");
-    stage
-}
+aludel_tests::reconnecting_stories!(PgConnection);
+aludel_tests::reconnecting_server_stories!(PgConnection, aludel_tests::postgres, streams: true);
 
 #[test]
 fn a_select_that_writes_is_refused_by_the_server() {
     let functions = "CREATE SEQUENCE numbers; \
         CREATE FUNCTION take(amount BIGINT) RETURNS BIGINT LANGUAGE sql AS \
         'UPDATE accounts SET balance = balance - amount WHERE id = 1 RETURNING amount'";
-    let stage = open("writing", functions);
+    let stage = on_servers::stage_with::<PgConnection>("writing", functions);
     let writing = [
         "nextval('numbers')",
         "take(0)",
         "(SELECT balance FROM accounts WHERE id = 1 FOR UPDATE)",
     ];
-    stories::a_select_that_writes_is_refused_by_the_server(&stage, &writing);
+    on_servers::a_select_that_writes_is_refused_by_the_server(&stage, &writing);
 }
 
 const SAYS: &str = "CREATE FUNCTION says(words TEXT, state TEXT) RETURNS BIGINT LANGUAGE plpgsql AS \
@@ -61,17 +29,17 @@ const SAYS: &str = "CREATE FUNCTION says(words TEXT, state TEXT) RETURNS BIGINT 
 
 #[test]
 fn an_error_that_only_looks_like_a_disconnect_is_not_repeated() {
-    let stage = open("looks_like", SAYS);
+    let stage = on_servers::stage_with::<PgConnection>("looks_like", SAYS);
     let raising = [
         "says('server closed the connection unexpectedly', 'P0001')",
         "says('anything', '57P01')",
     ];
-    stories::an_error_that_only_looks_like_a_disconnect_is_not_repeated(&stage, &raising);
+    on_servers::an_error_that_only_looks_like_a_disconnect_is_not_repeated(&stage, &raising);
 }
 
 #[test]
 fn an_error_of_a_row_that_only_looks_like_a_disconnect_is_told_as_what_it_was() {
-    let stage = open("row_looks_like", SAYS);
+    let stage = on_servers::stage_with::<PgConnection>("row_looks_like", SAYS);
     let second = "CASE id WHEN 2 THEN says('server closed the connection unexpectedly', 'P0001') ELSE id END";
     let ids = accounts::table.order(accounts::id).select(sql::<BigInt>(second));
     let mut seen = Vec::new();

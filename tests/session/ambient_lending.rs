@@ -12,7 +12,7 @@ use aludel_tests::stage::Stage;
 use diesel::prelude::*;
 use diesel::sql_types::Integer;
 
-use crate::stories::{Bank, accounts, withdraw};
+use crate::stories::{Account, Bank, accounts, withdraw};
 
 type Sqlite = Session<SqliteConnection>;
 
@@ -28,6 +28,13 @@ fn take_again(id: i32, amount: i64) -> aludel::Result<()> {
 }
 
 /// A refusal that names what has the session, and who wants it.
+#[track_caller]
+fn assert_in_use_since(line: u32, refused: &Error) {
+    assert_in_use(refused);
+    let has = format!("is in use: tests/session/ambient_lending.rs:{line}:");
+    assert!(refused.to_string().contains(&has), "{refused}");
+}
+
 #[track_caller]
 fn assert_in_use(refused: &Error) {
     assert_eq!(refused.kind(), ErrorKind::Misuse);
@@ -47,22 +54,25 @@ fn assert_in_use(refused: &Error) {
 fn whoever_has_the_session_keeps_it() -> aludel::Result<()> {
     let bank = Bank::open();
     bank.engine.scope(|| {
+        take(1, 0)?; // somebody else has had it before
+        let line = line!() + 1;
         aludel::current(|session: &mut Sqlite| {
-            assert_in_use(&aludel::current(|_: &mut Sqlite| Ok(())).unwrap_err());
-            assert_in_use(&take(1, 1).unwrap_err());
-            assert_in_use(&take_again(1, 1).unwrap_err());
+            assert_in_use_since(line, &aludel::current(|_: &mut Sqlite| Ok(())).unwrap_err());
+            assert_in_use_since(line, &take(1, 1).unwrap_err());
+            assert_in_use_since(line, &take_again(1, 1).unwrap_err());
             let refused = aludel::current_named(bank.engine.logging_name(), |_: &mut Sqlite| Ok(())).unwrap_err();
-            assert_in_use(&refused);
+            assert_in_use_since(line, &refused);
             // And nothing is broken by that.
             session.begin(|session| {
                 withdraw(session, 1, 10)?;
-                assert_in_use(&take(1, 1).unwrap_err());
+                assert_in_use_since(line, &take(1, 1).unwrap_err());
                 withdraw(session, 1, 10)
             })
         })?;
         take(1, 100)
     })?;
-    bank.log.expect(&["begin", "commit", "begin", "commit"]);
+    bank.log
+        .expect(&["begin", "commit", "begin", "commit", "begin", "commit"]);
     assert_eq!(bank.balances(), [380, 0]);
     bank.assert_whole();
     Ok(())
@@ -256,6 +266,34 @@ fn a_scope_answers_whatever_its_closure_does() {
     bank.engine.scope(|| text.push_str(" what is around"));
     assert_eq!(text, "it may borrow what is around");
     bank.log.expect(&[]); // a session that nobody has used takes no connection
+}
+
+/// Objects go from one `current` to the next: it is one session for the whole scope, and another one in the next scope.
+#[test]
+fn same_session_per_scope() -> aludel::Result<()> {
+    #[transactional]
+    fn grant(ann: Entity<Account>, amount: i64) -> aludel::Result<()> {
+        aludel::current(|session: &mut Sqlite| {
+            session.edit(ann)?.balance += amount;
+            Ok(())
+        })
+    }
+
+    let bank = Bank::open();
+    let ann = bank.engine.scope(|| {
+        let ann = aludel::current(|session: &mut Sqlite| session.get_one::<Account>(1))?;
+        grant(ann, 10)?;
+        grant(ann, 5)?;
+        aludel::current(|session: &mut Sqlite| {
+            assert_eq!(session.read(ann)?.balance, 515);
+            Ok(ann)
+        })
+    })?;
+    let stranger = bank.engine.scope(|| grant(ann, 1)).unwrap_err();
+    assert!(stranger.is_stale_entity(), "{stranger}");
+    assert_eq!(bank.balances(), [515, 0]);
+    bank.assert_whole();
+    Ok(())
 }
 
 #[test]

@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use aludel::RetryPolicy;
 use aludel::pool::{Adopted, AnyKind, Asker, Idle, Kind};
 use aludel::prelude::*;
 use aludel_tests::fork::{self, child};
@@ -19,6 +20,7 @@ use diesel::connection::SimpleConnection as _;
 use diesel::dsl::sql;
 use diesel::prelude::*;
 use diesel::r2d2::{ConnectionManager, Pool};
+use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use diesel::sql_types::BigInt;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -50,6 +52,45 @@ fn so_has_a_grandchild() {
 fn a_child_that_ends_closes_nothing_of_its_parents() {
     stage(a_child_that_ends_closes_nothing_of_its_parents, |url| {
         a_child_that_just_ends(&Scene::set(url, count));
+    });
+}
+
+/// In the parent a thread tries in vain, and whoever comes later waits for it. A child has no such thread.
+#[test]
+fn a_child_tries_its_host_by_itself() {
+    stage(a_child_tries_its_host_by_itself, |url| {
+        let (refusals, tries) = (Arc::new(AtomicU32::new(u32::MAX)), Arc::new(AtomicU32::new(0)));
+        let (left, tried) = (Arc::clone(&refusals), Arc::clone(&tries));
+        let engine = Engine::<SqliteConnection>::builder(url)
+            .on_connect(move |_, _| {
+                tried.fetch_add(1, Ordering::Relaxed);
+                let fewer = |left: u32| left.checked_sub(1);
+                if left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, fewer).is_err() {
+                    return Ok(());
+                }
+                let down = Box::new("the server is down".to_owned());
+                Err(DieselError::DatabaseError(DatabaseErrorKind::ClosedConnection, down).into())
+            })
+            .build()
+            .expect("the options are sound");
+        let policy = RetryPolicy::new().deadline(SOON);
+        let look = |engine: &Engine<SqliteConnection>| {
+            let mut session = engine.session();
+            session.retry(&policy, |session| Ok(session.batch_execute("SELECT 1")?))
+        };
+        let (same, until) = (engine.clone(), policy.deadline(Duration::MAX));
+        let prober = thread::spawn(move || same.session().retry(&until, |_| Ok(())));
+        poll::until("a thread tries again and again", SOON, || {
+            (tries.load(Ordering::Relaxed) > 3).then_some(())
+        });
+        child(|| {
+            refusals.store(2, Ordering::Relaxed);
+            look(&engine).expect("the third try gets through");
+        })
+        .expect_success();
+        refusals.store(0, Ordering::Relaxed);
+        prober.join().expect("no panic").expect("it gets through");
+        look(&engine).expect("the host is there");
     });
 }
 

@@ -5,11 +5,10 @@ use aludel::clock::Clock;
 use aludel::prelude::*;
 use aludel_tests::capture::Capture;
 use aludel_tests::reconnecting::Reading as _;
-use aludel_tests::reconnecting::servers::a_select_that_writes_is_refused_by_the_server as refused;
+use aludel_tests::reconnecting::servers::{a_select_that_writes_is_refused_by_the_server as refused, stage_with};
 use aludel_tests::stage::Stage;
 use diesel::SqliteConnection;
-use diesel::connection::SimpleConnection as _;
-use diesel::result::DatabaseErrorKind::ClosedConnection;
+use diesel::result::DatabaseErrorKind::{ClosedConnection, Unknown};
 use tracing::Level;
 
 aludel_tests::reconnecting_stories!(diesel::SqliteConnection);
@@ -17,11 +16,12 @@ aludel_tests::reconnecting_stories!(diesel::SqliteConnection);
 /// SQLite's one function that writes in a SELECT.
 #[test]
 fn a_select_that_writes_is_refused_by_the_database() {
-    let stage = Stage::<SqliteConnection>::open("writing");
     let notes = "CREATE VIRTUAL TABLE notes USING fts3(text); \
                  INSERT INTO notes VALUES ('one'); INSERT INTO notes VALUES ('two')";
-    stage.outside().batch_execute(notes).expect("SQLite comes with it");
-    refused(&stage, &["(SELECT length(optimize(notes)) FROM notes LIMIT 1)"]);
+    refused(
+        &stage_with::<SqliteConnection>("writing", notes),
+        &["(SELECT length(optimize(notes)) FROM notes LIMIT 1)"],
+    );
 }
 
 #[test]
@@ -63,5 +63,35 @@ fn each_repetition_is_a_warning_with_its_cause_and_so_is_giving_up() -> aludel::
             "WARN a reader's statement has failed, tried 1 time in 0.0ns, and given up; what had failed: disconnect: lost 1"
         )
     );
+    Ok(())
+}
+
+/// What the user's hook says of an error is what counts.
+#[test]
+fn a_hook_decides_what_is_repeated() -> aludel::Result<()> {
+    let stage = Stage::<SqliteConnection>::open_with("hook", |builder| {
+        builder.clock(Clock::test().0).handle_error(|context| {
+            if context.message().contains("our proxy hung up") {
+                context.set_class(Class::Disconnect);
+            } else if context.message().contains("the licence is over") {
+                context.set_class(Class::Permanent);
+            }
+        })
+    });
+    let reader = stage.engine.reconnecting();
+    stage.script.fail_before(Phase::Statement, Unknown, "our proxy hung up");
+    assert_eq!(SqliteConnection::owners(&reader)?, ["Ann", "Bob"]);
+    stage
+        .script
+        .fail_before(Phase::Statement, ClosedConnection, "the licence is over");
+    let error = SqliteConnection::owners(&reader).unwrap_err();
+    assert_eq!((error.is_disconnect(), error.attempts()), (false, Some(1)), "{error:?}");
+    let log = stage.log.take();
+    assert_eq!(
+        log.iter().filter(|line| line.starts_with("reconnecting")).count(),
+        1,
+        "{log:?}"
+    );
+    stage.assert_whole();
     Ok(())
 }

@@ -84,13 +84,13 @@ fn a_transaction_of_its_kind_is_joined_and_of_no_other() -> aludel::Result<()> {
         let inside = session
             .build_transaction()
             .read_only()
-            .run(|session| session.transactional(&reads, |session| session.access_mode()))?;
+            .run(|session| session.transactional(&reads, Session::access_mode))?;
         assert_eq!(inside, AccessMode::ReadOnly, "{word:?}");
     }
     // A session of its own has what it asks for.
     let reads = with(Propagation::RequiresNew).read_only();
     let (outside, inside) = session.begin(|session| {
-        let inside = session.transactional(&reads, |session| session.access_mode())?;
+        let inside = session.transactional(&reads, Session::access_mode)?;
         Ok((session.access_mode()?, inside))
     })?;
     assert_eq!((outside, inside), (AccessMode::ReadWrite, AccessMode::ReadOnly));
@@ -231,6 +231,8 @@ fn a_hook_waits_for_a_transaction_of_its_session() -> aludel::Result<()> {
     });
     assert!(failed.is_err());
     bank.log.expect(&["at once", "body"]);
+    session.transactional(&with(Propagation::Never), |session| withdraw(session, 1, 1))?;
+    bank.log.expect(&[]);
     session.transactional(&REQUIRED, |session| {
         session.on_commit(hook("inside"));
         // What commits apart has hooks of its own.
@@ -256,6 +258,42 @@ fn a_hook_waits_for_a_transaction_of_its_session() -> aludel::Result<()> {
         "before",
         "inside",
     ]);
+    Ok(())
+}
+
+#[test]
+fn a_stop_of_long_ago_costs_no_connection() -> aludel::Result<()> {
+    let bank = Bank::open();
+    let mut session = bank.engine.session();
+    let token = CancelToken::new();
+    token.cancel("the client has gone");
+    session.set_cancel_token(token);
+    assert!(withdraw(&mut session, 1, 1).unwrap_err().is_exit());
+    let stopped = session
+        .transactional(&with(Propagation::Never), |_| Ok(()))
+        .unwrap_err();
+    assert!(stopped.is_exit(), "{stopped}");
+    session.set_cancel_token(CancelToken::new());
+    let failed: aludel::Result<()> = session.transactional(&with(Propagation::Never), |session| {
+        withdraw(session, 1, 1)?;
+        Err(Error::other("no"))
+    });
+    assert_eq!(failed.unwrap_err().to_string(), "no");
+    assert_eq!(bank.engine.pool().closed(), 0);
+
+    // One that comes in the middle does.
+    let token = CancelToken::new();
+    session.set_cancel_token(token.clone());
+    let stopped = session.transactional(&with(Propagation::Never), |session| {
+        withdraw(session, 1, 1)?;
+        token.cancel("the client has gone");
+        withdraw(session, 1, 1)
+    });
+    assert!(stopped.unwrap_err().is_exit());
+    assert_eq!(bank.engine.pool().closed(), 1);
+    drop(session);
+    assert_eq!(bank.balances(), [498, 0]);
+    bank.assert_whole();
     Ok(())
 }
 
@@ -384,15 +422,16 @@ fn the_deadline_is_that_of_finding_out() -> aludel::Result<()> {
         }
     });
     let verified = REQUIRED.commit(CommitPolicy::Verify).deadline(DEADLINE);
+    let body = Duration::from_mins(1);
     let started = clock.now();
     let unknown = engine.session().transactional(&verified, |session| {
         diesel::sql_query("CREATE TABLE t (a INTEGER)").execute(session)?;
         script.fail_before(Phase::Commit, DatabaseErrorKind::ClosedConnection, "gone");
-        time.advance(Duration::from_mins(1));
+        time.advance(body);
         Ok(())
     });
     let unknown = unknown.unwrap_err();
-    let spent = clock.now() - started - Duration::from_mins(1);
+    let spent = clock.now().duration_since(started + body);
     assert!(unknown.is_commit_unknown(), "{unknown}");
     assert!(spent > Duration::ZERO && spent <= DEADLINE, "{spent:?}");
     drop(listening);

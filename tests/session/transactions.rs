@@ -321,6 +321,7 @@ fn a_test_transaction_is_never_committed_survives_what_fails_in_it_and_ends_quie
         "rollback to 1",
         "savepoint 1",
         "release 1",
+        "savepoint 1", // the SELECT has begun one by itself
         "rollback",
     ]);
     bank.assert_whole();

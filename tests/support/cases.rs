@@ -21,6 +21,9 @@ use diesel::result::DatabaseErrorKind;
 use crate::stories::outline;
 use crate::{EventLog, sqlite as files};
 
+pub mod events;
+pub mod external;
+pub mod factory;
 pub mod isolation;
 pub mod objects;
 pub mod reconnect;

@@ -11,6 +11,10 @@
 //! assert_eq!(median(vec![9.0, 1.0, 2.0]), 2.0);
 //! ```
 
+mod cores;
+
+pub use cores::Cores;
+
 use std::fmt::Display;
 use std::sync::Barrier;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -74,6 +78,42 @@ pub fn median(mut values: Vec<f64>) -> f64 {
         values[middle]
     } else {
         f64::midpoint(values[middle - 1], values[middle])
+    }
+}
+
+/// How many turns a side has in a round.
+#[derive(Clone, Copy, Debug)]
+pub struct Turns {
+    /// Of these the fastest counts.
+    pub batches: u32,
+    /// Turns in each.
+    pub in_a_batch: u32,
+}
+
+impl Turns {
+    /// On a database in the same process: some ten milliseconds a side and round.
+    pub const HERE: Self = Self {
+        batches: 20,
+        in_a_batch: 200,
+    };
+
+    /// On a server.
+    pub const ON_A_SERVER: Self = Self {
+        batches: 8,
+        in_a_batch: 12,
+    };
+
+    /// Microseconds a turn, in the fastest of the batches: the one in which nobody else wanted the core.
+    pub fn microseconds(self, mut turn: impl FnMut()) -> f64 {
+        let mut batch = || {
+            let began = Instant::now();
+            for _ in 0..self.in_a_batch {
+                turn();
+            }
+            began.elapsed()
+        };
+        let fastest = (0..self.batches).map(|_| batch()).min().unwrap_or_default();
+        fastest.as_secs_f64() * 1e6 / f64::from(self.in_a_batch)
     }
 }
 

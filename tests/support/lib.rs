@@ -19,6 +19,7 @@
 //! | [`propagation`] | what each word of a propagation does in each place, as a table for any database |
 //! | [`raw_control`] | transaction control in raw SQL, as a story for any database |
 //! | [`reconnecting`] | a reader that repeats its SELECTs, as stories for any database and for servers that are hurt |
+//! | [`sandbox`] | work that is never committed, as stories for any database |
 //! | [`secrets`] | everything that a program could see of an engine, to look for a password in it |
 //! | [`stage`] | a bank on any database, for stories that are told once; [`tell!`] makes tests of them |
 //! | [`ambient`] | ambient functions that call ambient functions, as stories for any database |
@@ -32,6 +33,7 @@
 //! | [`outage`] | what a pool does while its server is stopped or restarted, as a story for any server |
 //! | [`chaos`] | money that is moved while somebody breaks the database, and the books checked afterwards |
 //! | [`verify`] | what becomes of a COMMIT whose answer never comes, as stories for any database |
+//! | [`waiting`] | retries that wait for a host that is down, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
 //! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
@@ -75,10 +77,12 @@ pub mod proxied;
 pub mod raw_control;
 pub mod reconnecting;
 pub mod reruns;
+pub mod sandbox;
 pub mod secrets;
 pub mod stage;
 pub mod stories;
 pub mod verify;
+pub mod waiting;
 
 // The databases.
 pub mod database;

@@ -102,6 +102,14 @@ macro_rules! promised_code {
         }
 
         #[test]
+        fn reading_on_whatever_becomes_of_the_connection() -> aludel::Result<()> {
+            let engine = engine()?;
+            let reader = engine.reconnecting();
+            assert_eq!(reader.load::<Account, _>(accounts::table)?.len(), 2);
+            Ok(())
+        }
+
+        #[test]
         fn two_at_once() -> aludel::Result<()> {
             let engine = engine()?;
             let mut session = engine.session();

@@ -46,6 +46,7 @@ macro_rules! rerun_stories {
             a_commit_that_was_cut_is_the_last_word,
             a_commit_that_was_cut_is_found_out,
             a_commit_that_was_cut_is_run_again_where_that_was_promised,
+            a_read_only_commit_that_was_cut_leaves_no_doubt,
             a_failure_after_a_commit_that_was_cut_says_that_nobody_knows,
             whatever_becomes_of_an_error_its_transaction_runs_again,
             a_swallowed_error_is_never_committed_over,

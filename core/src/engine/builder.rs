@@ -171,7 +171,7 @@ impl<C: Dialect> EngineBuilder<C> {
             retries: Arc::new(Retries::new(self.retry_policy, self.retry_budget)),
             statement_limit: AtomicU64::new(super::retries::UNKNOWN),
         };
-        Ok(Engine(Arc::new(inner), execution_options))
+        Ok(Engine(Arc::new(inner), execution_options, None))
     }
 }
 

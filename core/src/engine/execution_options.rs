@@ -131,7 +131,7 @@ impl<C: Dialect> Engine<C> {
     /// When the database does not have what is asked for; the text names what it has.
     pub fn execution_options(&self, options: ExecutionOptions) -> Result<Self> {
         let options = options.checked::<C>()?.over(self.characteristics());
-        Ok(Self(self.0.clone(), options))
+        Ok(Self(self.0.clone(), options, self.2.clone()))
     }
 
     /// What the transactions of this engine have unless they say otherwise: its own options over those that it was built

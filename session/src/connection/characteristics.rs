@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use aludel_core::dialect::{Characteristics, ServerTransaction};
-use aludel_core::{AccessMode, Control, Dialect, Error, ExecutionOptions, IsolationLevel, Phase, Result};
+use aludel_core::{AccessMode, Control, Dialect, Error, ExecutionOptions, IsolationLevel, Outcome, Phase, Result};
 use diesel::result::QueryResult;
 
 use super::{Connection, no_text};
@@ -47,6 +47,12 @@ impl<C: Dialect> Connection<C> {
             return Err(Error::misuse(
                 "execution_options cannot change how a transaction runs while a transaction is open; end it with commit() \
                  or rollback() first, or ask for it where one begins, with build_transaction()",
+            ));
+        }
+        if self.is_guest() {
+            return Err(Error::misuse(
+                "execution_options cannot change how a transaction runs that somebody else has begun; set them before the \
+                 session is put into it, or begin the outer one with them",
             ));
         }
         self.end_autocommit("AUTOCOMMIT is left for other options");
@@ -89,7 +95,7 @@ impl<C: Dialect> Connection<C> {
         }
         let own = current.beyond(self.engine.connected_with()).isolation_level;
         match own {
-            Some(next) if !self.transaction.is_open() => Ok(next),
+            Some(next) if !self.transaction.is_live() => Ok(next),
             own => self.ask_about(|raw| raw.isolation_level(own)),
         }
     }
@@ -114,7 +120,7 @@ impl<C: Dialect> Connection<C> {
     pub fn access_mode(&mut self) -> Result<AccessMode> {
         let own = self.current()?.beyond(self.engine.connected_with()).access_mode;
         match own {
-            Some(next) if !self.transaction.is_open() => Ok(next),
+            Some(next) if !self.transaction.is_live() => Ok(next),
             own => self.ask_about(|raw| raw.access_mode(own)),
         }
     }
@@ -126,10 +132,9 @@ impl<C: Dialect> Connection<C> {
         if let Some(cause) = self.transaction.doom().cloned() {
             return Err(Error::doomed(cause));
         }
-        Ok(if self.transaction.is_open() {
-            self.transaction.characteristics
-        } else {
-            self.wanted()
+        Ok(match self.transaction.begun_with() {
+            Some(characteristics) => characteristics,
+            None => self.wanted(),
         })
     }
 
@@ -146,6 +151,22 @@ impl<C: Dialect> Connection<C> {
     /// What a transaction that somebody begins has unless it says otherwise.
     pub(crate) fn of_session(&self) -> Characteristics {
         self.options.characteristics().over(self.engine.characteristics())
+    }
+
+    /// What was asked for this connection, beyond what its engine has.
+    pub(crate) fn own_characteristics(&self) -> Characteristics {
+        self.options.characteristics()
+    }
+
+    /// What a factory was told is looked at when the first of its transactions begins.
+    pub(crate) fn check_characteristics(&self) -> Result<()> {
+        let characteristics = self.transaction.characteristics;
+        if characteristics.is_empty() {
+            return Ok(());
+        }
+        characteristics
+            .check(C::FLAVOUR)
+            .map_err(|error| error.with_outcome(Outcome::NotBegun))
     }
 
     /// What the next statement has where nobody has begun anything.
@@ -273,6 +294,7 @@ impl<C: Dialect> Connection<C> {
         let wanted = self.wanted();
         self.connected()?;
         if !self.transaction.is_autocommit() {
+            wanted.check(C::FLAVOUR)?;
             self.say("BEGIN (implicit; DBAPI should not BEGIN due to autocommit mode)");
             self.transaction.enter_autocommit(wanted);
         }
@@ -326,22 +348,22 @@ impl<C: Dialect> Connection<C> {
 
     /// Whether what is done now stands for itself.
     pub(crate) fn stands_in_autocommit(&self) -> bool {
-        !self.transaction.is_open() && self.wanted().is_autocommit()
+        !self.transaction.is_open() && self.wanted().is_autocommit() && !self.is_guest()
     }
 
     /// A transaction that is none is not begun: nothing of it could be rolled back. (One that is asked for inside a function
     /// that runs in AUTOCOMMIT is one: the session itself has another level.)
     pub(crate) fn refuse_in_autocommit(&self, verb: &str, own: Characteristics) -> Result<()> {
-        Self::refuse_as_autocommit(verb, own.over(self.of_session()))
+        self.refuse_as_autocommit(verb, own.over(self.of_session()))
     }
 
     /// The same for what would begin by itself, and be nobody's to end.
     pub(crate) fn refuse_to_autobegin_in_autocommit(&self, verb: &str) -> Result<()> {
-        Self::refuse_as_autocommit(verb, self.wanted())
+        self.refuse_as_autocommit(verb, self.wanted())
     }
 
-    fn refuse_as_autocommit(verb: &str, characteristics: Characteristics) -> Result<()> {
-        if !characteristics.is_autocommit() {
+    fn refuse_as_autocommit(&self, verb: &str, characteristics: Characteristics) -> Result<()> {
+        if !characteristics.is_autocommit() || self.is_guest() {
             return Ok(());
         }
         Err(Error::misuse(format!(

@@ -14,7 +14,7 @@ use diesel::result::{ConnectionError, ConnectionResult, Error as DieselError, Qu
 use super::cursor::Watching;
 use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
-use crate::transaction::scope::{self, Change, Unit};
+use crate::transaction::scope::{self, Unit};
 use crate::transaction::{Manager, Origin, Transaction, by_text};
 
 impl<C: Dialect> SimpleConnection for Connection<C> {
@@ -385,11 +385,7 @@ pub(crate) fn commit_a_recorded_migration<U: Unit, T>(unit: &mut U) -> QueryResu
     if !alone || !std::any::type_name::<T>().contains("__diesel_schema_migrations") {
         return Ok(());
     }
-    let result = scope::commit(unit);
-    if result.is_err() {
-        unit.follow(Change::Abandoned);
-    }
-    result.map_err(Refused::wrap)
+    scope::commit_alone(unit).map_err(Refused::wrap)
 }
 
 const CALL: &str = "a CALL, an EXECUTE or the like";

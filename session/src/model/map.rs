@@ -24,6 +24,8 @@ pub(crate) struct IdentityMap<C: Dialect> {
     sequence: u64,
     /// Something was added, edited or deleted since the last flush.
     pending: bool,
+    /// A commit leaves values as they are.
+    keeps: bool,
 }
 
 /// A store whose model is forgotten.
@@ -35,7 +37,7 @@ trait AnyStore<C: Dialect>: Send {
     fn is_pending(&self) -> bool;
     fn table(&self) -> &'static str;
     fn expire_clean(&mut self);
-    fn follow(&mut self, change: Change);
+    fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
     fn added(&self) -> Vec<(u64, u32)>;
     fn removed(&self) -> Vec<(u64, u32)>;
@@ -52,7 +54,13 @@ impl<C: Dialect> IdentityMap<C> {
             index: HashMap::new(),
             sequence: 0,
             pending: false,
+            keeps: false,
         }
+    }
+
+    /// Whether values stay as they are with a commit (`expire_on_commit=False` in SQLAlchemy).
+    pub(crate) fn keep_on_commit(&mut self, keeps: bool) {
+        self.keeps = keeps;
     }
 
     /// The number of its session.
@@ -71,7 +79,9 @@ impl<C: Dialect> IdentityMap<C> {
         let next = self.stores.len();
         let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
         if index == next {
-            self.stores.push(Box::new(Store::<M>::new(self.session)));
+            self.stores.push(Box::new(Store::<M>::new(self.session, |object| {
+                object.version().is_some()
+            })));
         }
         self.stores[index]
             .as_any_mut()
@@ -142,12 +152,12 @@ impl<C: Dialect> IdentityMap<C> {
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
-        if matches!(change, Change::RolledBack | Change::Abandoned | Change::RolledBackTo(_)) {
+        if change.undoes() && !matches!(change, Change::Superseded) {
             // What was pending when a savepoint was set had been flushed before; what came later is undone.
             self.pending = false;
         }
         for store in &mut self.stores {
-            store.follow(change);
+            store.follow(change, self.keeps);
         }
     }
 
@@ -199,8 +209,8 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
         Self::expire_clean(self);
     }
 
-    fn follow(&mut self, change: Change) {
-        Self::follow(self, change);
+    fn follow(&mut self, change: Change, keeps: bool) {
+        Self::follow(self, change, keeps);
     }
 
     fn clear(&mut self) {

@@ -9,7 +9,7 @@
 //! | `Free` | no object; the next one in this place has another generation | add, load → `Pending`, `Persistent` |
 //!
 //! Beside its state an object has a freshness: its value is that of this transaction, or the one that the last commit
-//! left behind, or expired and to be read again.
+//! left behind, or one that an earlier commit has left and that is kept, or expired and to be read again.
 
 use std::collections::HashMap;
 
@@ -21,6 +21,8 @@ use crate::transaction::scope::Change;
 /// The objects of one model.
 pub(crate) struct Store<M: Model> {
     session: u64,
+    /// Whether an UPDATE of this object finds out that somebody else has changed it.
+    has_version: fn(&M) -> bool,
     slots: Vec<Slot<M>>,
     keys: HashMap<M::Key, u32>,
     free: Vec<u32>,
@@ -62,6 +64,9 @@ pub(super) enum Freshness {
     Current,
     /// What the last commit left behind; good to look at until the next transaction begins.
     Committed,
+    /// What a commit left behind where none expires anything; good to look at, and to be changed only where a version tells
+    /// whether it is still what is there.
+    Kept,
     /// To be read again.
     Expired,
 }
@@ -90,9 +95,10 @@ pub(crate) enum Lookup<M> {
 }
 
 impl<M: Model> Store<M> {
-    pub(super) fn new(session: u64) -> Self {
+    pub(super) fn new(session: u64, has_version: fn(&M) -> bool) -> Self {
         Self {
             session,
+            has_version,
             slots: Vec::new(),
             keys: HashMap::new(),
             free: Vec::new(),
@@ -207,16 +213,26 @@ impl<M: Model> Store<M> {
     pub(crate) fn value(&self, entity: Entity<M>) -> Result<&M, Trouble> {
         let slot = self.usable(entity)?;
         match (&slot.value, slot.freshness) {
-            (Some(value), Freshness::Current | Freshness::Committed) => Ok(value),
+            (Some(value), Freshness::Current | Freshness::Committed | Freshness::Kept) => Ok(value),
             _ => Err(Trouble::Expired),
         }
     }
 
-    /// The value, if it is that of this transaction.
+    /// The value, if it need not be read again to be looked at in this transaction.
     pub(crate) fn current(&self, entity: Entity<M>) -> Result<&M, Trouble> {
         let slot = self.usable(entity)?;
         match (&slot.value, slot.freshness) {
+            (Some(value), Freshness::Current | Freshness::Kept) => Ok(value),
+            _ => Err(Trouble::Expired),
+        }
+    }
+
+    /// The value, if it need not be read again to be changed.
+    pub(crate) fn editable(&self, entity: Entity<M>) -> Result<&M, Trouble> {
+        let slot = self.usable(entity)?;
+        match (&slot.value, slot.freshness) {
             (Some(value), Freshness::Current) => Ok(value),
+            (Some(value), Freshness::Kept) if (self.has_version)(value) => Ok(value),
             _ => Err(Trouble::Expired),
         }
     }
@@ -227,14 +243,14 @@ impl<M: Model> Store<M> {
     ///
     /// With model and key, when it cannot be.
     pub(crate) fn edit(&mut self, entity: Entity<M>, depth: usize) -> Result<&mut M, Error> {
-        if let Err(trouble) = self.current(entity) {
+        if let Err(trouble) = self.editable(entity) {
             return Err(self.explain(entity, trouble));
         }
         self.mark_edited(entity, depth);
         Ok(self.slots[entity.index as usize]
             .value
             .as_mut()
-            .expect("current() has seen it"))
+            .expect("editable() has seen it"))
     }
 
     /// Two values at once, of two objects.
@@ -380,25 +396,25 @@ impl<M: Model> Store<M> {
 
     // ---- transactions -----------------------------------------------------------------------------------------
 
-    pub(super) fn follow(&mut self, change: Change) {
+    /// `keeps` says that a commit leaves values as they are.
+    pub(super) fn follow(&mut self, change: Change, keeps: bool) {
         match change {
             Change::Beginning => self.each(|slot| {
-                if slot.state != State::Pending {
+                if slot.state != State::Pending && slot.freshness != Freshness::Kept {
                     slot.expire();
                 }
                 Keep::Yes
             }),
-            Change::Committed => self.each(|slot| {
-                if slot.state == State::Deleted {
-                    return Keep::No;
-                }
-                if slot.freshness == Freshness::Current {
-                    slot.freshness = Freshness::Committed;
-                }
-                slot.forget_depths();
-                Keep::Yes
-            }),
-            Change::RolledBack | Change::Abandoned | Change::Superseded => self.each(|slot| {
+            Change::Committed => self.committed(keeps),
+            // It was ended with COMMIT, and had only read.
+            Change::Superseded if keeps => self.committed(keeps),
+            Change::NotBegun | Change::Begun | Change::Savepoint(_) => {}
+            Change::RolledBack
+            | Change::Unknown
+            | Change::Abandoned
+            | Change::Closed
+            | Change::Forgotten
+            | Change::Superseded => self.each(|slot| {
                 if slot.inserted_at.is_some() {
                     return Keep::No;
                 }
@@ -428,9 +444,23 @@ impl<M: Model> Store<M> {
                 Keep::Yes
             }),
         }
-        if !matches!(change, Change::Beginning | Change::Committed | Change::Released(_)) {
+        if change.undoes() {
             self.reclaim_keys();
         }
+    }
+
+    fn committed(&mut self, keeps: bool) {
+        let left = if keeps { Freshness::Kept } else { Freshness::Committed };
+        self.each(|slot| {
+            if slot.state == State::Deleted {
+                return Keep::No;
+            }
+            if slot.freshness == Freshness::Current {
+                slot.freshness = left;
+            }
+            slot.forget_depths();
+            Keep::Yes
+        });
     }
 
     /// An object that was deleted and whose key another one had taken has its key again, now that the other one is gone.

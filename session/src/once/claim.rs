@@ -23,7 +23,7 @@ pub(crate) enum Claim {
 
 impl<C: Dialect> Connection<C> {
     /// Writes the key, once whoever is using the same one has come to an end; answers what is kept under one that is there.
-    pub(crate) fn claim(&mut self, key: &OnceKey) -> Result<Claim> {
+    pub(crate) fn claim_key(&mut self, key: &OnceKey) -> Result<Claim> {
         self.ready()?;
         if self.transaction.footing() == Footing::Autocommit {
             return Err(Error::misuse(
@@ -54,7 +54,7 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// Writes the result beside its key.
-    pub(crate) fn keep(&mut self, key: &OnceKey, result: &str) -> Result<()> {
+    pub(crate) fn keep_result(&mut self, key: &OnceKey, result: &str) -> Result<()> {
         self.ready()?;
         let text = || Some("UPDATE aludel_results".to_owned());
         let kept = self.call(Phase::Statement, text, |raw| raw.keep_result(key.text(), result));

@@ -11,11 +11,11 @@ use diesel::query_dsl::UpdateAndFetchResults;
 use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionResult, QueryResult};
 
-use super::{Hooks, Session};
+use super::Session;
 use crate::connection::{
     Connection, Cursor, Effect, Touched, commit_a_recorded_migration, effect, touched_by_text, touched_by_type,
 };
-use crate::model::IdentityMap;
+use crate::transaction::scope::{Change, Unit as _};
 use crate::transaction::{Manager, Transaction, by_text};
 
 impl<C: Dialect> Session<C> {
@@ -45,13 +45,7 @@ impl<C: Dialect> DieselConnection for Session<C> {
 
     /// An engine of its own for one session, connected at once, as Diesel's callers expect.
     fn establish(database_url: &str) -> ConnectionResult<Self> {
-        let connection = Connection::establish(database_url)?;
-        let number = connection.engine().next_session_number();
-        Ok(Self {
-            connection,
-            objects: IdentityMap::new(number),
-            hooks: Hooks::default(),
-        })
+        Ok(Self::on_connection(Connection::establish(database_url)?, None))
     }
 
     fn begin_test_transaction(&mut self) -> QueryResult<()> {
@@ -126,7 +120,12 @@ impl<C: Dialect> R2D2Connection for Session<C> {
 
 impl<C: Dialect + MigrationConnection> MigrationConnection for Session<C> {
     fn setup(&mut self) -> QueryResult<usize> {
-        self.before_statement()?.setup()
+        let count = self.before_statement()?.setup()?;
+        // It has committed what it has begun.
+        if !self.connection.transaction.has_begun() {
+            self.follow(Change::Superseded);
+        }
+        Ok(count)
     }
 }
 

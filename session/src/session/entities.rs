@@ -7,6 +7,7 @@ use aludel_core::classify::Fate;
 use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
+use crate::connection::Touched;
 use crate::model::{Entity, Lookup, Model, Persist, Trouble};
 use crate::transaction::{own_fault, own_verdict, scope};
 
@@ -218,7 +219,7 @@ impl<C: Dialect> Session<C> {
     ///
     /// The same as [`read`](Self::read).
     pub fn edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<&mut M> {
-        self.refresh_if_expired(entity)?;
+        self.refresh_to_edit(entity)?;
         let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
         self.objects.store_mut::<M>().edit(entity, depth)
@@ -262,8 +263,8 @@ impl<C: Dialect> Session<C> {
                 M::NAME
             )));
         }
-        self.refresh_if_expired(first)?;
-        self.refresh_if_expired(second)?;
+        self.refresh_to_edit(first)?;
+        self.refresh_to_edit(second)?;
         let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
         self.objects.store_mut::<M>().edit_two(first, second, depth)
@@ -302,7 +303,15 @@ impl<C: Dialect> Session<C> {
         }
         self.connection.refuse_objects_in_autocommit()?;
         self.follow_a_beginning();
+        self.tell_flush_begins();
+        let result = self.write_pending();
+        self.tell_flush_ended(result.is_ok());
+        result
+    }
+
+    fn write_pending(&mut self) -> Result<()> {
         self.connection.ready()?;
+        self.tell_begun();
         // Unwind safety: the transaction is lost, and what was half-written with it.
         let result = match catch_unwind(AssertUnwindSafe(|| self.objects.flush(&mut self.connection))) {
             Ok(result) => result,
@@ -324,9 +333,50 @@ impl<C: Dialect> Session<C> {
         result
     }
 
+    /// Has every object read again when it is next used (`Session.expire_all` in SQLAlchemy), save that changes which were not
+    /// written yet are kept, and their objects with them. It sends nothing.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = engine.session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
+    /// session.flush()?;
+    /// session.with_raw(|raw| Ok(diesel::update(notes::table).set(notes::text.eq("changed")).execute(raw)?))?;
+    /// session.expire_all();
+    /// assert_eq!(session.read(note)?.text, "changed");
+    /// # session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn expire_all(&mut self) {
+        self.objects.expire(Touched::Anything);
+    }
+
     fn refresh_if_expired<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+        let found = self.objects.store_mut::<M>().current(entity).map(drop);
+        self.refresh_unless(found, entity)
+    }
+
+    fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+        let found = self.objects.store_mut::<M>().editable(entity).map(drop);
+        self.refresh_unless(found, entity)
+    }
+
+    fn refresh_unless<M: Persist<C::Backend>>(
+        &mut self,
+        found: std::result::Result<(), Trouble>,
+        entity: Entity<M>,
+    ) -> Result<()> {
         let store = self.objects.store_mut::<M>();
-        match store.current(entity).map(|_| ()) {
+        match found {
             Ok(()) => return Ok(()),
             Err(Trouble::Expired) => {}
             Err(trouble) => return Err(store.explain(entity, trouble)),

@@ -78,6 +78,5 @@ fn surround<U: Unit>(unit: &mut U, around: Option<Characteristics>) -> Option<Ch
     if connection.wanted() != wanted {
         connection.end_autocommit("AUTOCOMMIT is left for other options");
     }
-    connection.transaction.forget_faults();
     before
 }

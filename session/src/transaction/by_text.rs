@@ -7,15 +7,18 @@
 //! | a root that began by itself and has only read | that one is ended, a root begins | refused |
 //! | a root that began by itself and has written | refused | refused |
 //! | a root that raw SQL began | refused | end it |
-//! | a scope, Diesel's `transaction()`, a test transaction | refused | refused |
+//! | a scope, Diesel's `transaction()` | refused | refused |
+//!
+//! What is open is what the session has begun. Inside of somebody else's transaction, a test's for one, BEGIN begins the session's
+//! part as its mode has it, and COMMIT and ROLLBACK with nothing of the session's open do nothing.
 
 use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Refused};
 use diesel::result::{DatabaseErrorKind, Error as DieselError, QueryResult};
 
 use super::Origin;
-use super::scope::{self, Change, Stand, Unit};
-use super::stage::Asked;
+use super::scope::{self, Stand, Unit};
+use super::stage::{self, Asked};
 use crate::connection::{Order, order};
 
 /// What stands in the text of every refusal.
@@ -44,19 +47,14 @@ pub(crate) fn steer<U: Unit>(unit: &mut U, sql: &str) -> QueryResult<()> {
              for a savepoint, or end the transaction first",
         )),
         // Nobody but raw SQL begins one explicitly and leaves no scope behind.
-        (Order::Commit, Some(Origin::Explicit)) => {
-            let result = scope::commit(unit);
-            if result.is_err() {
-                unit.follow(Change::Abandoned);
-            }
-            result.map_err(Refused::wrap)
-        }
+        (Order::Commit, Some(Origin::Explicit)) => scope::commit_alone(unit).map_err(Refused::wrap),
         (Order::Rollback, Some(Origin::Explicit)) => {
             // Where ROLLBACK could not be sent the connection was closed, which rolls back as well.
-            unit.connection().rollback_root();
-            unit.follow(Change::Abandoned);
+            scope::rollback_alone(unit);
             Ok(())
         }
+        // What the server has open is not the session's, and must not hear of it.
+        (Order::Commit | Order::Rollback, None) if unit.pending().is_none() && unit.connection().is_guest() => Ok(()),
         (Order::Commit | Order::Rollback, None) if unit.pending().is_none() => {
             unit.connection().send_without_effect(sql)
         }
@@ -66,23 +64,15 @@ pub(crate) fn steer<U: Unit>(unit: &mut U, sql: &str) -> QueryResult<()> {
 
 fn begin<U: Unit>(unit: &mut U, own: Characteristics, immediate: bool) -> QueryResult<()> {
     own.check(U::Raw::FLAVOUR).map_err(Refused::wrap)?;
-    if scope::stand(
-        unit,
-        Asked {
-            own,
-            ..Asked::default()
-        },
-    )
-    .map_err(Refused::wrap)?
-        != Stand::Outermost
-    {
+    let asked = Asked {
+        own,
+        immediate,
+        ..Asked::default()
+    };
+    if scope::stand(unit, asked).map_err(Refused::wrap)? == Stand::Joined {
         return Err(refused());
     }
-    unit.follow(Change::Beginning);
-    unit.connection().begin_immediate |= immediate;
-    let begun = unit.connection().begin_root(Origin::Explicit, own);
-    unit.connection().begin_immediate = false;
-    begun.map_err(Refused::wrap)
+    stage::begin_root(unit, asked).map_err(Refused::wrap)
 }
 
 /// The refusal of a word that would end or change the transaction under its owner, or that stands beside other statements.

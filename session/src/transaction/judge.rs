@@ -93,6 +93,7 @@ impl<C: Dialect> Connection<C> {
             self.transaction.doom_root(&own_fault(
                 "this process was forked: the transaction belongs to the parent, which goes on with it",
             ));
+            self.transaction.forget_hooks();
         }
         self.discard("it belongs to the parent process");
     }
@@ -232,7 +233,7 @@ impl<C: Dialect> Connection<C> {
             sql: text,
         });
         let fault = own_fault_of(Fate::Committed, text);
-        self.transaction.partly_committed = true;
+        self.transaction.was_partly_committed();
         self.transaction.remember(&fault);
         self.lose_root(&fault);
     }

@@ -9,6 +9,7 @@ use diesel::connection::{Connection as DieselConnection, TransactionManager, Tra
 use diesel::result::{Error as DieselError, QueryResult};
 
 use super::scope::{self, Change, Unit};
+use super::stage::{self, Asked};
 use super::{Footing, Origin, Root, Transaction};
 
 /// How a level that was begun through Diesel is to be ended.
@@ -99,7 +100,7 @@ where
             Level::Savepoint => scope::release(unit, depth),
         };
         if result.as_ref().is_err_and(Error::is_commit_unknown) {
-            unit.follow(Change::Abandoned);
+            unit.follow(Change::Forgotten);
         }
         result.map_err(Refused::wrap)
     }
@@ -151,6 +152,8 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
     if explicit || adopts {
         unit.flush()?;
         unit.connection().set_savepoint()?;
+        let depth = unit.connection().transaction.depth();
+        unit.follow(Change::Savepoint(depth));
         if adopts {
             unit.connection().transaction.set_origin(Origin::Explicit);
             return Ok(Level::Adopted);
@@ -161,15 +164,13 @@ fn begin<U: Unit>(unit: &mut U) -> Result<Level, Error> {
         unit.connection().end_read_root();
         unit.follow(Change::Superseded);
     }
-    unit.follow(Change::Beginning);
-    unit.connection()
-        .begin_root(Origin::Explicit, Characteristics::default())?;
+    stage::begin_root(unit, Asked::default())?;
     Ok(Level::Root)
 }
 
 impl Transaction {
     /// Adoption changes hands; the server sees nothing of it.
-    fn set_origin(&mut self, to: Origin) {
+    pub(super) fn set_origin(&mut self, to: Origin) {
         match &mut self.root {
             Root::Open { origin, .. } | Root::Doomed { origin, .. } => *origin = to,
             Root::Idle | Root::Autocommit => {}

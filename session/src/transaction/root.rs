@@ -8,6 +8,7 @@ use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Outc
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
 
+use super::external::Rule;
 use super::scope::STOPPED;
 use super::{Origin, Root, own_fault, own_fault_of};
 use crate::connection::Connection;
@@ -17,9 +18,15 @@ impl<C: Dialect> Connection<C> {
     /// `own` is what was asked for this transaction alone.
     pub(crate) fn begin_root(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
         self.refuse_if_cancelled()?;
+        self.refuse_if_closed()?;
+        self.borrow_from_sandbox()?;
+        if self.transaction.is_guest() {
+            return self.begin_inside(origin, own);
+        }
         self.stopped = false;
         self.transaction.fault = None;
         self.transaction.characteristics = own.over(self.of_session());
+        self.check_characteristics()?;
         self.transaction.partly_committed = false;
         self.transaction.verification = self.take_wish();
         let first = match self.try_begin(origin) {
@@ -111,8 +118,15 @@ impl<C: Dialect> Connection<C> {
                 "a test transaction must be the outermost one, and a transaction is open",
             ));
         }
+        if self.is_guest() {
+            return Err(Error::misuse(
+                "a test transaction must be the outermost one, and the session is inside of somebody else's",
+            ));
+        }
         self.refuse_to_autobegin_in_autocommit("begin_test_transaction")?;
-        self.begin_root(Origin::Test, Characteristics::default())
+        self.begin_root(Origin::Test, Characteristics::default())?;
+        self.transaction.lend(Rule::Test);
+        Ok(())
     }
 
     /// Commits the root: nothing when there is none.
@@ -149,6 +163,9 @@ impl<C: Dialect> Connection<C> {
                 None => error,
             });
         }
+        if self.transaction.is_guest() {
+            return self.commit_inside();
+        }
         if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
             self.instrument(InstrumentationEvent::commit_transaction(depth));
         }
@@ -182,7 +199,9 @@ impl<C: Dialect> Connection<C> {
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
         if verdict.at_commit == CommitOutcome::Unknown {
-            let untouched = self.transaction.verification.is_untouched();
+            // The server has kept a read-only one from writing.
+            let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
+            let untouched = reads || self.transaction.verification.is_untouched();
             if !untouched {
                 self.engine().emit(&Event::CommitUnknown {
                     connection: number,
@@ -233,6 +252,9 @@ impl<C: Dialect> Connection<C> {
         if !self.transaction.is_open() {
             return None;
         }
+        if self.transaction.is_guest() {
+            return self.rollback_inside();
+        }
         let number = self.number();
         let mut later = None;
         if let Some(depth) = std::num::NonZeroU32::new(self.transaction.diesel_depth()) {
@@ -256,6 +278,11 @@ impl<C: Dialect> Connection<C> {
     /// Ends a root that began by itself and has only read, to make room for one that somebody wants. COMMIT, not
     /// ROLLBACK: a SELECT may have written through a function that it called, which nobody can see from outside.
     pub(crate) fn end_read_root(&mut self) {
+        if self.transaction.is_guest() {
+            // One that cannot be ended has taken the whole along, which the next one is told of.
+            let _ = self.commit_inside();
+            return;
+        }
         let number = self.number();
         if self.control_without_judging(Phase::Commit, Control::Commit).is_err() {
             // Whatever stands in the way of a COMMIT that has nothing to write is dealt with when the next root begins.
@@ -308,15 +335,18 @@ impl<C: Dialect> Connection<C> {
             Ok(_) => certainly,
             Err(_) => false,
         };
-        self.transaction.partly_committed = true;
+        self.transaction.was_partly_committed();
         self.engine().emit(&Event::ImplicitCommit {
             connection: self.number(),
             sql,
         });
         // A token that was given out says `committed` from now on.
         let promised = self.transaction.verification.token().is_some();
-        if self.transaction.depth() > 0 || !ended || promised {
-            let lost = if promised && self.transaction.depth() == 0 {
+        let guest = self.transaction.is_guest();
+        if self.transaction.depth() > 0 || !ended || promised || guest {
+            let lost = if guest {
+                "with what is not this session's to commit"
+            } else if promised && self.transaction.depth() == 0 {
                 "with the commit token that was given out"
             } else {
                 "and its savepoints are gone"

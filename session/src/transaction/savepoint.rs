@@ -11,12 +11,12 @@ impl<C: Dialect> Connection<C> {
     /// Sets a savepoint, beginning a root where there is none.
     pub(crate) fn set_savepoint(&mut self) -> Result<()> {
         self.ready()?;
-        let depth = self.transaction.depth() + 1;
-        self.control(Phase::Savepoint, Control::Savepoint(depth))?;
+        let number = self.transaction.innermost() + 1;
+        self.control(Phase::Savepoint, Control::Savepoint(number))?;
         self.transaction.push_frame();
         self.engine().emit(&Event::Savepoint {
             connection: self.number(),
-            depth,
+            depth: number,
         });
         Ok(())
     }
@@ -36,30 +36,33 @@ impl<C: Dialect> Connection<C> {
             let later = self.rollback_to_savepoint();
             return Err(doomed(cause, later).with_outcome(Outcome::RolledBackToSavepoint));
         }
-        match self.control(Phase::Release, Control::Release(depth)) {
+        let number = self.transaction.innermost();
+        match self.control(Phase::Release, Control::Release(number)) {
             Ok(()) => {
                 self.transaction.pop_frame();
                 self.transaction.verification.released(depth);
                 self.engine().emit(&Event::ReleaseSavepoint {
                     connection: self.number(),
-                    depth,
+                    depth: number,
                 });
                 Ok(())
             }
-            Err(error) => {
-                let is_first = self
-                    .transaction
-                    .fault
-                    .as_ref()
-                    .is_some_and(|fault| fault.phase() == Phase::Release);
-                let cause = self.savepoint_is_lost(Phase::Release, &error);
-                let doomed = Error::doomed(cause);
-                Err(if is_first {
-                    doomed
-                } else {
-                    doomed.with_later(Error::from(error))
-                })
-            }
+            Err(error) => Err(self.release_has_failed(error)),
+        }
+    }
+
+    /// The caller's error where RELEASE was answered with this one.
+    pub(super) fn release_has_failed(&mut self, error: DieselError) -> Error {
+        let is_first = self
+            .transaction
+            .fault
+            .as_ref()
+            .is_some_and(|fault| fault.phase() == Phase::Release);
+        let doomed = Error::doomed(self.savepoint_is_lost(Phase::Release, &error));
+        if is_first {
+            doomed
+        } else {
+            doomed.with_later(Error::from(error))
         }
     }
 
@@ -72,16 +75,17 @@ impl<C: Dialect> Connection<C> {
             self.transaction.pop_frame();
             return None;
         }
+        let number = self.transaction.innermost();
         let result = self
-            .control(Phase::RollbackTo, Control::RollbackTo(depth))
-            .and_then(|()| self.control(Phase::Release, Control::Release(depth)));
+            .control(Phase::RollbackTo, Control::RollbackTo(number))
+            .and_then(|()| self.control(Phase::Release, Control::Release(number)));
         match result {
             Ok(()) => {
                 self.transaction.pop_frame();
                 self.transaction.verification.rolled_back_to(depth);
                 self.engine().emit(&Event::RollbackToSavepoint {
                     connection: self.number(),
-                    depth,
+                    depth: number,
                 });
                 None
             }
@@ -94,7 +98,7 @@ impl<C: Dialect> Connection<C> {
 
     /// RELEASE or ROLLBACK TO has failed: the root is doomed by the first error there was, the server's transaction is
     /// ended, and a connection that has lost a savepoint is not trusted with anything again.
-    fn savepoint_is_lost(&mut self, phase: Phase, error: &DieselError) -> Fault {
+    pub(super) fn savepoint_is_lost(&mut self, phase: Phase, error: &DieselError) -> Fault {
         let cause = self
             .transaction
             .fault

@@ -5,10 +5,11 @@
 
 use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 
+use aludel_core::dialect::Characteristics;
 use aludel_core::{Dialect, Error, Fault, Outcome, Result};
 
 use super::stage::{self, Asked, Entry, Failure};
-use super::{Footing, own_fault};
+use super::{Footing, Origin, own_fault};
 use crate::connection::Connection;
 
 /// What a transaction runs on: a bare connection, or a session with its objects.
@@ -25,7 +26,13 @@ pub(crate) trait Unit: Sized {
     /// What is pending and would be written by a flush, in words.
     fn pending(&self) -> Option<String>;
 
-    /// Something has happened to the transaction; objects and hooks follow.
+    /// COMMIT is about to be sent for the root, unless this fails; it may write.
+    fn before_commit(&mut self) -> Result<()>;
+
+    /// RELEASE is about to be sent for the savepoint at this depth.
+    fn before_release(&mut self, depth: usize);
+
+    /// Something has happened to the transaction; objects, hooks and listeners follow.
     fn follow(&mut self, change: Change);
 
     /// Another one of the same engine, for work that is not to share this one's transaction.
@@ -44,18 +51,51 @@ pub(crate) const PANIC: &str = "a panic";
 pub(crate) enum Change {
     /// A root is about to begin.
     Beginning,
+    /// It could not be begun.
+    NotBegun,
+    /// It has begun.
+    Begun,
     /// The root was committed.
     Committed,
     /// A root that began by itself and has only read was ended to make room for another one.
     Superseded,
-    /// The root was rolled back, or is lost, or nobody knows.
+    /// The root was rolled back, or is lost.
     RolledBack,
-    /// The caller gives up whatever was waiting for a commit.
+    /// The root has ended, and nobody knows how, or only a part of it was rolled back.
+    Unknown,
+    /// The caller has rolled the root back, if there was one, and gives up whatever was waiting for a commit.
     Abandoned,
-    /// The savepoint at this depth, counted from 1, was released.
+    /// The same, without a word of a rollback: the session ends, or begins from nothing.
+    Closed,
+    /// The caller gives up whatever was waiting for a commit, and there may have been one.
+    Forgotten,
+    /// The savepoint at this depth, counted from 1, was set.
+    Savepoint(usize),
+    /// It was released.
     Released(usize),
     /// The work since the savepoint at this depth was undone.
     RolledBackTo(usize),
+}
+
+impl Change {
+    /// Whether objects may have to go back to what they were.
+    pub(crate) fn undoes(self) -> bool {
+        match self {
+            Self::Superseded
+            | Self::RolledBack
+            | Self::Unknown
+            | Self::Abandoned
+            | Self::Closed
+            | Self::Forgotten
+            | Self::RolledBackTo(_) => true,
+            Self::Beginning
+            | Self::NotBegun
+            | Self::Begun
+            | Self::Committed
+            | Self::Savepoint(_)
+            | Self::Released(_) => false,
+        }
+    }
 }
 
 /// What a level knows of its end.
@@ -107,10 +147,34 @@ pub(crate) fn begin_as<U: Unit, T, E: From<Error> + 'static>(
     let entry = Entry::of(stand(unit, asked)?, asked);
     stage::within(unit, entry, f).map_err(|failure| {
         if failure.commit_unknown {
-            unit.follow(Change::Abandoned);
+            unit.follow(Change::Forgotten);
         }
         failure.into_error()
     })
+}
+
+/// Commits for somebody who is in no scope, and gives up what waits for a commit where that fails.
+pub(crate) fn commit_alone<U: Unit>(unit: &mut U) -> Result<()> {
+    commit(unit).inspect_err(|error| {
+        let partly = unit.connection().transaction.partly_committed;
+        give_up(unit, partly || error.is_commit_unknown());
+    })
+}
+
+/// Whatever waits for a commit waits in vain. Where there may have been one, or one of a part, nobody is told either way.
+fn give_up<U: Unit>(unit: &mut U, unknown: bool) {
+    unit.follow(if unknown { Change::Forgotten } else { Change::Abandoned });
+}
+
+/// Rolls back for somebody who is in no scope, and gives up what waits for a commit.
+pub(crate) fn rollback_alone<U: Unit>(unit: &mut U) {
+    let roll_back = |unit: &mut U| {
+        let transaction = &unit.connection().transaction;
+        let partly = transaction.is_open() && transaction.partly_committed;
+        unit.connection().rollback_root();
+        give_up(unit, partly);
+    };
+    ends(unit, roll_back, give_up_root);
 }
 
 /// Whether the caller of `begin` is the outermost one, once what began by itself is out of the way.
@@ -120,9 +184,9 @@ pub(crate) enum Stand {
     Outermost,
     /// Somebody else will end it.
     Joined,
-    /// A test transaction stands around it, which is never committed: a savepoint plays the transaction's part, so that
-    /// one that fails does not spoil the rest of the test.
-    Tested,
+    /// Somebody else's transaction stands around all that the caller could begin: it begins and ends its own part, and does
+    /// not run again.
+    Guest,
 }
 
 /// Who has begun the transaction that the caller would be a part of.
@@ -132,7 +196,7 @@ pub(crate) enum Begun {
     Nobody,
     /// Somebody will end it.
     Somebody,
-    /// A test has, and nothing stands between it and the caller: nobody, for the program that is tested.
+    /// A test has, and nothing of the session's stands between it and the caller: nobody, for the program that is tested.
     Test,
 }
 
@@ -145,11 +209,18 @@ pub(crate) fn begun<U: Unit>(unit: &mut U, place: &'static Location<'static>) ->
     unit.connection().refuse_if_cancelled()?;
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
-        let tested = unit.connection().transaction.is_tested();
-        return Ok(if tested { Begun::Test } else { Begun::Somebody });
+        return Ok(Begun::Somebody);
     }
-    refuse_unfinished(unit, &footing, place)?;
-    Ok(Begun::Nobody)
+    if !is_fixture(unit, &footing) {
+        refuse_unfinished(unit, &footing, place)?;
+    }
+    let connection = unit.connection();
+    Ok(match connection.is_guest() {
+        true if connection.is_in_a_test() => Begun::Test,
+        // Of somebody who will commit it or not.
+        true => Begun::Somebody,
+        false => Begun::Nobody,
+    })
 }
 
 /// See [`Stand`].
@@ -170,17 +241,21 @@ pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Loca
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
-        // A test transaction has no COMMIT that could go unanswered.
-        if asked.wish.verified == Some(true) && !unit.connection().transaction.is_test() {
+        if asked.wish.verified == Some(true) {
             unit.connection().verify_from_now_on()?;
         }
-        return Ok(if unit.connection().transaction.is_tested() {
-            Stand::Tested
-        } else {
-            Stand::Joined
-        });
+        return Ok(Stand::Joined);
     }
     unit.connection().refuse_in_autocommit("begin or #[retry]", own)?;
+    let begins = if unit.connection().is_guest() {
+        Stand::Guest
+    } else {
+        Stand::Outermost
+    };
+    if is_fixture(unit, &footing) {
+        commit_alone(unit)?;
+        return Ok(begins);
+    }
     refuse_unfinished(unit, &footing, place)?;
     match footing {
         Footing::Autocommit => {
@@ -190,12 +265,19 @@ pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Loca
         Footing::AutobegunRead => end_read_root(unit),
         _ => {}
     }
-    Ok(Stand::Outermost)
+    Ok(begins)
+}
+
+/// Whether what the caller has done as one goes was done in a test transaction, where it is in nobody's way.
+fn is_fixture<U: Unit>(unit: &mut U, footing: &Footing) -> bool {
+    let written = matches!(footing, Footing::AutobegunWritten(_)) || unit.pending().is_some();
+    let transaction = &unit.connection().transaction;
+    written && transaction.is_lenient() && !transaction.in_scope()
 }
 
 /// Another session commits, which nothing does in a test.
 pub(crate) fn refuse_aside<U: Unit>(unit: &mut U) -> Result<()> {
-    if !unit.connection().transaction.is_test() {
+    if !unit.connection().is_in_a_test() {
         return Ok(());
     }
     Err(Error::misuse(
@@ -239,7 +321,8 @@ pub(super) fn give_up_root<U: Unit>(unit: &mut U) {
     if unit.connection().transaction.is_open() {
         exit(unit, PANIC);
         unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        let change = undone(unit);
+        unit.follow(change);
     }
 }
 
@@ -256,10 +339,20 @@ fn give_up_savepoint<U: Unit>(unit: &mut U, depth: usize) {
 pub(crate) fn rollback<U: Unit>(unit: &mut U) -> Option<Error> {
     let roll_back = |unit: &mut U| {
         let later = unit.connection().rollback_root();
-        unit.follow(Change::RolledBack);
+        let change = undone(unit);
+        unit.follow(change);
         later
     };
     ends(unit, roll_back, give_up_root)
+}
+
+/// What a ROLLBACK comes to: of a transaction that was committed in part, not even that it was rolled back.
+fn undone<U: Unit>(unit: &mut U) -> Change {
+    if unit.connection().transaction.partly_committed {
+        Change::Unknown
+    } else {
+        Change::RolledBack
+    }
 }
 
 /// Flushes and commits the root.
@@ -268,7 +361,7 @@ pub(crate) fn commit<U: Unit>(unit: &mut U) -> Result<()> {
 }
 
 fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
-    if let Err(error) = flush_for_commit(unit) {
+    if let Err(error) = prepare(unit) {
         if error.is_exit() {
             exit(unit, STOPPED);
             rollback(unit);
@@ -294,7 +387,12 @@ fn commit_now<U: Unit>(unit: &mut U) -> Result<()> {
                 }
                 Err(error) => error,
             };
-            unit.follow(Change::RolledBack);
+            let change = if error.is_commit_unknown() {
+                Change::Unknown
+            } else {
+                undone(unit)
+            };
+            unit.follow(change);
             if unit.connection().transaction.partly_committed && !error.is_commit_unknown() {
                 return Err(error.with_outcome(Outcome::Committed));
             }
@@ -320,6 +418,15 @@ pub(super) fn ending<U: Unit>(unit: &mut U, undone: Outcome, decisive: Option<Fa
     }
 }
 
+/// The last that is written before COMMIT.
+fn prepare<U: Unit>(unit: &mut U) -> Result<()> {
+    unit.connection().settle();
+    if unit.connection().transaction.doom().is_none() {
+        unit.before_commit()?;
+    }
+    flush_for_commit(unit)
+}
+
 /// A transaction that has failed is not flushed into; its COMMIT will say why.
 fn flush_for_commit<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
@@ -340,12 +447,20 @@ pub(crate) fn begin_nested<U: Unit, T, E: From<Error> + 'static>(
 /// Sets a savepoint behind what is pending, beginning a root where there is none.
 pub(super) fn set_savepoint<U: Unit>(unit: &mut U) -> Result<()> {
     unit.connection().settle();
-    if !unit.connection().in_transaction() {
+    let begins = !unit.connection().in_transaction();
+    if begins {
         unit.connection().refuse_to_autobegin_in_autocommit("begin_nested")?;
         unit.follow(Change::Beginning);
+        // Somebody has asked for it, so also where nothing begins by itself.
+        unit.connection()
+            .begin_root(Origin::Autobegun, Characteristics::default())?;
+        unit.follow(Change::Begun);
     }
     unit.flush()?;
-    unit.connection().set_savepoint()
+    unit.connection().set_savepoint()?;
+    let depth = unit.connection().transaction.depth();
+    unit.follow(Change::Savepoint(depth));
+    Ok(())
 }
 
 /// A part that failed half-way must not be committed by an owner who does not look, so it dooms the innermost level; whoever
@@ -369,6 +484,7 @@ pub(crate) fn release<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
 }
 
 fn release_now<U: Unit>(unit: &mut U, depth: usize) -> Result<()> {
+    unit.before_release(depth);
     let flushed = flush_for_commit(unit);
     if let Err(error) = flushed {
         if error.is_exit() {

@@ -72,9 +72,8 @@ impl Entry {
     /// What follows from where the caller stands.
     pub(crate) fn of(stand: Stand, asked: Asked) -> Self {
         match stand {
-            Stand::Outermost => Self::Root(asked),
+            Stand::Outermost | Stand::Guest => Self::Root(asked),
             Stand::Joined => Self::Join,
-            Stand::Tested => Self::Nested,
         }
     }
 }
@@ -286,7 +285,7 @@ pub(crate) trait Stage {
     /// What went wrong before is decided; a new attempt begins.
     fn forget_faults(&mut self);
 
-    /// Nobody waits for a commit any more.
+    /// Nobody waits for a commit any more, which may have happened.
     fn give_up_hooks(&mut self);
 
     /// The engine's clock.
@@ -346,15 +345,13 @@ impl<U: Unit> Stage for U {
             Entry::Autocommit(own) => Level::Autocommit(autocommit::enter(self, own)),
         };
         let transaction = &mut self.connection().transaction;
-        transaction.scopes += 1;
+        transaction.enter_scope();
         let scopes = transaction.scopes;
         Ok(Frame { level, scopes })
     }
 
     fn leave(&mut self, frame: Frame, way: Way) -> std::result::Result<(), Failed> {
-        // A closure can put another session in the place of the lent one, which is in no scope.
-        let transaction = &mut self.connection().transaction;
-        transaction.scopes = transaction.scopes.saturating_sub(1);
+        self.connection().transaction.leave_scope();
         match frame.level {
             Level::Root => leave_root(self, way),
             Level::Joined => leave_joined(self, way),
@@ -365,12 +362,12 @@ impl<U: Unit> Stage for U {
 
     fn claim(&mut self, key: &OnceKey) -> Result<Claim> {
         self.flush()?;
-        self.connection().claim(key)
+        self.connection().claim_key(key)
     }
 
     fn keep(&mut self, key: &OnceKey, result: &str) -> Result<()> {
         self.flush()?;
-        self.connection().keep(key, result)
+        self.connection().keep_result(key, result)
     }
 
     fn forget_faults(&mut self) {
@@ -378,7 +375,7 @@ impl<U: Unit> Stage for U {
     }
 
     fn give_up_hooks(&mut self) {
-        self.follow(Change::Abandoned);
+        self.follow(Change::Forgotten);
     }
 
     fn clock(&mut self) -> Clock {
@@ -438,7 +435,8 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
     }
 }
 
-fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
+/// Begins a root that somebody has asked for.
+pub(crate) fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     // Who writes a key writes in any case, and waits better before it has read anything.
@@ -448,6 +446,7 @@ fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
     (connection.done_by, connection.keeps_result) = (None, false);
+    unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
     begun
 }
 
@@ -465,7 +464,7 @@ fn leave_root<U: Unit>(unit: &mut U, way: Way) -> std::result::Result<(), Failed
             let mut failed = Failed::ours(error);
             if unit.connection().transaction.partly_committed {
                 if failed.commit_unknown {
-                    unit.follow(Change::Abandoned);
+                    unit.follow(Change::Forgotten);
                 }
                 (failed.class, failed.commit_unknown) = (Class::Permanent, false);
             }

@@ -1,18 +1,11 @@
-//! What a restart of the server costs those who come after it: how many of their calls fail.
+//! What a restart of the server costs those who come after it, and those who are in the middle of something.
 //!
-//! Run by `tests/bench recover`. Everything is counted and nothing timed, so the figures are exact.
+//! Run by `tests/bench recover`.
 
-use aludel::Dialect;
-use aludel::prelude::*;
-use aludel_tests::figures::{comment, count};
-use aludel_tests::outage::Server;
+mod restart;
+mod stale;
+
 use aludel_tests::{mariadb, postgres};
-use diesel::connection::SimpleConnection as _;
-use diesel::r2d2::{ConnectionManager, Pool};
-use diesel::{MysqlConnection, PgConnection};
-
-/// Idle connections in each pool when the server is restarted, and calls afterwards.
-const STALE: u32 = 20;
 
 fn main() {
     // What cargo passes to a benchmark, and not when it builds benchmarks as tests.
@@ -20,69 +13,7 @@ fn main() {
         println!("a benchmark: run it with tests/bench recover");
         return;
     }
-    comment("calls that fail out of twenty after a restart of the server, with twenty idle connections and no ping");
-    let servers = [
-        (
-            "mariadb",
-            failed_after_a_restart::<MysqlConnection>(&mariadb::private()),
-        ),
-        ("postgres", failed_after_a_restart::<PgConnection>(&postgres::private())),
-    ];
-    let most = servers.iter().map(|(_, failed)| failed.statements).max();
-    count("recover.stale20.failed_statements", most.unwrap_or_default());
-    for (server, failed) in servers {
-        count(
-            &format!("recover.stale20.{server}.failed_statements"),
-            failed.statements,
-        );
-        count(
-            &format!("recover.stale20.{server}.failed_transactions"),
-            failed.transactions,
-        );
-        count(&format!("recover.stale20.{server}.failed_in_r2d2"), failed.in_r2d2);
-    }
-}
-
-/// Calls that failed.
-struct Failed {
-    /// Statements on raw connections of an engine, which nobody can repeat for their owner.
-    statements: u64,
-    /// Transactions of sessions, whose BEGIN can be repeated.
-    transactions: u64,
-    /// Statements on connections of an r2d2 pool that does not ping either.
-    in_r2d2: u64,
-}
-
-fn failed_after_a_restart<C: Dialect>(server: &dyn Server) -> Failed {
-    let database = server.database("recover");
-    let engine = || {
-        let engine = Engine::<C>::builder(database.url())
-            .pool_size(STALE as usize)
-            .max_overflow(0)
-            .build()
-            .expect("the options fit together");
-        let held: Vec<_> = (0..STALE).map(|_| engine.raw_connection()).collect();
-        assert!(held.iter().all(Result::is_ok), "the server is up");
-        drop(held);
-        assert_eq!(engine.pool().checkedin(), STALE as usize);
-        engine
-    };
-    let (raw, sessions) = (engine(), engine());
-    let r2d2 = Pool::builder()
-        .max_size(STALE)
-        .test_on_check_out(false)
-        .build(ConnectionManager::<C>::new(database.url()))
-        .expect("the server is up");
-    assert_eq!(r2d2.state().idle_connections, STALE);
-
-    server.restart();
-    Failed {
-        statements: failures(|| Ok(raw.raw_connection()?.batch_execute("SELECT 1")?)),
-        transactions: failures(|| Ok(sessions.begin(|session| Ok(session.batch_execute("SELECT 1")?))?)),
-        in_r2d2: failures(|| Ok(r2d2.get()?.batch_execute("SELECT 1")?)),
-    }
-}
-
-fn failures(call: impl Fn() -> Result<(), Box<dyn std::error::Error>>) -> u64 {
-    (0..STALE).filter(|_| call().is_err()).map(|_| 1).sum()
+    let (mariadb, postgres) = (mariadb::private(), postgres::private());
+    stale::measure(&mariadb, &postgres);
+    restart::measure(&mariadb, &postgres);
 }

@@ -3,40 +3,26 @@
 //! Run by `tests/bench tx`. To count instructions instead of nanoseconds, which no other load disturbs, run one side alone
 //! under a profiler: `valgrind --tool=callgrind <this program> --bench loop sqlite_memory.ours 1000`.
 
-mod cores;
 mod round_trips;
 mod sides;
 
 use std::cell::RefCell;
 use std::hint::black_box;
-use std::time::Instant;
 
 use aludel::prelude::*;
 use aludel::{Connection, Dialect};
-use aludel_tests::figures::{alternate, comment, count, figure};
+use aludel_tests::figures::{Cores, Turns, alternate, comment, count, figure};
 use aludel_tests::proxy::Proxy;
 use aludel_tests::{mariadb, postgres};
 use diesel::Connection as _;
 use diesel::connection::SimpleConnection;
 use diesel::{MysqlConnection, PgConnection, SqliteConnection};
 
-use cores::Cores;
 use sides::{Sides, Statements, bare_read, bare_write, kept_read};
 
 /// More rounds steady the median, and make the run longer. Many short ones: what else the machine does then falls on both
 /// sides alike.
 const ROUNDS: usize = 21;
-
-/// Some ten milliseconds a side and round.
-const ON_SQLITE: Turns = Turns {
-    batches: 20,
-    in_a_batch: 200,
-};
-
-const ON_A_SERVER: Turns = Turns {
-    batches: 8,
-    in_a_batch: 12,
-};
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -50,7 +36,7 @@ fn main() {
         return one_side(rest[place + 1], rest[place + 2].parse().expect("how many times"));
     }
     comment("one statement by key in a transaction; microseconds are medians over the rounds; compare figures");
-    compare("sqlite_memory", ON_SQLITE, &RefCell::new(sqlite()));
+    compare("sqlite_memory", Turns::HERE, &RefCell::new(sqlite()));
     let cores = Cores::all();
     let database = cores.apart(mariadb::server).database("tx");
     on_a_server("mariadb", &cores, Sides::<MysqlConnection>::open(database.url(), None));
@@ -91,8 +77,8 @@ where
     Connection<C>: Statements,
 {
     let sides = RefCell::new(sides);
-    compare(name, ON_A_SERVER, &sides);
-    cores.together(|| compare(&format!("{name}_on_one_core"), ON_A_SERVER, &sides));
+    compare(name, Turns::ON_A_SERVER, &sides);
+    cores.together(|| compare(&format!("{name}_on_one_core"), Turns::ON_A_SERVER, &sides));
 }
 
 /// A database in memory for each side.
@@ -149,34 +135,14 @@ where
     ));
 }
 
-/// How many transactions a side has in a round.
-#[derive(Clone, Copy)]
-struct Turns {
-    batches: u32,
-    in_a_batch: u32,
-}
-
-impl Turns {
-    /// Microseconds a turn, in the fastest of the batches: the one in which nobody else wanted the core.
-    fn microseconds(self, mut turn: impl FnMut()) -> f64 {
-        let mut batch = || {
-            let began = Instant::now();
-            for _ in 0..self.in_a_batch {
-                turn();
-            }
-            began.elapsed()
-        };
-        let fastest = (0..self.batches).map(|_| batch()).min().unwrap_or_default();
-        fastest.as_secs_f64() * 1e6 / f64::from(self.in_a_batch)
-    }
-}
-
 /// For profilers: what one side does on a database in memory, and nothing else.
 fn one_side(side: &str, times: u32) {
     let mut sides = sqlite();
     for _ in 0..times {
         match side {
             "sqlite_memory.ours" => drop(black_box(sides.ours_read())),
+            "sqlite_memory.retry" => drop(black_box(sides.ours_read_with_retry())),
+            "sqlite_memory.ambient" => drop(black_box(sides.ambient_read())),
             "sqlite_memory.diesel" => drop(black_box(sides.with_bare(bare_read))),
             "sqlite_memory.ours_write" => sides.ours_write(),
             "sqlite_memory.diesel_write" => sides.with_bare(bare_write),

@@ -101,6 +101,12 @@ where
         read.expect("the row is there")
     }
 
+    /// The same on an ambient session.
+    #[inline(never)]
+    pub(crate) fn ambient_read(&self) -> Account {
+        self.engine.scope(ambient_read::<C>).expect("the row is there")
+    }
+
     #[inline(never)]
     pub(crate) fn ours_write(&self) {
         let written = self.engine.begin(|session| Ok(session.update_one()?));
@@ -138,4 +144,13 @@ where
     Session<C>: Statements,
 {
     Ok(session.select_one()?)
+}
+
+#[retry]
+fn ambient_read<C>() -> aludel::Result<Account>
+where
+    C: Dialect,
+    Session<C>: Statements,
+{
+    aludel::current(|session: &mut Session<C>| Ok(session.select_one()?))
 }

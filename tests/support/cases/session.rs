@@ -40,6 +40,58 @@ macro_rules! session_cases {
             in_transaction
             in_transaction_subtransactions
         }
+        $crate::stories_as_tests! { $stage, external:
+            subtransaction_on_external_no_begin
+            subtransaction_on_external_commit
+            subtransaction_on_external_rollback
+            external_nested_transaction
+            join_transaction_mode_with_event
+            join_transaction_modes
+            join_transaction_modes_in_a_savepoint
+            a_scope_is_told_that_a_session_has_rolled_it_back
+            recipe_subtransaction_on_external_subtrans
+            no_close_on_flush
+            bound_connection
+            into_connection_keeps_what_is_open
+            a_dropped_session_rolls_back_what_it_was_given
+            a_lent_connection_comes_back
+            a_lost_external_transaction_is_told_and_nothing_runs_again
+            a_failed_statement_spoils_its_own_level
+            a_verified_part_has_the_owners_commit_verified
+            hooks_wait_for_the_owners_commit
+            something_with_context_managers
+            an_exit_is_everybodys
+        }
+        $crate::stories_as_tests! { $stage, events:
+            standalone_on_commit_hook
+            flush_noautocommit_hook
+            rollback_hook
+            connection_emits_after_begin
+            each_level_is_told_of
+            a_listener_that_panics_changes_nothing
+            flush_in_commit_hook
+            continue_flushing_on_commit
+            a_hook_before_the_commit_can_prevent_it
+            one_of_each_pair_of_hooks_runs
+            hooks_and_reruns
+            hooks_after_a_lost_answer
+            a_hook_that_panics_changes_nothing
+            hooks_in_autocommit
+            a_hook_runs_outside_of_the_transaction
+        }
+        $crate::stories_as_tests! { $stage, factory:
+            sessionmaker_begin_context_manager
+            sessionmaker_begin_context_manager_rollback_trans
+            sessionmaker_begin_context_manager_rollback_outer
+            autobegin_execute
+            autobegin_flush
+            autobegin_begin_method
+            no_expire_on_commit
+            expire_all_keeps_what_is_pending
+            info
+            factory_execution_options
+            close_resets_only
+        }
         $crate::stories_as_tests! { $stage, objects:
             attrs_on_rollback
             commit_persistent

@@ -13,6 +13,52 @@ use crate::proxy::{Fault, Proxy, Trigger};
 use crate::stage::Stage;
 use crate::{TestDatabase, poll};
 
+/// The stories of this module that need no functions of a server's own, as tests on its module in `aludel_tests`. `streams` says
+/// whether rows reach the client one by one.
+#[macro_export]
+macro_rules! reconnecting_server_stories {
+    ($connection:ty, $server:path, streams: $streams:literal) => {
+        use $crate::reconnecting::servers as on_servers;
+
+        #[test]
+        fn a_loop_of_selects_sees_no_error_while_its_server_is_restarted() {
+            use $server as server;
+            on_servers::a_loop_of_selects_sees_no_error_while_its_server_is_restarted::<$connection>(&server::private());
+        }
+
+        #[test]
+        fn a_server_that_stays_down_is_an_error_after_exactly_n_retries() {
+            use $server as server;
+            on_servers::a_server_that_stays_down_is_an_error_after_exactly_n_retries::<$connection>(&server::private());
+        }
+
+        #[test]
+        fn a_killed_connection_costs_a_pause_at_most() {
+            use $server as server;
+            on_servers::a_killed_connection_costs_a_pause_at_most::<$connection>(server::server());
+        }
+
+        #[test]
+        fn an_answer_that_is_cut_off_is_repeated_until_its_first_row() {
+            use $server as server;
+            on_servers::an_answer_that_is_cut_off_is_repeated_until_its_first_row::<$connection>(
+                server::server(),
+                $streams,
+            );
+        }
+    };
+}
+
+/// A bank with functions that a story needs.
+pub fn stage_with<C: Reading>(name: &str, functions: &str) -> Stage<C> {
+    let stage = Stage::<C>::open(name);
+    stage
+        .outside()
+        .batch_execute(functions)
+        .expect("the database is the test's own");
+    stage
+}
+
 /// How long a reader may take to notice that its server is back.
 const SOON: Duration = Duration::from_mins(1);
 
@@ -243,7 +289,7 @@ pub fn an_answer_that_is_cut_off_is_repeated_until_its_first_row<C: Reading>(ser
     engine.pool().assert_invariants();
 }
 
-/// `writing` are SELECTs that write: the server refuses each, nothing is repeated, and nothing is written.
+/// `writing` are SELECTs that write, or lock rows where the type does not show it: the server refuses each, nothing is repeated, and nothing is written.
 pub fn a_select_that_writes_is_refused_by_the_server<C: Reading>(stage: &Stage<C>, writing: &[&str]) {
     let reader = stage.engine.reconnecting();
     for text in writing {

@@ -148,6 +148,44 @@ pub fn a_commit_that_was_cut_is_run_again_where_that_was_promised<C: Grounds>() 
     }
 }
 
+/// A transaction that could not write leaves no doubt: there was nothing to commit. It runs again, and its caller hears of
+/// nothing, whatever its author has said about COMMIT.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn a_read_only_commit_that_was_cut_leaves_no_doubt<C: Grounds>() {
+    #[retry(read_only)]
+    fn looks<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>) -> aludel::Result<()> {
+        diary.begins();
+        Ok(C::look(session)?)
+    }
+    #[retry(read_only, commit = "verify")]
+    fn looks_verified<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>) -> aludel::Result<()> {
+        diary.begins();
+        Ok(C::look(session)?)
+    }
+    let ground = Ground::<C>::open("read_only");
+    for look in [looks, looks_verified] {
+        for damage in CUTS {
+            let scene = ground.scene();
+            let diary = Diary::new(&scene);
+            scene.strike(Phase::Commit, damage);
+            let result = look(&mut scene.engine.session(), &diary);
+            let runs = diary.runs();
+            let told = scene.end_by_the_rules(|_| Again::Known);
+            result.unwrap_or_else(|error| panic!("{damage:?}: {error}\n{told}"));
+            let lost = if damage == Damage::CutBefore {
+                "COMMIT ~"
+            } else {
+                "COMMIT ?"
+            };
+            assert_eq!(told.said(), ["BEGIN", lost, "BEGIN", "COMMIT"], "{damage:?}\n{told}");
+            assert_eq!(runs, 2, "{damage:?}\n{told}");
+        }
+    }
+}
+
 /// An attempt whose COMMIT was cut may have been committed: where the one after it fails for good, before it has begun or in
 /// its body, the caller is not told that nothing was written.
 ///

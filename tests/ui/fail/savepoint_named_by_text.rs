@@ -4,6 +4,6 @@ use aludel::prelude::*;
 use diesel::SqliteConnection;
 
 fn main() -> aludel::Result<()> {
-    let name = std::env::args().next().unwrap_or_default();
+    let name = "first";
     Engine::<SqliteConnection>::new("sqlite://:memory:")?.begin(|session| session.begin_nested(name, |_| Ok(())))
 }

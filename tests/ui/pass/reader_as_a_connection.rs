@@ -1,36 +1,23 @@
-// A function that takes a connection takes a session; one that is to read through a reader takes that.
+// What takes a connection takes a session; what is to be read through a reader takes that.
 
 use aludel::Reconnecting;
 use aludel::prelude::*;
+use aludel_tests::account::Account;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
 
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
-
-fn all(session: &mut Session<SqliteConnection>) -> QueryResult<Vec<(i32, String, i64)>> {
+fn all(session: &mut Session<SqliteConnection>) -> QueryResult<Vec<Account>> {
     accounts::table.load(session)
 }
 
-fn all_again(reader: &Reconnecting<SqliteConnection>) -> aludel::Result<Vec<(i32, String, i64)>> {
+fn all_again(reader: &Reconnecting<SqliteConnection>) -> aludel::Result<Vec<Account>> {
     reader.load(accounts::table)
 }
 
 fn main() -> aludel::Result<()> {
-    let engine = bank()?;
-    let read = engine.begin(|session| Ok(all(session)?))?;
-    assert_eq!(all_again(&engine.reconnecting())?, read);
+    let bank = Stage::<SqliteConnection>::open("reader_as_a_connection");
+    let read = bank.engine.begin(|session| Ok(all(session)?))?;
+    assert_eq!(all_again(&bank.engine.reconnecting())?, read);
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

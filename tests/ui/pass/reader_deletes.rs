@@ -1,27 +1,19 @@
 // A session deletes: in a transaction, which runs again as a whole or not at all.
 
 use aludel::prelude::*;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
 
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
-
 fn main() -> aludel::Result<()> {
-    let engine = bank()?;
-    engine.begin(|session| Ok(diesel::delete(accounts::table.find(3)).execute(session)?))?;
-    assert_eq!(engine.reconnecting().get_result::<i64, _>(accounts::table.count())?, 2);
+    let bank = Stage::<SqliteConnection>::open("reader_deletes");
+    bank.engine
+        .begin(|session| Ok(diesel::delete(accounts::table.find(2)).execute(session)?))?;
+    assert_eq!(
+        bank.engine
+            .reconnecting()
+            .get_result::<i64, _>(accounts::table.count())?,
+        1
+    );
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

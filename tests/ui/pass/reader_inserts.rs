@@ -1,37 +1,29 @@
 // A session inserts: in a transaction, which runs again as a whole or not at all.
 
 use aludel::prelude::*;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
-
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
 
 fn open(session: &mut Session<SqliteConnection>) -> QueryResult<i32> {
     diesel::insert_into(accounts::table)
-        .values((accounts::owner.eq("Cid"), accounts::balance.eq(0)))
+        .values((
+            accounts::owner.eq("Cid"),
+            accounts::balance.eq(0),
+            accounts::version.eq(1),
+        ))
         .returning(accounts::id)
         .get_result(session)
 }
 
 fn main() -> aludel::Result<()> {
-    let engine = bank()?;
-    let id = engine.begin(|session| Ok(open(session)?))?;
+    let bank = Stage::<SqliteConnection>::open("reader_inserts");
+    assert_eq!(bank.engine.begin(|session| Ok(open(session)?))?, 3);
     assert_eq!(
-        engine.reconnecting().get_result::<i64, _>(accounts::table.count())?,
-        i64::from(id)
+        bank.engine
+            .reconnecting()
+            .get_result::<i64, _>(accounts::table.count())?,
+        3
     );
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

@@ -1,31 +1,20 @@
 // A reader takes queries with groups.
 
 use aludel::prelude::*;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::dsl::{count, max};
 use diesel::prelude::*;
 
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
-
 fn main() -> aludel::Result<()> {
-    let sums = accounts::table
-        .group_by(accounts::owner)
+    let bank = Stage::<SqliteConnection>::open("reader_reads_groups");
+    let richest = accounts::table
+        .group_by(accounts::version)
         .having(count(accounts::id).gt(1))
-        .select((accounts::owner, max(accounts::balance)));
-    let richest: Vec<(String, Option<i64>)> = bank()?.reconnecting().load(sums)?;
-    assert_eq!(richest, [("Bob".to_owned(), Some(7))]);
+        .select((accounts::version, max(accounts::balance)));
+    assert_eq!(
+        bank.engine.reconnecting().load::<(i32, Option<i64>), _>(richest)?,
+        [(1, Some(500))]
+    );
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

@@ -1,41 +1,25 @@
 // A reader takes tables, and whatever they are narrowed down to.
 
 use aludel::prelude::*;
+use aludel_tests::account::Account;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
 
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
-
 fn main() -> aludel::Result<()> {
-    let reader = bank()?.reconnecting();
-    let all: Vec<(i32, String, i64)> = reader.load(accounts::table)?;
-    assert_eq!(all.len(), 3);
-    let bobs = accounts::table
-        .filter(accounts::owner.eq("Bob"))
-        .order(accounts::balance.desc());
-    assert_eq!(reader.first::<(i32, String, i64), _>(bobs)?.2, 7);
+    let bank = Stage::<SqliteConnection>::open("reader_reads_tables");
+    let reader = bank.engine.reconnecting();
+    assert_eq!(reader.load::<Account, _>(accounts::table)?.len(), 2);
+    let poorest = accounts::table.filter(accounts::id.gt(0)).order(accounts::balance);
+    assert_eq!(reader.first::<Account, _>(poorest)?.owner, "Bob");
     assert_eq!(
-        reader
-            .load::<String, _>(accounts::table.select(accounts::owner).distinct())?
-            .len(),
-        2
+        reader.load::<i32, _>(accounts::table.select(accounts::version).distinct())?,
+        [1]
     );
     assert_eq!(
         reader.get_result::<i64, _>(accounts::table.find(1).select(accounts::balance))?,
         500
     );
+    assert_eq!(reader.first::<Account, _>(accounts::table.find(9)).optional()?, None);
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

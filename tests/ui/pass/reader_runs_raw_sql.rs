@@ -1,9 +1,8 @@
-// Raw SQL runs on a session; a piece of it may stand inside a query, and the server refuses it where it writes.
+// Raw SQL runs on a session; a piece of it may stand in a query, and the server refuses it where it writes.
 
 use aludel::prelude::*;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
-
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
 
 #[derive(QueryableByName)]
 struct Id {
@@ -12,24 +11,12 @@ struct Id {
 }
 
 fn main() -> aludel::Result<()> {
-    let engine = bank()?;
-    let ids: Vec<Id> = engine.begin(|session| Ok(diesel::sql_query("SELECT id FROM accounts").load(session)?))?;
-    assert_eq!(ids.iter().map(|row| row.id).sum::<i32>(), 6);
+    let bank = Stage::<SqliteConnection>::open("reader_runs_raw_sql");
+    let ids: Vec<Id> = bank
+        .engine
+        .begin(|session| Ok(diesel::sql_query("SELECT id FROM accounts").load(session)?))?;
+    assert_eq!(ids.iter().map(|row| row.id).sum::<i32>(), 3);
     let three = diesel::select(diesel::dsl::sql::<diesel::sql_types::Integer>("1 + 2"));
-    assert_eq!(engine.reconnecting().get_result::<i32, _>(three)?, 3);
+    assert_eq!(bank.engine.reconnecting().get_result::<i32, _>(three)?, 3);
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

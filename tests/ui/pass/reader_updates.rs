@@ -1,9 +1,9 @@
 // A session updates: in a transaction, which runs again as a whole or not at all.
 
 use aludel::prelude::*;
+use aludel_tests::account::accounts;
+use aludel_tests::stage::Stage;
 use diesel::prelude::*;
-
-diesel::table! { accounts (id) { id -> Integer, owner -> Text, balance -> BigInt, } }
 
 #[retry]
 fn pay(session: &mut Session<SqliteConnection>) -> aludel::Result<usize> {
@@ -13,23 +13,13 @@ fn pay(session: &mut Session<SqliteConnection>) -> aludel::Result<usize> {
 }
 
 fn main() -> aludel::Result<()> {
-    let engine = bank()?;
-    assert_eq!(pay(&mut engine.session())?, 3);
-    let balances: Vec<i64> = engine.reconnecting().load(accounts::table.select(accounts::balance))?;
-    assert_eq!(balances, [501, 1, 8]);
+    let bank = Stage::<SqliteConnection>::open("reader_updates");
+    assert_eq!(pay(&mut bank.engine.session())?, 2);
+    assert_eq!(
+        bank.engine
+            .reconnecting()
+            .load::<i64, _>(accounts::table.select(accounts::balance))?,
+        [501, 1]
+    );
     Ok(())
-}
-
-fn bank() -> aludel::Result<Engine<SqliteConnection>> {
-    let engine = Engine::new("sqlite://:memory:")?;
-    engine.begin(|session| {
-        diesel::sql_query(
-            "CREATE TABLE accounts (id INTEGER PRIMARY KEY, owner TEXT NOT NULL, balance BIGINT NOT NULL)",
-        )
-        .execute(session)?;
-        diesel::sql_query("INSERT INTO accounts VALUES (1, 'Ann', 500), (2, 'Bob', 0), (3, 'Bob', 7)")
-            .execute(session)?;
-        Ok(())
-    })?;
-    Ok(engine)
 }

@@ -7,22 +7,23 @@
 use std::process::{Command, Stdio};
 use std::thread::available_parallelism;
 
-use aludel_tests::figures::comment;
+use super::comment;
 
 /// The cores that there are, by their numbers.
-pub(crate) struct Cores {
+#[derive(Debug)]
+pub struct Cores {
     last: usize,
 }
 
 impl Cores {
     /// To be asked before anything is moved: a program that is kept to one core sees no other.
-    pub(crate) fn all() -> Self {
+    pub fn all() -> Self {
         let last = available_parallelism().map_or(0, |cores| cores.get() - 1);
         Self { last }
     }
 
     /// Starts a server that stays on the last core, and moves this program to the first.
-    pub(crate) fn apart<T>(&self, start: impl FnOnce() -> T) -> T {
+    pub fn apart<T>(&self, start: impl FnOnce() -> T) -> T {
         let moved = move_to(self.last);
         let server = start();
         if self.last == 0 || !moved || !move_to(0) {
@@ -32,7 +33,7 @@ impl Cores {
     }
 
     /// Does something on the servers' core.
-    pub(crate) fn together(&self, work: impl FnOnce()) {
+    pub fn together(&self, work: impl FnOnce()) {
         let moved = move_to(self.last);
         work();
         if moved {
