@@ -104,6 +104,8 @@ pub enum ErrorKind {
     StaleEntity,
     /// A row was changed by somebody else since it was read.
     VersionConflict,
+    /// An idempotency key was used before, and there is no result of it that could be given back.
+    OnceKey,
     /// The caller asked to stop.
     Exit,
     /// A transaction that could have run again was not, since the engine's budget of reruns is used up
@@ -509,6 +511,11 @@ impl Error {
     /// A row was changed by somebody else since it was read.
     pub fn is_version_conflict(&self) -> bool {
         self.kind_of_cause() == ErrorKind::VersionConflict
+    }
+
+    /// An idempotency key was used before for something else, or what is kept under it cannot be given back; nothing was run.
+    pub fn is_once_key(&self) -> bool {
+        self.kind_of_cause() == ErrorKind::OnceKey
     }
 
     /// The caller asked to stop.

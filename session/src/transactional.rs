@@ -14,6 +14,7 @@ pub use policy::{Propagation, TransactionPolicy};
 pub(crate) fn transactional<S, T, E>(
     stage: &mut S,
     policy: &TransactionPolicy,
+    asked: Asked,
     function: &str,
     body: impl FnOnce(&mut S) -> Result<T, E>,
 ) -> Result<T, E>
@@ -21,7 +22,7 @@ where
     S: Stage,
     E: From<Error> + 'static,
 {
-    let asked = policy.asked(stage.flavour())?;
+    let asked = policy.asked(asked, stage.flavour())?;
     let begun = stage.begun()?;
     match (policy.propagation, begun) {
         (Propagation::RequiresNew | Propagation::NotSupported, Begun::Somebody) => {
