@@ -94,7 +94,10 @@ where
 }
 
 /// The key of a call with `once = ..`.
-pub fn once_key(key: impl Into<OnceKey>) -> OnceKey {
+pub fn once_key<'a, K: ?Sized>(key: &'a K) -> OnceKey
+where
+    &'a K: Into<OnceKey>,
+{
     key.into()
 }
 

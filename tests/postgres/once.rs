@@ -1,6 +1,5 @@
 //! What is done once for a key.
 
-use aludel::prelude::*;
 use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene, ask};
 use aludel_tests::{once, once_stories, postgres};
