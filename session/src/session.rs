@@ -23,6 +23,7 @@ mod events;
 mod hooks;
 mod info;
 mod loan;
+mod once;
 
 pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
@@ -391,7 +392,7 @@ impl<C: Dialect> Session<C> {
         policy: &TransactionPolicy,
         f: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        crate::transactional::transactional(self, policy, "the closure", f)
+        crate::transactional::transactional(self, policy, Asked::default(), "the closure", f)
     }
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with

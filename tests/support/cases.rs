@@ -1,5 +1,5 @@
 //! SQLAlchemy's test cases as stories, each told on every backend: [`transaction`], [`reset`], [`isolation`], [`session`],
-//! [`objects`], [`reconnect`].
+//! [`factory`], [`external`], [`guests`], [`events`], [`objects`], [`reconnect`].
 //!
 //! A test binary has them as tests of its own with one line, e.g.
 //! `aludel_tests::transaction_cases!(aludel_tests::cases::sqlite);`.
@@ -24,6 +24,7 @@ use crate::{EventLog, sqlite as files};
 pub mod events;
 pub mod external;
 pub mod factory;
+pub mod guests;
 pub mod isolation;
 pub mod objects;
 pub mod reconnect;
@@ -256,4 +257,113 @@ macro_rules! stories_as_tests {
             $crate::cases::$module::$story(&$stage(stringify!($story)))
         }
     )*};
+}
+
+/// The stories about sessions as tests on the stages that a function makes.
+#[macro_export]
+macro_rules! session_cases {
+    ($stage:path) => {
+        $crate::stories_as_tests! { $stage, session:
+            no_close_transaction_on_flush
+            nested_accounting_deleted_items_restored
+            transactions_isolated
+            nested_transaction
+            nested_transaction_connection_add
+            mixed_transaction_close
+            no_rollback_in_committed_state
+            execution_options_begin_transaction
+            warning_on_using_inactive_session_new
+            warning_on_using_inactive_session_dirty
+            no_autobegin_after_explicit_commit
+            recipe_commit_one
+            recipe_subtransaction_on_noautocommit
+            recipe_error_on_using_inactive_session_commands
+            recipe_deactive_status_check
+            contextmanager_nested_rollback
+            contextmanager_commit
+            contextmanager_rollback
+            explicit_begin
+            no_double_begin_explicit
+            session_as_ctx_manager_one
+            session_as_ctx_manager_two
+            begin_context_manager
+            begin_context_manager_rollback_trans
+            begin_context_manager_rollback_outer
+            in_transaction
+            in_transaction_subtransactions
+        }
+        $crate::stories_as_tests! { $stage, external:
+            subtransaction_on_external_no_begin
+            subtransaction_on_external_commit
+            subtransaction_on_external_rollback
+            external_nested_transaction
+            join_transaction_mode_with_event
+            join_transaction_modes
+            join_transaction_modes_in_a_savepoint
+            a_scope_is_told_that_a_session_has_rolled_it_back
+            recipe_subtransaction_on_external_subtrans
+            no_close_on_flush
+            bound_connection
+            something_with_context_managers
+        }
+        $crate::stories_as_tests! { $stage, guests:
+            into_connection_keeps_what_is_open
+            a_dropped_session_rolls_back_what_it_was_given
+            a_lent_connection_comes_back
+            a_lost_external_transaction_is_told_and_nothing_runs_again
+            a_failed_statement_spoils_its_own_level
+            a_savepoint_that_cannot_be_ended_costs_all
+            a_verified_part_has_the_owners_commit_verified
+            hooks_wait_for_the_owners_commit
+            an_exit_is_everybodys
+        }
+        $crate::stories_as_tests! { $stage, events:
+            standalone_on_commit_hook
+            flush_noautocommit_hook
+            rollback_hook
+            connection_emits_after_begin
+            each_level_is_told_of
+            a_listener_that_panics_changes_nothing
+            flush_in_commit_hook
+            continue_flushing_on_commit
+            a_hook_before_the_commit_can_prevent_it
+            one_of_each_pair_of_hooks_runs
+            hooks_and_reruns
+            hooks_after_a_lost_answer
+            a_hook_that_panics_changes_nothing
+            hooks_in_autocommit
+            a_hook_runs_outside_of_the_transaction
+        }
+        $crate::stories_as_tests! { $stage, factory:
+            sessionmaker_begin_context_manager
+            sessionmaker_begin_context_manager_rollback_trans
+            sessionmaker_begin_context_manager_rollback_outer
+            autobegin_execute
+            autobegin_flush
+            autobegin_begin_method
+            no_expire_on_commit
+            expire_all_keeps_what_is_pending
+            info
+            factory_execution_options
+            close_resets_only
+        }
+        $crate::stories_as_tests! { $stage, objects:
+            attrs_on_rollback
+            commit_persistent
+            concurrent_commit_persistent
+            rollback_ignores_clean_on_savepoint_agg_upd
+            expunge_pending_on_rollback
+            trans_pending_cleared_on_commit
+            update_deleted_on_rollback
+            commit_pending
+            concurrent_commit_pending
+            savepoint_rollback
+            savepoint_delete
+            savepoint_expunge_pending_on_rollback
+            savepoint_update_deleted_on_rollback
+            savepoint_lost
+            reloaded_deleted_checked_for_expiry
+            multiple_key_replaced_by_update
+        }
+    };
 }

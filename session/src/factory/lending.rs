@@ -114,7 +114,7 @@ impl<C: Dialect> SessionFactory<C> {
 impl<C: Dialect> Session<C> {
     /// The connection that this session is on, with whatever is still open on it: a transaction that the session has begun, and
     /// one that it was put into. A savepoint of the session's is not left behind: what was not committed in it is rolled back.
-    /// Hooks that wait for a commit wait on.
+    /// Hooks that wait for a commit or a rollback wait on; those before a commit go with the session, and so do its objects.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {

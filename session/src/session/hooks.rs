@@ -7,11 +7,11 @@ use std::sync::Arc;
 use aludel_core::{Dialect, Error, Result};
 
 use super::Session;
-use crate::transaction::hooks::{Awaits, run_now};
+use crate::transaction::hooks::{Awaits, Unshared, run_now};
 use crate::transaction::scope::Change;
 
 /// What a `before_commit` hook of one session is: kept until the commit has succeeded, since a rerun needs it again.
-type Run<C> = Box<dyn FnMut(&mut Session<C>) -> Result<()> + Send>;
+type Run<C> = Unshared<Box<dyn FnMut(&mut Session<C>) -> Result<()> + Send>>;
 
 /// What one of a factory is.
 pub(crate) type SharedRun<C> = Arc<dyn Fn(&mut Session<C>) -> Result<()> + Send + Sync>;
@@ -146,7 +146,7 @@ impl<C: Dialect> Session<C> {
             depth,
             carried: false,
             done: false,
-            run: Box::new(hook),
+            run: Unshared::new(Box::new(hook)),
         });
     }
 
@@ -184,7 +184,7 @@ impl<C: Dialect> Session<C> {
             let mut undone = hooks.iter_mut().filter(|hook| !hook.done);
             let result = undone.try_for_each(|hook| {
                 hook.done = true;
-                (hook.run)(self)
+                hook.run.get_mut()(self)
             });
             hooks.append(&mut self.before_commit.0);
             self.before_commit.0 = hooks;

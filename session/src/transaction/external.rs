@@ -202,6 +202,23 @@ impl Transaction {
                 .is_some_and(|external| external.transaction.is_of_a_test())
     }
 
+    /// The one that COMMIT is sent for: itself, or that at its bottom.
+    pub(crate) fn committed(&self) -> &Self {
+        match &self.external {
+            Some(external) => external.transaction.committed(),
+            None => self,
+        }
+    }
+
+    /// The same, to be changed.
+    pub(crate) fn committed_mut(&mut self) -> &mut Self {
+        if self.external.is_none() {
+            return self;
+        }
+        let external = self.external.as_mut().expect("it was looked at above");
+        external.transaction.committed_mut()
+    }
+
     /// Savepoints that the server has beneath the first one of this transaction's own; also that which stands for its root.
     fn beneath(&self) -> usize {
         self.external.as_ref().map_or(0, |external| {

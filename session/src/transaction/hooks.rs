@@ -24,7 +24,25 @@ struct Hook {
     carried: bool,
     /// Where it was registered.
     place: &'static Location<'static>,
-    run: Box<dyn FnOnce() + Send>,
+    run: Unshared<Box<dyn FnOnce() + Send>>,
+}
+
+/// What nobody shares, as no session is shared, in a lock that nobody takes: so that the compiler, where somebody tries to share
+/// a session, names the marker type that says why not, and not each closure in it.
+pub(crate) struct Unshared<T>(Mutex<T>);
+
+impl<T> Unshared<T> {
+    pub(crate) fn new(value: T) -> Self {
+        Self(Mutex::new(value))
+    }
+
+    pub(crate) fn get_mut(&mut self) -> &mut T {
+        self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn into_inner(self) -> T {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// Hooks that wait for a commit which does not come.
@@ -44,7 +62,7 @@ impl Captured {
 
     pub(crate) fn take(&self) -> Vec<Box<dyn FnOnce() + Send>> {
         let hooks = self.hold(std::mem::take);
-        hooks.0.into_iter().map(|hook| hook.run).collect()
+        hooks.0.into_iter().map(|hook| hook.run.into_inner()).collect()
     }
 }
 
@@ -74,7 +92,7 @@ impl Hooks {
             depth,
             carried: false,
             place: Location::caller(),
-            run,
+            run: Unshared::new(run),
         });
     }
 
@@ -146,7 +164,7 @@ impl Hook {
         let Self { awaits, place, run, .. } = self;
         let ended = catch_unwind(AssertUnwindSafe(|| {
             if happened == Some(awaits) {
-                run();
+                (run.into_inner())();
             } else {
                 drop(run);
             }

@@ -75,25 +75,29 @@ impl<C: Dialect> Connection<C> {
             self.transaction.pop_frame();
             return None;
         }
-        let number = self.transaction.innermost();
-        let result = self
-            .control(Phase::RollbackTo, Control::RollbackTo(number))
-            .and_then(|()| self.control(Phase::Release, Control::Release(number)));
-        match result {
-            Ok(()) => {
-                self.transaction.pop_frame();
-                self.transaction.verification.rolled_back_to(depth);
-                self.engine().emit(&Event::RollbackToSavepoint {
-                    connection: self.number(),
-                    depth: number,
-                });
-                None
-            }
-            Err(error) => {
-                self.savepoint_is_lost(Phase::RollbackTo, &error);
-                Some(Error::from(error))
-            }
+        let later = self.undo_to(self.transaction.innermost(), true);
+        if later.is_none() {
+            self.transaction.pop_frame();
+            self.transaction.verification.rolled_back_to(depth);
         }
+        later
+    }
+
+    /// ROLLBACK TO the savepoint that the server knows by this number, and its RELEASE, unless somebody else will end it.
+    pub(super) fn undo_to(&mut self, number: usize, releases: bool) -> Option<Error> {
+        let mut result = self.control(Phase::RollbackTo, Control::RollbackTo(number));
+        if releases && result.is_ok() {
+            result = self.control(Phase::Release, Control::Release(number));
+        }
+        if let Err(error) = result {
+            self.savepoint_is_lost(Phase::RollbackTo, &error);
+            return Some(Error::from(error));
+        }
+        self.engine().emit(&Event::RollbackToSavepoint {
+            connection: self.number(),
+            depth: number,
+        });
+        None
     }
 
     /// RELEASE or ROLLBACK TO has failed: the root is doomed by the first error there was, the server's transaction is

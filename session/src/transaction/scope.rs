@@ -241,8 +241,7 @@ pub(crate) fn stand_at<U: Unit>(unit: &mut U, asked: Asked, place: &'static Loca
     let footing = unit.connection().footing();
     if matches!(footing, Footing::Explicit) {
         unit.connection().refuse_to_join(own)?;
-        // What is a part of somebody else's transaction has no COMMIT that could go unanswered.
-        if asked.wish.verified == Some(true) && !unit.connection().is_guest() {
+        if asked.wish.verified == Some(true) {
             unit.connection().verify_from_now_on()?;
         }
         return Ok(Stand::Joined);

@@ -15,8 +15,7 @@ use crate::verification::Verification;
 impl<C: Dialect> Connection<C> {
     /// Begins a root inside of the external transaction.
     pub(in crate::transaction) fn begin_inside(&mut self, origin: Origin, own: Characteristics) -> Result<()> {
-        // What was wished for its COMMIT is wished of one that somebody else sends.
-        let wish = std::mem::take(&mut self.wish);
+        let verified = std::mem::take(&mut self.wish).verified == Some(true);
         self.begin_immediate = false;
         self.settle();
         if let Some(cause) = self.transaction.external_doom().cloned() {
@@ -38,7 +37,10 @@ impl<C: Dialect> Connection<C> {
         self.refuse_to_join(own.over(wanted))
             .map_err(|error| error.with_outcome(Outcome::NotBegun))?;
         if rule == Rule::Join(JoinTransactionMode::ControlFully) {
-            return self.take_over(origin, wish.verified == Some(true));
+            return self.take_over(origin, verified);
+        }
+        if verified {
+            self.verify_from_now_on()?;
         }
         self.transaction.forget_faults();
         self.transaction.partly_committed = false;
@@ -130,6 +132,7 @@ impl<C: Dialect> Connection<C> {
             None
         } else if external.part == Part::Savepoint {
             let number = self.transaction.beneath();
+            self.instrument_level(number, InstrumentationEvent::rollback_transaction);
             self.undo_to(number, true)
         } else {
             self.rollback_external_level()
@@ -144,12 +147,12 @@ impl<C: Dialect> Connection<C> {
         let external = self.transaction.external.as_ref()?;
         let number = external.transaction.innermost();
         let cause = own_fault("a session that had joined the transaction with RollbackOnly has rolled it back");
+        self.instrument_level(number, InstrumentationEvent::rollback_transaction);
         if number > 0 {
             let later = self.undo_to(number, false);
             self.transaction.doom_shared_level(&cause);
             return later;
         }
-        self.instrument_level(0, InstrumentationEvent::rollback_transaction);
         let sent = self.control_without_judging(Phase::Rollback, Control::Rollback);
         if sent.is_err() {
             self.discard("ROLLBACK failed");
@@ -162,33 +165,6 @@ impl<C: Dialect> Connection<C> {
             connection: self.number(),
         });
         sent.err().map(Error::from)
-    }
-
-    /// ROLLBACK TO, and RELEASE where the savepoint is this transaction's own.
-    fn undo_to(&mut self, number: usize, own: bool) -> Option<Error> {
-        self.instrument_level(number, InstrumentationEvent::rollback_transaction);
-        let result = self
-            .control(Phase::RollbackTo, Control::RollbackTo(number))
-            .and_then(|()| {
-                if own {
-                    self.control(Phase::Release, Control::Release(number))
-                } else {
-                    Ok(())
-                }
-            });
-        match result {
-            Ok(()) => {
-                self.engine().emit(&Event::RollbackToSavepoint {
-                    connection: self.number(),
-                    depth: number,
-                });
-                None
-            }
-            Err(error) => {
-                self.savepoint_is_lost(Phase::RollbackTo, &error);
-                Some(Error::from(error))
-            }
-        }
     }
 
     /// Leaves what is open to the external transaction, where a session that only may roll back closes; says whether it has.
