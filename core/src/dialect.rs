@@ -15,6 +15,7 @@ use secrecy::SecretString;
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
+use crate::once::{Kept, ResultTable};
 use crate::url::Url;
 use crate::verify::{CommitTable, CommitToken, KnownTable, Mark, Recorded, ServerWord};
 
@@ -22,6 +23,7 @@ pub(crate) mod characteristics;
 mod connect_args;
 #[cfg(feature = "mysql")]
 pub(crate) mod mysql;
+mod once;
 #[cfg(feature = "postgres")]
 mod postgres;
 #[cfg(any(feature = "mysql", feature = "sqlite"))]
@@ -427,6 +429,47 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
         let _ = was;
         Ok(())
+    }
+
+    /// Whether the table of results is there. It may not fail where the table is missing, since a transaction may be open.
+    #[doc(hidden)]
+    fn find_result_table(&mut self) -> QueryResult<bool> {
+        Err(once::keeps_no_results())
+    }
+
+    /// Makes the table of results, outside a transaction.
+    #[doc(hidden)]
+    fn make_result_table(&mut self) -> QueryResult<()> {
+        self.batch_execute(ResultTable::sql(Self::FLAVOUR))
+    }
+
+    /// Writes the key without a result, and waits for whoever is writing the same one; false where it is there already. It
+    /// may not read the table: under SERIALIZABLE that would set every such transaction against every other.
+    #[doc(hidden)]
+    fn claim_key(&mut self, key: &str, scope: &str) -> QueryResult<bool> {
+        let _ = (key, scope);
+        Err(once::keeps_no_results())
+    }
+
+    /// What is committed under this key, or written by this very transaction.
+    #[doc(hidden)]
+    fn kept_result(&mut self, key: &str) -> QueryResult<Option<Kept>> {
+        let _ = key;
+        Err(once::keeps_no_results())
+    }
+
+    /// Writes the result beside its key; false where the key is not there.
+    #[doc(hidden)]
+    fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
+        let _ = (key, result);
+        Err(once::keeps_no_results())
+    }
+
+    /// Removes up to `limit` results that were written before this time.
+    #[doc(hidden)]
+    fn purge_results(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        let _ = (before, limit);
+        Err(once::keeps_no_results())
     }
 
     /// A query's text with its placeholders, without its values.

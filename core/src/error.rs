@@ -104,6 +104,8 @@ pub enum ErrorKind {
     StaleEntity,
     /// A row was changed by somebody else since it was read.
     VersionConflict,
+    /// An idempotency key was used before, and there is no result of it that could be given back.
+    OnceKey,
     /// The caller asked to stop.
     Exit,
     /// A transaction that could have run again was not, since the engine's budget of reruns is used up
@@ -453,9 +455,18 @@ impl Error {
         !self.is_commit_unknown() && !self.is_exit() && self.class() != Class::Permanent
     }
 
-    /// COMMIT was sent and nobody knows whether it happened.
+    /// COMMIT was sent and nobody knows whether it happened: the last one, or that of an attempt before it, which was run again
+    /// because its author had promised that this does no harm.
+    ///
+    /// ```
+    /// use aludel_core::{Error, Outcome};
+    ///
+    /// let second = Error::other("the second attempt has failed").with_outcome(Outcome::Unknown);
+    /// assert!(second.is_commit_unknown());
+    /// ```
     pub fn is_commit_unknown(&self) -> bool {
         matches!(self.0.cause, Cause::CommitUnknown(_) | Cause::CommitUnresolved(_))
+            || self.0.outcome == Some(Outcome::Unknown)
     }
 
     /// The transaction had failed before and refused to go on.
@@ -500,6 +511,11 @@ impl Error {
     /// A row was changed by somebody else since it was read.
     pub fn is_version_conflict(&self) -> bool {
         self.kind_of_cause() == ErrorKind::VersionConflict
+    }
+
+    /// An idempotency key was used before for something else, or what is kept under it cannot be given back; nothing was run.
+    pub fn is_once_key(&self) -> bool {
+        self.kind_of_cause() == ErrorKind::OnceKey
     }
 
     /// The caller asked to stop.

@@ -10,6 +10,7 @@
 //! | [`classify`](mod@classify) | what an error means: tables of texts, one function |
 //! | [`mock`] | an engine without a database, whose statements go to a function |
 //! | [`retry`] | when a transaction runs again: policies, pauses, the budget of an engine |
+//! | [`once`] | the table of results that are kept under an idempotency key |
 //! | [`verify`] | commit tokens: what is left of a COMMIT whose answer never came |
 //! | [`url`] | database URLs that never show their password |
 //! | [`testing`] | fault scripts, event logs and the test clock |
@@ -22,6 +23,7 @@ pub mod dialect;
 pub mod event;
 pub mod log;
 pub mod mock;
+pub mod once;
 pub mod pool;
 pub mod retry;
 pub mod testing;

@@ -71,6 +71,10 @@ struct SharedBetweenThreadsItWouldInterleaveStatements(PhantomData<Cell<()>>);
 /// # }
 /// # Ok::<(), aludel::Error>(())
 /// ```
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is a fact of its own, and no two have to agree"
+)]
 pub struct Connection<C: Dialect> {
     engine: Engine<C>,
     checkout: Option<Checkout<C>>,
@@ -93,6 +97,8 @@ pub struct Connection<C: Dialect> {
     unfit: Option<&'static str>,
     /// What is wanted of the next root's COMMIT.
     pub(crate) wish: Wish,
+    /// The next root is to keep a result under a key.
+    pub(crate) keeps_result: bool,
     /// When the next root has to be done, as far as the server can be told; it is used up by it.
     pub(crate) done_by: Option<DoneBy>,
     /// How long a checkout may take, where that is less than `pool_timeout`.
@@ -155,6 +161,7 @@ impl<C: Dialect> Connection<C> {
             begin_immediate: false,
             unfit: None,
             wish: Wish::default(),
+            keeps_result: false,
             done_by: None,
             patience: None,
             options: ExecutionOptions::new(),

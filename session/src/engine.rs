@@ -3,14 +3,15 @@
 use std::panic::Location;
 use std::time::Duration;
 
-use aludel_core::verify::{CommitToken, Resolution};
+use aludel_core::once::ResultTable;
+use aludel_core::verify::{CommitTable, CommitToken, Resolution};
 use aludel_core::{Dialect, Engine, Error, Result};
 
 use crate::connection::Connection;
 use crate::reconnecting::Reconnecting;
 use crate::session::Session;
 use crate::testing::Sandbox;
-use crate::verification;
+use crate::{once, own_table, verification};
 
 /// Sessions and connections of an [`Engine`]; in the prelude, so that they read like methods of its own.
 ///
@@ -282,6 +283,40 @@ pub trait EngineExt<C: Dialect> {
     /// Those of connecting and of deleting; what was removed by then stays removed.
     #[track_caller]
     fn purge_commit_tokens(&self) -> Result<u64>;
+
+    /// Makes the table of results, if it is not there. The first transaction with an idempotency key does so by itself; call
+    /// this where the first one is a part of a transaction that is open already, or use
+    /// [`ResultTable::sql`](crate::once::ResultTable::sql) in a migration.
+    ///
+    /// # Errors
+    ///
+    /// When it may not be made, or no connection can be had.
+    #[track_caller]
+    fn create_result_table(&self) -> Result<()>;
+
+    /// Removes the results that were kept longer ago than this by the server's clock, a thousand in a transaction, and says how
+    /// many. Their keys are free again: who comes with one of them later runs. Keep them for longer than any client goes on
+    /// asking (Stripe: a day at least). Nobody does this by itself; call it now and then.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use std::time::Duration;
+    ///
+    /// use aludel::prelude::*;
+    /// use diesel::SqliteConnection;
+    ///
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// engine.session().once("order-42", |_| Ok(()))?;
+    /// assert_eq!(engine.purge_results(Duration::from_hours(24))?, 0); // it was done just now
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    ///
+    /// Those of connecting and of deleting; what was removed by then stays removed.
+    #[track_caller]
+    fn purge_results(&self, older_than: Duration) -> Result<u64>;
 }
 
 impl<C: Dialect> EngineExt<C> for Engine<C> {
@@ -334,11 +369,21 @@ impl<C: Dialect> EngineExt<C> for Engine<C> {
 
     #[track_caller]
     fn create_commit_table(&self) -> Result<()> {
-        verification::create(self)
+        own_table::create::<CommitTable, C>(self)
     }
 
     #[track_caller]
     fn purge_commit_tokens(&self) -> Result<u64> {
         verification::purge(self)
+    }
+
+    #[track_caller]
+    fn create_result_table(&self) -> Result<()> {
+        own_table::create::<ResultTable, C>(self)
+    }
+
+    #[track_caller]
+    fn purge_results(&self, older_than: Duration) -> Result<u64> {
+        once::purge(self, older_than)
     }
 }

@@ -49,6 +49,7 @@
 //! | [`model`](Model) | handles, the identity map, flush |
 //! | [`retry`](RetryPolicy) | the runner |
 //! | [`reconnecting`](Reconnecting) | reads that are repeated after a disconnect |
+//! | [`once`] | results that are kept under an idempotency key |
 //! | `ambient` | sessions that nobody passes on: [`ambient_sessions`] |
 //! | `transactional` | [`Propagation`] |
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
@@ -57,6 +58,7 @@
 //! [`EngineConfig`].
 #![forbid(unsafe_code)]
 
+pub mod once;
 pub mod prelude;
 pub mod testing;
 
@@ -65,6 +67,7 @@ mod connection;
 mod engine;
 mod factory;
 mod model;
+mod own_table;
 mod reconnecting;
 mod result;
 mod retry;

@@ -54,7 +54,7 @@ pub use read_only::ReadOnlyQuery;
 /// [`num_retries`](Self::num_retries) times, with a pause of [`retry_interval`](Self::retry_interval) before each. Every
 /// other error is the caller's at once: a wrong password, a query that the server refuses, a lock that was not to be had, a
 /// pool whose connections are all in use. When all is used up the *first* error comes out, with what failed last
-/// ([`Error::later`]) and how often it was tried ([`Error::attempts`]).
+/// ([`Error::later`]), how often it was tried ([`Error::attempts`]), and all that went wrong ([`Error::retry_report`]).
 ///
 /// **What is handed out once.** `load`, `get_result` and `first` hand out nothing before they have everything, so they may
 /// start again in the middle of the rows. [`load_iter`](Self::load_iter) hands out rows one by one, and after the first one
@@ -62,7 +62,7 @@ pub use read_only::ReadOnlyQuery;
 ///
 /// **Only reading.** The type of a query must show that it only reads and locks nothing ([`ReadOnlyQuery`]); and the server
 /// is told to refuse writes, for a function that is called in a SELECT may do anything. So a reader is not a Diesel
-/// connection, and is none of the places that take one.
+/// connection: who is handed one may write.
 ///
 /// **Connections.** A reader has none between two calls, and may be shared and cloned as its engine is. Each call takes one
 /// from the pool, in AUTOCOMMIT and read-only, and puts back what it has set before anybody else has it. That is two round
@@ -71,7 +71,8 @@ pub use read_only::ReadOnlyQuery;
 /// since it has another connection; where there is only one, as for SQLite in memory, it finds that one in use.
 ///
 /// **What is told.** Before each pause [`Event::Reconnecting`](crate::Event::Reconnecting), and the same as a warning in the
-/// log: "disconnection error, retrying operation", with the cause. A pause ends early when the engine's cancel token, or
+/// log: "disconnection error, retrying operation", with the cause; and how it has ended
+/// ([`Event::RetryEnded`](crate::Event::RetryEnded)). A pause ends early when the engine's cancel token, or
 /// the reader's own, is cancelled. A connection that had died in the pool is replaced without a word.
 ///
 /// Reading several times in one consistent state, and everything that writes, is a transaction:

@@ -1,10 +1,11 @@
 //! Running a whole transaction again: the one runner behind `#[retry]`.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use aludel_core::clock::{Clock, Mark};
-use aludel_core::retry::{Course, Failed, Next, Terms, Waited};
-use aludel_core::{Class, CommitPolicy, Error, Event, Flavour, Outcome, RetryPolicy};
+use aludel_core::retry::{Course, Failed, Next, Probe, Retries, Terms, Waited};
+use aludel_core::{CancelToken, Class, CommitPolicy, Error, Event, Exit, Flavour, Outcome, RetryPolicy};
 
 use crate::connection::DoneBy;
 use crate::transaction::scope::Stand;
@@ -170,34 +171,11 @@ where
     loop {
         let before = clock.now();
         let token = stage.token();
-        let stopped = match course.after(failure.seen(), before, retries.tokens()) {
-            Next::End(_) => return Err(give_up(stage, course, function, failure, doubt)),
-            Next::Pause(pause) => {
-                probe = None;
-                let slept = token.sleep(clock, pause);
-                course.paused(clock.now() - before);
-                slept.err()
-            }
-            Next::WaitForHost => {
-                let waited = retries.wait_for_host(probe.take(), clock, &token, course.until());
-                course.waited(clock.now() - before);
-                match waited {
-                    Waited::TryAgain(role) => {
-                        probe = role;
-                        None
-                    }
-                    Waited::InVain => {
-                        course.waited_in_vain(clock.now());
-                        return Err(give_up(stage, course, function, failure, doubt));
-                    }
-                    Waited::Stopped(exit) => Some(exit),
-                }
-            }
-        };
-        if let Some(exit) = stopped {
-            course.cancelled(clock.now());
+        if let Err(stopped) = rest(&mut course, failure.seen(), &retries, &mut probe, clock, &token) {
             // Who must find out about a COMMIT is told of that; nothing else outweighs being stopped.
-            if !failure.commit_unknown {
+            if let Some(exit) = stopped
+                && !failure.commit_unknown
+            {
                 failure.answer = Answer::Ours(exit.into());
             }
             return Err(give_up(stage, course, function, failure, doubt));
@@ -233,6 +211,50 @@ where
             }
             Err(failure) => failure,
         };
+    }
+}
+
+/// Whatever lies between a failure and the next attempt; an error where there is none, with the exit that was asked for in a
+/// pause.
+fn rest(
+    course: &mut Course,
+    failed: Failed<'_>,
+    retries: &Arc<Retries>,
+    probe: &mut Option<Probe>,
+    clock: &Clock,
+    token: &CancelToken,
+) -> Result<(), Option<Exit>> {
+    let before = clock.now();
+    let stopped = match course.after(failed, before, retries.tokens()) {
+        Next::End(_) => return Err(None),
+        Next::Pause(pause) => {
+            *probe = None;
+            let slept = token.sleep(clock, pause);
+            course.paused(clock.now() - before);
+            slept.err()
+        }
+        Next::WaitForHost => {
+            let waited = retries.wait_for_host(probe.take(), clock, token, course.until());
+            course.waited(clock.now() - before);
+            match waited {
+                Waited::TryAgain(role) => {
+                    *probe = role;
+                    None
+                }
+                Waited::InVain => {
+                    course.waited_in_vain(clock.now());
+                    return Err(None);
+                }
+                Waited::Stopped(exit) => Some(exit),
+            }
+        }
+    };
+    match stopped {
+        None => Ok(()),
+        Some(exit) => {
+            course.cancelled(clock.now());
+            Err(Some(exit))
+        }
     }
 }
 

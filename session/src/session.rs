@@ -23,6 +23,7 @@ mod events;
 mod hooks;
 mod info;
 mod loan;
+mod once;
 
 pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
@@ -327,7 +328,8 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Runs the closure as `#[retry]` runs its function: a whole transaction, from the start again after a disconnect,
-    /// a deadlock or a serialization failure; inside a transaction it joins and passes a failure up.
+    /// a deadlock or a serialization failure; inside a transaction it joins and passes a failure up. What the policy does not
+    /// say is the engine's ([`EngineBuilder::retry_policy`](aludel_core::EngineBuilder::retry_policy)), and else built in.
     ///
     /// What the closure does to the rest of the world happens again; see [`on_commit`](Self::on_commit).
     ///
@@ -348,7 +350,9 @@ impl<C: Dialect> Session<C> {
     ///
     /// # Errors
     ///
-    /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe.
+    /// The closure's last one, once there is no attempt or no time left, or when running again would not be safe; of kind
+    /// [`BudgetExhausted`](aludel_core::ErrorKind::BudgetExhausted) where too much has run again already. With
+    /// [`retry_report`](Error::retry_report) it tells all that was tried.
     #[track_caller]
     pub fn retry<T>(&mut self, policy: &impl IntoRetryPolicy, f: impl FnMut(&mut Self) -> Result<T>) -> Result<T> {
         crate::retry::retry(self, policy, Asked::default(), "closure", f)
@@ -388,7 +392,7 @@ impl<C: Dialect> Session<C> {
         policy: &TransactionPolicy,
         f: impl FnOnce(&mut Self) -> Result<T>,
     ) -> Result<T> {
-        crate::transactional::transactional(self, policy, "the closure", f)
+        crate::transactional::transactional(self, policy, Asked::default(), "the closure", f)
     }
 
     /// What every statement that goes through the session does first: objects follow the transaction that begins with

@@ -14,6 +14,7 @@ pub use policy::{Propagation, TransactionPolicy};
 pub(crate) fn transactional<S, T, E>(
     stage: &mut S,
     policy: &TransactionPolicy,
+    asked: Asked,
     function: &str,
     body: impl FnOnce(&mut S) -> Result<T, E>,
 ) -> Result<T, E>
@@ -21,7 +22,7 @@ where
     S: Stage,
     E: From<Error> + 'static,
 {
-    let asked = policy.asked(stage.flavour())?;
+    let asked = policy.asked(asked, stage.flavour())?;
     let begun = stage.begun()?;
     match (policy.propagation, begun) {
         (Propagation::RequiresNew | Propagation::NotSupported, Begun::Somebody) => {
@@ -39,20 +40,9 @@ where
             };
             run(stage, entry, body)
         }
-        (
-            Propagation::Required | Propagation::Mandatory | Propagation::Supports | Propagation::RequiresNew,
-            Begun::Nobody | Begun::Somebody,
-        )
-        // There is no AUTOCOMMIT inside of a test's transaction: a savepoint plays its part, too, so that what fails does not spoil
-        // the rest of the test.
-        | (
-            Propagation::Required
-            | Propagation::Supports
-            | Propagation::RequiresNew
-            | Propagation::Never
-            | Propagation::NotSupported,
-            Begun::Test,
-        ) => {
+        // Also what is to run in AUTOCOMMIT, inside of a test's transaction, where there is none: a savepoint plays its part,
+        // too, so that what fails does not spoil the rest of the test.
+        _ => {
             let entry = Entry::of(stage.stand(asked)?, asked);
             run(stage, entry, body)
         }

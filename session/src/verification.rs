@@ -13,9 +13,8 @@ mod resolve;
 mod table;
 mod write;
 
-pub(crate) use purge::purge;
+pub(crate) use purge::{in_batches, purge};
 pub(crate) use resolve::resolve;
-pub(crate) use table::create;
 
 /// The root of whoever reads or changes the table of tokens. SQLite has one level, which serves.
 fn read_committed<C: Dialect>() -> Characteristics {

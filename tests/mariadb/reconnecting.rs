@@ -12,7 +12,12 @@ fn a_select_that_writes_is_refused_by_the_server() {
         CREATE FUNCTION take(amount BIGINT) RETURNS BIGINT MODIFIES SQL DATA \
         BEGIN UPDATE accounts SET balance = balance - amount WHERE id = 1; RETURN amount; END";
     let stage = on_servers::stage_with::<MysqlConnection>("writing", functions);
-    on_servers::a_select_that_writes_is_refused_by_the_server(&stage, &["NEXTVAL(numbers)", "take(0)"]);
+    let writing = [
+        "NEXTVAL(numbers)",
+        "take(0)",
+        "(SELECT balance FROM accounts WHERE id = 1 FOR UPDATE)",
+    ];
+    on_servers::a_select_that_writes_is_refused_by_the_server(&stage, &writing);
 }
 
 #[test]

@@ -249,8 +249,8 @@ fn a_deadline_is_two_more_and_none_where_statements_have_a_smaller_limit() -> al
         5,
         [
             "SET /*M! @aludel_limit = @@SESSION.max_statement_time, SESSION max_statement_time = 0.001 * */ /*!50708 \
-             @aludel_limit = @@SESSION.max_execution_time, SESSION max_execution_time = */ LEAST(COALESCE(NULLIF(/*M! \
-             @@SESSION.max_statement_time * 1000 */ /*!50708 @@SESSION.max_execution_time */, 0), 4294967295), ?)",
+             @aludel_limit = @@SESSION.max_execution_time, SESSION max_execution_time = */ CAST(LEAST(COALESCE(NULLIF(/*M! \
+             @@SESSION.max_statement_time * 1000 */ /*!50708 @@SESSION.max_execution_time */, 0), 4294967295), ?) AS UNSIGNED)",
             "BEGIN",
             SELECT,
             "COMMIT",

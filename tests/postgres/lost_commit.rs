@@ -87,7 +87,6 @@ fn an_unknown_commit_is_rerun_where_the_author_promises_idempotence() {
         "begin",
         "set_balance",
         "commit",
-        "retry ended set_balance, attempts 2, it was committed",
     ]);
     bank.expect_whole_pool();
 }

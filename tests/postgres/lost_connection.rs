@@ -57,7 +57,6 @@ fn is_run_again_when_killed(place: &'static str, first_attempt: &[&str]) {
         "savepoint 1",
         "release 1",
         "commit",
-        "retry ended transfer, attempts 2, it was committed",
     ];
     bank.log.expect(&[first_attempt, &second_attempt].concat());
     bank.expect_whole_pool();

@@ -146,7 +146,6 @@ fn a_connection_that_dies_before_release_is_a_disconnect_and_is_run_again() {
         "savepoint 1",
         "release 1",
         "commit",
-        "retry ended closure, attempts 2, it was committed",
     ]);
     bank.expect_whole_pool();
 }

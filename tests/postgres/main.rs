@@ -20,6 +20,7 @@ mod forked;
 mod lost_commit;
 mod lost_connection;
 mod lost_savepoint;
+mod once;
 mod panics;
 mod propagation;
 mod provoked;

@@ -6,7 +6,7 @@ use std::thread;
 
 use aludel::mock::{Mock, MockStatement};
 use aludel::prelude::*;
-use aludel::{Error, ErrorKind};
+use aludel::{Error, ErrorKind, SessionFactory};
 use aludel_tests::EventLog;
 use aludel_tests::stage::Stage;
 use diesel::prelude::*;
@@ -29,6 +29,13 @@ fn take_again(id: i32, amount: i64) -> aludel::Result<()> {
 
 /// A refusal that names what has the session, and who wants it.
 #[track_caller]
+fn assert_in_use_since(line: u32, refused: &Error) {
+    assert_in_use(refused);
+    let has = format!("is in use: tests/session/ambient_lending.rs:{line}:");
+    assert!(refused.to_string().contains(&has), "{refused}");
+}
+
+#[track_caller]
 fn assert_in_use(refused: &Error) {
     assert_eq!(refused.kind(), ErrorKind::Misuse);
     let text = refused.to_string();
@@ -47,22 +54,25 @@ fn assert_in_use(refused: &Error) {
 fn whoever_has_the_session_keeps_it() -> aludel::Result<()> {
     let bank = Bank::open();
     bank.engine.scope(|| {
+        take(1, 0)?; // somebody else has had it before
+        let line = line!() + 1;
         aludel::current(|session: &mut Sqlite| {
-            assert_in_use(&aludel::current(|_: &mut Sqlite| Ok(())).unwrap_err());
-            assert_in_use(&take(1, 1).unwrap_err());
-            assert_in_use(&take_again(1, 1).unwrap_err());
+            assert_in_use_since(line, &aludel::current(|_: &mut Sqlite| Ok(())).unwrap_err());
+            assert_in_use_since(line, &take(1, 1).unwrap_err());
+            assert_in_use_since(line, &take_again(1, 1).unwrap_err());
             let refused = aludel::current_named(bank.engine.logging_name(), |_: &mut Sqlite| Ok(())).unwrap_err();
-            assert_in_use(&refused);
+            assert_in_use_since(line, &refused);
             // And nothing is broken by that.
             session.begin(|session| {
                 withdraw(session, 1, 10)?;
-                assert_in_use(&take(1, 1).unwrap_err());
+                assert_in_use_since(line, &take(1, 1).unwrap_err());
                 withdraw(session, 1, 10)
             })
         })?;
         take(1, 100)
     })?;
-    bank.log.expect(&["begin", "commit", "begin", "commit"]);
+    bank.log
+        .expect(&["begin", "commit", "begin", "commit", "begin", "commit"]);
     assert_eq!(bank.balances(), [380, 0]);
     bank.assert_whole();
     Ok(())
@@ -283,6 +293,33 @@ fn same_session_per_scope() -> aludel::Result<()> {
     assert!(stranger.is_stale_entity(), "{stranger}");
     assert_eq!(bank.balances(), [515, 0]);
     bank.assert_whole();
+    Ok(())
+}
+
+/// A scope of a factory has its sessions, also the one beside.
+#[test]
+fn a_scope_of_a_factory_has_sessions_of_its_kind() -> aludel::Result<()> {
+    #[derive(Clone)]
+    struct Tenant(&'static str);
+
+    fn tenant() -> aludel::Result<&'static str> {
+        aludel::current(|session: &mut Sqlite| Ok(session.info().get::<Tenant>().expect("it has one").0))
+    }
+
+    #[transactional(requires_new)]
+    fn apart() -> aludel::Result<&'static str> {
+        tenant()
+    }
+
+    #[transactional]
+    fn around() -> aludel::Result<[&'static str; 2]> {
+        Ok([tenant()?, apart()?])
+    }
+
+    let bank = Bank::open();
+    let factory = SessionFactory::new(&bank.engine).info(Tenant("Ann's shop"));
+    assert_eq!(factory.scope(around)?, ["Ann's shop"; 2]);
+    bank.log.expect(&["begin", "begin", "commit", "commit"]);
     Ok(())
 }
 

@@ -24,6 +24,7 @@ mod logging;
 mod macros;
 mod mock;
 mod objects;
+mod once;
 mod panics;
 mod propagation;
 mod provoked;

@@ -231,6 +231,8 @@ fn a_hook_waits_for_a_transaction_of_its_session() -> aludel::Result<()> {
     });
     assert!(failed.is_err());
     bank.log.expect(&["at once", "body"]);
+    session.transactional(&with(Propagation::Never), |session| withdraw(session, 1, 1))?;
+    bank.log.expect(&[]);
     session.transactional(&REQUIRED, |session| {
         session.on_commit(hook("inside"));
         // What commits apart has hooks of its own.
@@ -256,6 +258,42 @@ fn a_hook_waits_for_a_transaction_of_its_session() -> aludel::Result<()> {
         "before",
         "inside",
     ]);
+    Ok(())
+}
+
+#[test]
+fn a_stop_of_long_ago_costs_no_connection() -> aludel::Result<()> {
+    let bank = Bank::open();
+    let mut session = bank.engine.session();
+    let token = CancelToken::new();
+    token.cancel("the client has gone");
+    session.set_cancel_token(token);
+    assert!(withdraw(&mut session, 1, 1).unwrap_err().is_exit());
+    let stopped = session
+        .transactional(&with(Propagation::Never), |_| Ok(()))
+        .unwrap_err();
+    assert!(stopped.is_exit(), "{stopped}");
+    session.set_cancel_token(CancelToken::new());
+    let failed: aludel::Result<()> = session.transactional(&with(Propagation::Never), |session| {
+        withdraw(session, 1, 1)?;
+        Err(Error::other("no"))
+    });
+    assert_eq!(failed.unwrap_err().to_string(), "no");
+    assert_eq!(bank.engine.pool().closed(), 0);
+
+    // One that comes in the middle does.
+    let token = CancelToken::new();
+    session.set_cancel_token(token.clone());
+    let stopped = session.transactional(&with(Propagation::Never), |session| {
+        withdraw(session, 1, 1)?;
+        token.cancel("the client has gone");
+        withdraw(session, 1, 1)
+    });
+    assert!(stopped.unwrap_err().is_exit());
+    assert_eq!(bank.engine.pool().closed(), 1);
+    drop(session);
+    assert_eq!(bank.balances(), [498, 0]);
+    bank.assert_whole();
     Ok(())
 }
 

@@ -67,6 +67,7 @@ pub mod forked;
 pub mod gate;
 pub mod hidden;
 mod logging;
+pub mod once;
 pub mod outage;
 pub mod panics;
 pub mod poll;

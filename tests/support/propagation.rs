@@ -388,8 +388,12 @@ pub fn a_word_whose_function_fails<C: Staged>() -> aludel::Result<()> {
                     }
                     let case = format!("{word:?}, {place:?}, {ends:?}, {form:?}");
                     let (text, stays) = expected_of_a_failure(place, word, ends);
+                    let closed = stage.engine.pool().closed();
                     let played = play(&stage, &wire, form, (place, word, ends));
                     assert_eq!(played, (lines(text), Err(told)), "{case}");
+                    // Whoever panics costs the connection that it had.
+                    let closed = stage.engine.pool().closed() - closed;
+                    assert_eq!(closed, u64::from(ends == ByPanic), "{case}");
                     balances[1] += if stays { 10 } else { 0 };
                     assert_eq!(stage.balances(), balances, "{case}");
                     stage.assert_whole();

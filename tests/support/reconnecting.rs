@@ -489,6 +489,17 @@ pub fn a_panic_or_an_error_in_the_middle_of_rows_leaves_no_mode_behind<C: Readin
     let error = C::row_by_row(&read.reader(), &mut |_| Err(Error::other("enough"))).unwrap_err();
     assert_eq!(error.to_string(), "enough");
     assert_eq!(pool.closed(), 2);
+    let error = C::row_by_row(&read.reader(), &mut |_| {
+        read.stage
+            .script
+            .fail_before(Phase::Statement, ClosedConnection, "it hung up");
+        C::owners(&read.reader().num_retries(0)).map(drop)
+    });
+    let error = error.unwrap_err();
+    assert!(
+        error.to_string().ends_with(", and given up"),
+        "the inner reader's report stays: {error}"
+    );
     read.stage.engine.begin(|session| Ok(C::withdraw(session, 1, 100)?))?;
     assert_eq!(read.stage.balances(), [400, 0]);
     assert!(read.clock.slept().is_empty());

@@ -4,6 +4,7 @@
 mod databases;
 mod diary;
 mod exactly_once;
+mod functions;
 mod ground;
 mod joined;
 mod phases;
@@ -41,6 +42,7 @@ macro_rules! rerun_stories {
         $crate::rerun_stories! {
             $connection:
             a_function_that_has_joined_runs_once_in_each_run_of_the_outermost,
+            ambient_functions_run_again_as_one,
             a_function_that_has_joined_fails_with_a_transaction_that_nobody_runs_again,
             each_failure_at_each_phase,
             a_commit_that_was_cut_is_the_last_word,

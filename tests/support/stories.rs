@@ -8,8 +8,9 @@ use diesel::connection::InstrumentationEvent;
 pub fn listener(log: &EventLog) -> impl Fn(&Event<'_>) + Send + Sync + use<> + 'static {
     let all = log.listener();
     move |event| match event {
-        // Every story has them; those that are about them count the pool's connections.
-        Event::FirstConnect { .. }
+        // Every story has them; those that are about them count the pool's connections, or read the report.
+        Event::RetryEnded { .. }
+        | Event::FirstConnect { .. }
         | Event::Connect { .. }
         | Event::Checkout { .. }
         | Event::Checkin { .. }

@@ -133,11 +133,10 @@ pub fn of_many_who_wait_one_tries_and_wakes_them<C: Staged>() -> aludel::Result<
     assert_eq!(reports.len(), 5);
     for report in reports.iter() {
         assert_eq!((report.attempts(), report.end()), (1, RetryEnd::Succeeded));
-        assert!(
-            report.waited_for_host() == report.slept() && !report.slept().is_zero(),
-            "{report:?}"
-        );
+        assert_eq!(report.waited_for_host(), report.slept());
     }
+    // (Who came last may have waited for no time at all, as this clock goes.)
+    assert!(reports.iter().any(|report| report.slept() >= pauses.iter().sum()));
     outage.stage.assert_whole();
     Ok(())
 }

@@ -45,6 +45,7 @@ programs! {
     model_with_two_versions
     model_without_a_key
     model_without_a_table
+    once_answers_what_cannot_be_replayed
     outer_session_read_while_nested_is_open
     outer_session_used_while_nested_is_open
     query_borrows_from_its_session

@@ -20,12 +20,14 @@ use super::{AccessMode, Dialect, IsolationLevel, ServerTransaction, Setup, prepa
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
+use crate::once::Kept;
 use crate::url::Url;
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
 mod limit;
+mod once;
 mod verify;
 
 use arguments::Arguments;
@@ -173,6 +175,26 @@ impl Dialect for MysqlConnection {
 
     fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
         verify::put_lock_waits_back(self, was)
+    }
+
+    fn find_result_table(&mut self) -> QueryResult<bool> {
+        once::find_table(self)
+    }
+
+    fn claim_key(&mut self, key: &str, scope: &str) -> QueryResult<bool> {
+        once::claim(self, key, scope)
+    }
+
+    fn kept_result(&mut self, key: &str) -> QueryResult<Option<Kept>> {
+        once::read(self, key)
+    }
+
+    fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
+        once::keep(self, key, result)
+    }
+
+    fn purge_results(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        once::purge(self, before, limit)
     }
 
     fn sql<T: QueryFragment<Mysql>>(query: &T) -> QueryResult<String> {

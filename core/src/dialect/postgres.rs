@@ -22,12 +22,14 @@ use super::{AccessMode, Dialect, FullReset, IsolationLevel, ServerTransaction, S
 use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
+use crate::once::Kept;
 use crate::url::Url;
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded, ServerWord};
 
 mod arguments;
 mod connect_args;
 mod limit;
+mod once;
 #[cfg(unix)]
 mod passfile;
 mod verify;
@@ -202,6 +204,26 @@ impl Dialect for PgConnection {
 
     fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
         verify::put_lock_waits_back(self, was)
+    }
+
+    fn find_result_table(&mut self) -> QueryResult<bool> {
+        once::find_table(self)
+    }
+
+    fn claim_key(&mut self, key: &str, scope: &str) -> QueryResult<bool> {
+        once::claim(self, key, scope)
+    }
+
+    fn kept_result(&mut self, key: &str) -> QueryResult<Option<Kept>> {
+        once::read(self, key)
+    }
+
+    fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
+        once::keep(self, key, result)
+    }
+
+    fn purge_results(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        once::purge(self, before, limit)
     }
 
     fn sql<T: QueryFragment<Pg>>(query: &T) -> QueryResult<String> {

@@ -15,12 +15,14 @@ use crate::classify::Flavour;
 use crate::control::Control;
 use crate::error::Result;
 use crate::log::{show_bytes, show_text};
+use crate::once::Kept;
 use crate::url::Url;
 use crate::verify::{KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
 mod limit;
+mod once;
 mod shared_cache;
 mod verify;
 
@@ -140,6 +142,26 @@ impl Dialect for SqliteConnection {
 
     fn put_lock_waits_back(&mut self, was: &str) -> QueryResult<()> {
         verify::put_lock_waits_back(self, was)
+    }
+
+    fn find_result_table(&mut self) -> QueryResult<bool> {
+        once::find_table(self)
+    }
+
+    fn claim_key(&mut self, key: &str, scope: &str) -> QueryResult<bool> {
+        once::claim(self, key, scope)
+    }
+
+    fn kept_result(&mut self, key: &str) -> QueryResult<Option<Kept>> {
+        once::read(self, key)
+    }
+
+    fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
+        once::keep(self, key, result)
+    }
+
+    fn purge_results(&mut self, before: i64, limit: i64) -> QueryResult<usize> {
+        once::purge(self, before, limit)
     }
 
     fn sql<T: QueryFragment<Sqlite>>(query: &T) -> QueryResult<String> {

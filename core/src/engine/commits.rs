@@ -1,6 +1,6 @@
-//! Which transactions of an engine are verified, and what it knows of the table of their tokens.
+//! Which transactions of an engine are verified, and what it knows of the tables of ours.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use super::Engine;
@@ -16,6 +16,8 @@ pub(super) struct Commits {
     pub(super) all: bool,
     pub(super) retention: Duration,
     table: Known,
+    /// The table of results was found.
+    results: AtomicBool,
 }
 
 /// The table, once it was found. Two numbers and no lock, since a forked child could not wait for one: the identity is
@@ -33,6 +35,7 @@ impl Default for Commits {
             all: false,
             retention: RETENTION,
             table: Known::default(),
+            results: AtomicBool::new(false),
         }
     }
 }
@@ -75,5 +78,17 @@ impl<C: Dialect> Engine<C> {
         known
             .identity
             .store(table.map_or(0, |table| table.identity), Ordering::Release);
+    }
+
+    /// Whether the table of results was found before. For the layers above.
+    #[doc(hidden)]
+    pub fn knows_result_table(&self) -> bool {
+        self.0.commits.results.load(Ordering::Relaxed)
+    }
+
+    /// Remembers that the table of results is there, or that it is to be looked for again. For the layers above.
+    #[doc(hidden)]
+    pub fn remember_result_table(&self, there: bool) {
+        self.0.commits.results.store(there, Ordering::Relaxed);
     }
 }

@@ -73,9 +73,7 @@ impl<B: MockBackend> Dialect for Mock<B> {
 
     fn record_commit(&mut self, key: &str, table: KnownTable) -> QueryResult<Recorded> {
         let insert = "INSERT INTO aludel_commits (token, outcome, created_at) VALUES (?, 'committed', 0)";
-        let binds = vec![format!("{key:?}")];
-        let statement = MockStatement::new(MockKind::Execute, insert.to_owned(), binds);
-        self.send(Phase::Statement, &statement)?;
+        self.send_with_texts(insert, &[key])?;
         Ok(Recorded {
             table: table.identity,
             created_at: 0,
@@ -85,12 +83,40 @@ impl<B: MockBackend> Dialect for Mock<B> {
         })
     }
 
+    /// As if the table were there, and empty: every key is new.
+    fn find_result_table(&mut self) -> QueryResult<bool> {
+        self.server.reachable()?;
+        Ok(true)
+    }
+
+    fn claim_key(&mut self, key: &str, scope: &str) -> QueryResult<bool> {
+        let insert = "INSERT INTO aludel_results (once_key, scope, created_at) VALUES (?, ?, 0)";
+        self.send_with_texts(insert, &[key, scope])?;
+        Ok(true)
+    }
+
+    fn keep_result(&mut self, key: &str, result: &str) -> QueryResult<bool> {
+        self.send_with_texts(
+            "UPDATE aludel_results SET result = ? WHERE once_key = ?",
+            &[result, key],
+        )?;
+        Ok(true)
+    }
+
     fn sql<T: QueryFragment<B>>(query: &T) -> QueryResult<String> {
         render::render(query, &B::default())
     }
 
     fn sql_with_values<T: QueryFragment<B>>(query: &T) -> String {
         diesel::debug_query::<B, _>(query).to_string()
+    }
+}
+
+impl<B: MockBackend> Mock<B> {
+    fn send_with_texts(&mut self, sql: &str, texts: &[&str]) -> QueryResult<usize> {
+        let binds = texts.iter().map(|text| format!("{text:?}")).collect();
+        let statement = MockStatement::new(MockKind::Execute, sql.to_owned(), binds);
+        self.send(Phase::Statement, &statement)
     }
 }
 

@@ -4,7 +4,7 @@ mod characteristics;
 
 use proc_macro2::TokenStream;
 use quote::{ToTokens, format_ident};
-use syn::{Ident, LitStr, TypePath};
+use syn::{Expr, Ident, LitStr, TypePath};
 
 pub(crate) use self::characteristics::Characteristics;
 use super::Macro;
@@ -13,12 +13,13 @@ use crate::entry::{Entry, Form};
 use crate::errors::{Errors, unknown};
 
 /// The keys that both macros take.
-pub(crate) const KEYS: [&str; 8] = [
+pub(crate) const KEYS: [&str; 9] = [
     "deadline",
     "isolation",
     "read_only",
     "deferrable",
     "commit",
+    "once",
     "session",
     "engine",
     "connection",
@@ -31,6 +32,8 @@ pub(crate) struct Common {
     pub(crate) characteristics: Characteristics,
     /// A variant of `CommitPolicy`.
     pub(crate) commit: Option<Ident>,
+    /// What makes the idempotency key.
+    pub(crate) once: Option<Expr>,
     pub(crate) session: Option<Ident>,
     pub(crate) ambient: Option<Ambient>,
 }
@@ -57,6 +60,7 @@ impl Common {
         match entry.key.to_string().as_str() {
             "deadline" => self.deadline = deadline(entry, errors),
             "commit" => self.commit = commit(entry, wanted, errors),
+            "once" => self.once = once(entry, errors),
             "session" => self.session = session(entry, errors),
             "engine" => self.choose(entry, engine(entry, errors), errors),
             "connection" => self.choose(entry, connection(entry, errors), errors),
@@ -144,6 +148,33 @@ fn commit(entry: &Entry, wanted: Macro, errors: &mut Errors) -> Option<Ident> {
         (None, _) => errors.at(entry.place(), format!("`commit` is {list}, in quotes")),
     }
     None
+}
+
+fn once(entry: &Entry, errors: &mut Errors) -> Option<Expr> {
+    let once = entry.value::<Expr>();
+    match &once {
+        None => errors.at(
+            entry.place(),
+            "`once` is an expression of the parameters, which makes the key of the call: `once = format!(\"order-{order}\")`",
+        ),
+        Some(Expr::Lit(literal)) => {
+            let message = "every call would have the same key, and none but the first ever run; make it of the parameters: \
+                           `once = format!(\"order-{order}\")`";
+            errors.at(literal, message);
+            return None;
+        }
+        Some(_) => {}
+    }
+    once
+}
+
+/// A key and its result are written, which a transaction that only reads cannot do.
+pub(crate) fn check_once(entries: &[Entry], errors: &mut Errors) {
+    let find = |key: &str| entries.iter().find(|entry| entry.key == key);
+    if let (Some(_), Some(reads)) = (find("once"), find("read_only")) {
+        let message = "`once` writes the key and the result, also where the body only reads; remove one of them";
+        errors.at(reads, message);
+    }
 }
 
 fn session(entry: &Entry, errors: &mut Errors) -> Option<Ident> {

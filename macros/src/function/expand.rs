@@ -4,7 +4,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::{format_ident, quote, quote_spanned};
 use syn::ext::IdentExt;
 use syn::spanned::Spanned;
-use syn::{Ident, PatIdent, ReturnType, Signature};
+use syn::{Expr, ExprReference, Ident, PatIdent, ReturnType, Signature, Token};
 
 use super::ast::Function;
 use super::attr::{Ambient, By, Common};
@@ -17,6 +17,8 @@ pub(crate) struct Wrapped<'a> {
     /// As it stands in front of the call.
     pub(crate) signature: Signature,
     pub(crate) session: &'a Session<'a>,
+    /// What makes the idempotency key.
+    pub(crate) once: Option<&'a Expr>,
     /// What the runtime borrows as the policy.
     pub(crate) policy: TokenStream,
     /// The body of the closure.
@@ -38,13 +40,14 @@ pub(crate) fn function(wrapped: &Wrapped<'_>) -> TokenStream {
     let name = signature.ident.unraw().to_string();
     let runner = runner(wrapped);
     let session = session(wrapped.session);
+    let once = wrapped.once.map(once);
     let closure = closure(wrapped);
     quote! {
         #(#attributes)*
         #lints
         #visibility #signature {
             #(#inner)*
-            #runner(#session, #policy, #name, #closure)
+            #runner(#session, #policy, #name, #once #closure)
         }
     }
 }
@@ -82,11 +85,29 @@ fn runner(wrapped: &Wrapped<'_>) -> TokenStream {
     };
     let name = wrapped.function.wanted.name();
     let span = Span::mixed_site().located_at(answer);
-    let runner = match wrapped.session {
-        Session::Parameter(_) => Ident::new(name, span),
-        Session::Ambient(_) => format_ident!("{name}_ambient", span = span),
+    let once = if wrapped.once.is_some() { "_once" } else { "" };
+    let ambient = match wrapped.session {
+        Session::Parameter(_) => "",
+        Session::Ambient(_) => "_ambient",
     };
+    let runner = format_ident!("{name}{once}{ambient}", span = span);
     quote_spanned!(span=> ::aludel::plumbing::#runner)
+}
+
+/// The key, made once a call and before the body, which may move what it is made of.
+fn once(key: &Expr) -> TokenStream {
+    let borrowed = borrowed(key);
+    quote_spanned!(key.span()=> ::aludel::plumbing::once_key(#borrowed),)
+}
+
+/// `&key`; syn writes the parentheses that an operator in it would need.
+pub(crate) fn borrowed(expression: &Expr) -> ExprReference {
+    ExprReference {
+        attrs: Vec::new(),
+        and_token: Token![&](expression.span()),
+        mutability: None,
+        expr: Box::new(expression.clone()),
+    }
 }
 
 fn session(session: &Session<'_>) -> TokenStream {

@@ -438,3 +438,57 @@ fn after_a_mistake_the_function_is_still_there() {
         .ends_with("struct S ;")
     );
 }
+
+#[test]
+fn a_key_is_made_before_the_body() {
+    let expected = [
+        ("retry", retry::macro_impl as Expand),
+        ("transactional", transactional::macro_impl),
+    ];
+    for (name, expand) in expected {
+        let ambient = expand(quote!(once = a + b), of(quote!(a: u32, b: u32))).to_string();
+        let lent = expand(quote!(once = format!("pay-{a}")), with(quote!(a: u32))).to_string();
+        let key = quote!("f", ::aludel::plumbing::once_key(&(a + b)), || -> Result<(), E> {
+            Ok(())
+        })
+        .to_string();
+        assert!(
+            ambient.contains(&format!("plumbing :: {name}_once_ambient (")),
+            "{ambient}"
+        );
+        assert!(ambient.contains(&key), "{ambient}");
+        let key =
+            quote!("f", ::aludel::plumbing::once_key(&format!("pay-{a}")), |session: &mut Session<C>|).to_string();
+        assert!(lent.contains(&format!("plumbing :: {name}_once (session ,")), "{lent}");
+        assert!(lent.contains(&key), "{lent}");
+    }
+}
+
+#[test]
+fn a_key_has_to_tell_calls_apart() {
+    for nothing in [quote!(once), quote!(once(a))] {
+        both(
+            nothing,
+            with(quote!(a: u32)),
+            &["makes the key of the call: `once = format!("],
+        );
+    }
+    for same in [quote!(once = "charge"), quote!(once = 7)] {
+        both(same, with(quote!(a: u32)), &["every call would have the same key"]);
+    }
+    both(
+        quote!(once = a, read_only),
+        with(quote!(a: u32)),
+        &["`once` writes the key and the result"],
+    );
+    for word in [quote!(never), quote!(supports), quote!(not_supported)] {
+        says(
+            transactional::macro_impl(quote!(#word, once = a), with(quote!(a: u32))),
+            &["begins no transaction, so there is none that `once` could be said of"],
+        );
+    }
+    says(
+        retry::macro_impl(quote!(once = a, policy = PATIENT), with(quote!(a: u32))),
+        &[],
+    );
+}

@@ -61,6 +61,7 @@ pub(super) fn check(entries: Vec<Entry>, errors: &mut Errors) -> Options {
         }
     }
     options.common.characteristics.check(errors);
+    attr::check_once(&entries, errors);
     check_policy(&entries, errors);
     for name in options.rerun_sees.iter().filter(|name| options.clone.contains(name)) {
         let message = format!(

@@ -2,8 +2,6 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
-use syn::spanned::Spanned;
-use syn::{ExprReference, Token};
 
 use super::attr::Options;
 use super::valid::{Rebind, Valid};
@@ -18,6 +16,7 @@ pub(super) fn function(valid: &Valid<'_>) -> TokenStream {
         function: valid.function,
         signature,
         session: &valid.session,
+        once: valid.options.common.once.as_ref(),
         policy: policy(valid.options),
         body: body(valid),
         lints: Some(lints(valid)),
@@ -27,13 +26,7 @@ pub(super) fn function(valid: &Valid<'_>) -> TokenStream {
 /// Not a named constant: one beside the body would be seen by the body.
 fn policy(options: &Options) -> TokenStream {
     if let Some(policy) = &options.policy {
-        // syn writes the parentheses that an operator in the policy would need.
-        let borrowed = ExprReference {
-            attrs: Vec::new(),
-            and_token: Token![&](policy.span()),
-            mutability: None,
-            expr: Box::new(policy.clone()),
-        };
+        let borrowed = expand::borrowed(policy);
         return quote!(#borrowed);
     }
     let attempts = options.attempts.iter();

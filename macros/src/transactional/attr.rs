@@ -23,7 +23,7 @@ pub(crate) const PROPAGATIONS: [&str; 7] = [
 const WITHOUT_ITS_OWN: [&str; 3] = ["never", "supports", "not_supported"];
 
 /// What can be said of a transaction only. (A statement that stands for itself can be read-only.)
-const OF_A_TRANSACTION: [&str; 4] = ["deadline", "isolation", "deferrable", "commit"];
+const OF_A_TRANSACTION: [&str; 5] = ["deadline", "isolation", "deferrable", "commit", "once"];
 
 /// The arguments of `#[transactional(..)]`. What is not given is left to `TransactionPolicy::new()`.
 #[derive(Default)]
@@ -47,6 +47,7 @@ pub(super) fn check(entries: Vec<Entry>, errors: &mut Errors) -> Options {
         }
     }
     options.common.characteristics.check(errors);
+    attr::check_once(&entries, errors);
     if let Some(propagation) = &options.propagation {
         check_without_its_own(propagation, &entries, errors);
     }

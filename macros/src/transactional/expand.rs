@@ -18,6 +18,7 @@ pub(super) fn function(valid: &Valid<'_>) -> TokenStream {
         function: valid.function,
         signature,
         session: &valid.session,
+        once: valid.options.common.once.as_ref(),
         policy: policy(valid.options),
         body: quote!(#body),
         lints: expand::lints(&valid.session, []),

@@ -13,6 +13,7 @@ use aludel_core::{CancelToken, Dialect, Error, Event, Flavour, Result, RetryPoli
 use super::find::name_of;
 use super::slot::{self, Slot};
 use super::{Ambient, Place};
+use crate::once::{Claim, OnceKey};
 use crate::session::Session;
 use crate::transaction::scope::{self, Begun, Stand, Unit as _};
 use crate::transaction::stage::{Asked, Entry, Failed, Frame, Stage, Way};
@@ -113,6 +114,14 @@ impl Stage for AmbientStage {
             return Err(Failed::beside(way, not_innermost(&*self.slot)));
         }
         session.leave(frame, way)
+    }
+
+    fn claim(&mut self, key: &OnceKey) -> Result<Claim> {
+        self.slot.lend_any(self.place)?.claim(key)
+    }
+
+    fn keep(&mut self, key: &OnceKey, result: &str) -> Result<()> {
+        self.slot.lend_any(self.place)?.keep(key, result)
     }
 
     fn forget_faults(&mut self) {

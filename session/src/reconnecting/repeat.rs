@@ -45,7 +45,8 @@ impl<C: Dialect> Reconnecting<C> {
                 Ok(Err(error)) => (confirmed(&connection, error), true),
                 Err(error) => (Error::from(error), false),
             };
-            if error.is_exit() {
+            // What a retry in the caller's own code has to report is not ours to write over.
+            if error.is_exit() || (handed_out && error.retry_report().is_some()) {
                 return Err(error);
             }
             report.failed(error.class(), &error.first_cause());

@@ -63,10 +63,9 @@ fn end<U: Unit>(unit: &mut U, way: Way) -> std::result::Result<(), Failed> {
         Way::Ok => unit.flush().map_err(Failed::ours),
         Way::Err { .. } | Way::Panic => Err(Failed::untouched()),
     };
-    unit.follow(match ended {
-        Ok(()) => Change::Superseded,
-        Err(_) => Change::RolledBack,
-    });
+    // What was written stays, whatever the function has answered; only what could not be written is undone.
+    let undone = ended.is_err() && unit.pending().is_some();
+    unit.follow(if undone { Change::RolledBack } else { Change::Superseded });
     ended
 }
 
@@ -78,6 +77,5 @@ fn surround<U: Unit>(unit: &mut U, around: Option<Characteristics>) -> Option<Ch
     if connection.wanted() != wanted {
         connection.end_autocommit("AUTOCOMMIT is left for other options");
     }
-    connection.transaction.forget_faults();
     before
 }

@@ -2,6 +2,8 @@
 
 use aludel_core::classify::{CommitOutcome, Fate, Scope};
 use aludel_core::dialect::{Characteristics, ServerTransaction};
+use aludel_core::once::ResultTable;
+use aludel_core::verify::CommitTable;
 use aludel_core::{AccessMode, Class, Control, Dialect, Error, Event, Fault, Outcome, Phase, Result};
 use diesel::connection::InstrumentationEvent;
 use diesel::result::QueryResult;
@@ -55,11 +57,7 @@ impl<C: Dialect> Connection<C> {
         if let Some(depth) = std::num::NonZeroU32::new(1) {
             self.instrument(InstrumentationEvent::begin_transaction(depth));
         }
-        let begun = if self.wants_verification() {
-            self.ensure_commit_table().and_then(|_| self.send_begin(control))
-        } else {
-            self.send_begin(control)
-        };
+        let begun = self.ensure_tables().and_then(|()| self.send_begin(control));
         if let Err(error) = begun {
             let error = self.explain(error).with_outcome(Outcome::NotBegun);
             self.release_between_transactions();
@@ -79,6 +77,18 @@ impl<C: Dialect> Connection<C> {
         self.engine().emit(&Event::Begin {
             connection: self.number(),
         });
+        Ok(())
+    }
+
+    /// The tables of ours that the transaction will write into.
+    #[inline]
+    fn ensure_tables(&mut self) -> QueryResult<()> {
+        if self.wants_verification() {
+            self.ensure_table::<CommitTable>()?;
+        }
+        if self.keeps_result {
+            self.ensure_table::<ResultTable>()?;
+        }
         Ok(())
     }
 
@@ -189,9 +199,10 @@ impl<C: Dialect> Connection<C> {
         let verdict = fault.verdict();
         self.transaction.fault.get_or_insert_with(|| fault.clone());
         if verdict.at_commit == CommitOutcome::Unknown {
-            // The server has kept a read-only one from writing.
+            // The server has kept a read-only one from writing; what it lets through all the same (NOTIFY) has been seen.
             let reads = self.transaction.characteristics.access_mode == Some(AccessMode::ReadOnly);
-            let untouched = reads || self.transaction.verification.is_untouched();
+            let only_reads = reads && self.transaction.first_write().is_none();
+            let untouched = only_reads || self.transaction.verification.is_untouched();
             if !untouched {
                 self.engine().emit(&Event::CommitUnknown {
                     connection: number,

@@ -21,6 +21,7 @@ use aludel_core::{CancelToken, Class, Dialect, Error, Event, Exit, Fault, Flavou
 use super::scope::{self, Begun, Change, Ending, PANIC, STOPPED, Stand, Unit};
 use super::{Origin, autocommit, own_fault};
 use crate::connection::DoneBy;
+use crate::once::{Claim, OnceKey};
 use crate::verification::Wish;
 
 /// What is wanted of one transaction, beyond what its session has.
@@ -30,6 +31,8 @@ pub(crate) struct Asked {
     pub(crate) own: Characteristics,
     /// Whether its COMMIT can be verified.
     pub(crate) wish: Wish,
+    /// It keeps a result under a key, and so needs the table for them.
+    pub(crate) keeps_result: bool,
     /// It takes SQLite's write lock at once.
     pub(crate) immediate: bool,
     /// Nobody waits for it beyond this: neither for a connection, nor for what its statements answer.
@@ -273,6 +276,12 @@ pub(crate) trait Stage {
     /// Leaves the innermost level; fails unless it was left with `Ok` and that could be kept.
     fn leave(&mut self, frame: Frame, way: Way) -> std::result::Result<(), Failed>;
 
+    /// Writes a key, or answers what is kept under it.
+    fn claim(&mut self, key: &OnceKey) -> Result<Claim>;
+
+    /// Writes the result beside its key.
+    fn keep(&mut self, key: &OnceKey, result: &str) -> Result<()>;
+
     /// What went wrong before is decided; a new attempt begins.
     fn forget_faults(&mut self);
 
@@ -351,6 +360,16 @@ impl<U: Unit> Stage for U {
         }
     }
 
+    fn claim(&mut self, key: &OnceKey) -> Result<Claim> {
+        self.flush()?;
+        self.connection().claim_key(key)
+    }
+
+    fn keep(&mut self, key: &OnceKey, result: &str) -> Result<()> {
+        self.flush()?;
+        self.connection().keep_result(key, result)
+    }
+
     fn forget_faults(&mut self) {
         self.connection().transaction.forget_faults();
     }
@@ -420,12 +439,13 @@ pub(crate) fn within<S: Stage, T, E: From<Error> + 'static>(
 pub(crate) fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
-    (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate);
-    connection.done_by = asked.done_by;
+    // Who writes a key writes in any case, and waits better before it has read anything.
+    (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate || asked.keeps_result);
+    (connection.done_by, connection.keeps_result) = (asked.done_by, asked.keeps_result);
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
-    connection.done_by = None;
+    (connection.done_by, connection.keeps_result) = (None, false);
     unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
     begun
 }

@@ -141,11 +141,8 @@ impl TransactionPolicy {
     }
 
     /// What is asked of the transaction, once it is known that the database has it.
-    pub(super) fn asked(&self, flavour: Flavour) -> Result<Asked> {
-        let mut asked = Asked {
-            own: self.own.characteristics(),
-            ..Asked::default()
-        };
+    pub(super) fn asked(&self, mut asked: Asked, flavour: Flavour) -> Result<Asked> {
+        asked.own = self.own.characteristics();
         asked.check(flavour)?;
         let plain = matches!(
             self.propagation,

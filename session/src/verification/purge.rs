@@ -1,11 +1,14 @@
-//! Removing tokens that nobody can ask for any more.
+//! Removing tokens that nobody can ask for any more, and whatever else of ours has grown old.
 
 use std::time::Duration;
 
+use aludel_core::verify::CommitTable;
 use aludel_core::{Dialect, Engine, Phase, Result};
+use diesel::result::QueryResult;
 
 use super::{Wish, read_committed};
 use crate::connection::{Connection, no_text};
+use crate::own_table::OwnTable;
 use crate::transaction::Origin;
 
 /// Rows in one transaction. More would hold locks and undo for longer; fewer would cost more commits.
@@ -14,9 +17,20 @@ const BATCH: i64 = 1_000;
 /// See [`EngineExt::purge_commit_tokens`](crate::EngineExt::purge_commit_tokens).
 #[track_caller]
 pub(crate) fn purge<C: Dialect>(engine: &Engine<C>) -> Result<u64> {
+    let kept = engine.commit_token_retention().saturating_add(margin(engine));
+    in_batches::<CommitTable, C>(engine, kept, C::purge_commits)
+}
+
+/// Removes from a table of ours what is older than `kept` by the server's clock, and says how much it was.
+#[track_caller]
+pub(crate) fn in_batches<T: OwnTable, C: Dialect>(
+    engine: &Engine<C>,
+    kept: Duration,
+    delete: fn(&mut C, i64, i64) -> QueryResult<usize>,
+) -> Result<u64> {
     let mut connection = Connection::new(engine.clone(), false);
     connection.connected()?;
-    if connection.look_for_commit_table()?.is_none() {
+    if connection.look_for_table::<T>()?.is_none() {
         return Ok(0);
     }
     let mut removed = 0;
@@ -26,12 +40,11 @@ pub(crate) fn purge<C: Dialect>(engine: &Engine<C>) -> Result<u64> {
             ..Wish::default()
         };
         connection.begin_immediate = true;
-        // InnoDB would otherwise lock the gap behind the rows, into which new tokens are written.
+        // InnoDB would otherwise lock the gap behind the rows, into which new ones are written.
         connection.begin_root(Origin::Explicit, read_committed::<C>())?;
         let now = connection.call(Phase::Statement, no_text, C::server_clock)?;
-        let kept = micros(engine.commit_token_retention()).saturating_add(micros(margin(engine)));
-        let before = now.saturating_sub(kept);
-        let batch = connection.call(Phase::Statement, no_text, |raw| raw.purge_commits(before, BATCH))?;
+        let before = now.saturating_sub(micros(kept));
+        let batch = connection.call(Phase::Statement, no_text, |raw| delete(raw, before, BATCH))?;
         connection.commit_root()?;
         removed += u64::try_from(batch).unwrap_or(u64::MAX);
         if i64::try_from(batch).is_ok_and(|batch| batch < BATCH) {

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use aludel_core::verify::{CommitToken, Mark, Resolution, ServerWord};
+use aludel_core::verify::{CommitTable, CommitToken, Mark, Resolution, ServerWord};
 use aludel_core::{CancelToken, Class, Dialect, Engine, Error, Event, Flavour, Phase, Result};
 
 use super::{Wish, read_committed};
@@ -130,7 +130,7 @@ impl<'a, C: Dialect> Resolver<'a, C> {
         let step = step.min(self.left);
         self.lock_waits = Some(self.call(Phase::Begin, |raw| raw.bound_lock_waits(step))?);
         let connection = &mut self.connection;
-        let looked = connection.look_for_commit_table();
+        let looked = connection.look_for_table::<CommitTable>();
         let Some(known) = looked.map_err(|error| connection.explain(error))? else {
             return Err(elsewhere("there is no table aludel_commits"));
         };

@@ -1,6 +1,6 @@
 //! Writing the token.
 
-use aludel_core::verify::CommitToken;
+use aludel_core::verify::{CommitTable, CommitToken};
 use aludel_core::{AccessMode, Dialect, Error, Flavour, Phase, Result};
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 
@@ -69,7 +69,7 @@ impl<C: Dialect> Connection<C> {
                  rest alone; begin another transaction",
             ));
         }
-        self.commit_table_inside()?;
+        self.table_inside::<CommitTable>()?;
         self.transaction.verification.wanted = true;
         self.transaction.wrote(|| "a commit token".to_owned());
         self.write_token()
@@ -92,7 +92,7 @@ impl<C: Dialect> Connection<C> {
     pub(crate) fn verify_from_now_on(&mut self) -> Result<()> {
         // What a test has begun has no COMMIT that could go unanswered.
         if !self.is_in_a_test() && !self.transaction.committed().verification.wanted {
-            self.commit_table_inside()?;
+            self.table_inside::<CommitTable>()?;
             self.transaction.committed_mut().verification.wanted = true;
         }
         Ok(())
@@ -136,7 +136,7 @@ impl<C: Dialect> Connection<C> {
         let id = before.map_or_else(random, |token| Ok(token.id()))?;
         let known = match self.engine().known_commit_table() {
             Some(known) => known,
-            None => self.commit_table_inside()?,
+            None => self.table_inside::<CommitTable>()?,
         };
         let text = || Some("INSERT INTO aludel_commits".to_owned());
         let key = CommitToken::key_of(id);

@@ -289,7 +289,7 @@ pub fn an_answer_that_is_cut_off_is_repeated_until_its_first_row<C: Reading>(ser
     engine.pool().assert_invariants();
 }
 
-/// `writing` are SELECTs that write: the server refuses each, nothing is repeated, and nothing is written.
+/// `writing` are SELECTs that write, or lock rows where the type does not show it: the server refuses each, nothing is repeated, and nothing is written.
 pub fn a_select_that_writes_is_refused_by_the_server<C: Reading>(stage: &Stage<C>, writing: &[&str]) {
     let reader = stage.engine.reconnecting();
     for text in writing {

@@ -17,14 +17,16 @@ enum Between {
     BeginNested,
     Begin,
     Retry,
+    Transactional,
     Diesel,
 }
 
-const BETWEEN: [Between; 5] = [
+const BETWEEN: [Between; 6] = [
     Between::Nothing,
     Between::BeginNested,
     Between::Begin,
     Between::Retry,
+    Between::Transactional,
     Between::Diesel,
 ];
 
@@ -35,6 +37,11 @@ fn joins<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>) -> aludel::
 
 #[retry(attempts = 3)]
 fn passes_on<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>) -> aludel::Result<()> {
+    joins(session, diary)
+}
+
+#[transactional]
+fn takes_part<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>) -> aludel::Result<()> {
     joins(session, diary)
 }
 
@@ -51,6 +58,7 @@ fn body<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>, between: Bet
         Between::BeginNested => session.begin_nested(|nested| joins(nested, diary))?,
         Between::Begin => session.begin(|session| joins(session, diary))?,
         Between::Retry => passes_on(session, diary)?,
+        Between::Transactional => takes_part(session, diary)?,
         Between::Diesel => through_diesel(session, |session| joins(session, diary))?,
     }
     diary.step(session, 3)
@@ -130,12 +138,56 @@ pub fn a_function_that_has_joined_runs_once_in_each_run_of_the_outermost<C: Grou
     }
 }
 
+/// The same of functions that no session is passed to.
+///
+/// # Panics
+///
+/// If it is not so.
+pub fn ambient_functions_run_again_as_one<C: Grounds>() {
+    #[retry(attempts = 3)]
+    fn joins_alone<C: Grounds>(diary: &Diary<'_, C>) -> aludel::Result<()> {
+        aludel::current(|session| diary.step(session, 2))
+    }
+    #[transactional]
+    fn takes_part_alone<C: Grounds>(diary: &Diary<'_, C>) -> aludel::Result<()> {
+        joins_alone(diary)
+    }
+    #[retry(attempts = 3)]
+    fn outermost_alone<C: Grounds>(diary: &Diary<'_, C>) -> aludel::Result<()> {
+        diary.begins();
+        aludel::current(|session| diary.step(session, 1))?;
+        takes_part_alone(diary)?;
+        aludel::current(|session| diary.step(session, 3))
+    }
+    let ground = Ground::<C>::open("ambient");
+    for damage in DAMAGES {
+        let scene = ground.scene();
+        let diary = Diary::new(&scene).struck(2, Phase::Statement, damage);
+        let done = scene.engine.scope(|| outermost_alone(&diary));
+        done.unwrap_or_else(|error| panic!("{damage:?}: {error}"));
+        assert_eq!(diary.runs(), 2, "{damage:?}");
+        let told = scene.end_by_the_rules(|_| Again::Known);
+        let between = Between::Transactional;
+        assert_eq!(
+            told.said(),
+            [struck(between, damage), whole(between)].concat(),
+            "{damage:?}\n{told}"
+        );
+    }
+}
+
 /// Who has begun it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Around {
     Begin,
     Diesel,
     Raw,
+    Transactional,
+}
+
+#[transactional]
+fn transactional<C: Grounds>(session: &mut Session<C>, diary: &Diary<'_, C>, between: Between) -> aludel::Result<()> {
+    body(session, diary, between)
 }
 
 /// Where nobody runs the outermost one again, the function runs once, and its failure is the caller's, rolled back.
@@ -145,7 +197,7 @@ enum Around {
 /// If it is not so.
 pub fn a_function_that_has_joined_fails_with_a_transaction_that_nobody_runs_again<C: Grounds>() {
     let ground = Ground::<C>::open("alone");
-    for around in [Around::Begin, Around::Diesel, Around::Raw] {
+    for around in [Around::Begin, Around::Diesel, Around::Raw, Around::Transactional] {
         for between in BETWEEN {
             for damage in DAMAGES {
                 let case = format!("{around:?}, {between:?}, {damage:?}");
@@ -156,6 +208,7 @@ pub fn a_function_that_has_joined_fails_with_a_transaction_that_nobody_runs_agai
                     Around::Begin => session.begin(|session| body(session, &diary, between)),
                     Around::Diesel => through_diesel(&mut session, |session| body(session, &diary, between)),
                     Around::Raw => in_raw_sql(&mut session, |session| body(session, &diary, between)),
+                    Around::Transactional => transactional(&mut session, &diary, between),
                 };
                 drop(session);
                 let error = failed.expect_err("nobody runs it again");

@@ -8,6 +8,7 @@ use aludel::prelude::*;
 use aludel::{Error, Outcome, RetryPolicy};
 
 use super::databases::Grounds;
+use super::functions;
 use super::ground::Scene;
 use super::joined::{in_raw_sql, through_diesel};
 use super::program::{Around, Body, Call, Inner, Part, What};
@@ -73,20 +74,14 @@ impl<'s, C: Grounds> Play<'s, C> {
         }
     }
 
-    fn outermost(&self, session: &mut Session<C>, Call { around, body }: &Call) -> Result<(), Trouble> {
-        let run = |session: &mut Session<C>| {
-            self.run.set(self.run.get() + 1);
-            self.kept.replace(vec![Vec::new()]);
-            self.body(session, body)
-        };
-        match around {
-            Around::Begin => session.begin_with(run),
-            Around::Diesel => through_diesel(session, run),
-            Around::Raw => in_raw_sql(session, run),
-            Around::Retry => known(session, &run),
-            Around::Verified => verified(session, &run),
-            Around::Promised => promised(session, &run),
-            Around::Closure => {
+    fn outermost(&self, session: &mut Session<C>, Call { around, ambient, body }: &Call) -> Result<(), Trouble> {
+        let run = |session: &mut Session<C>| self.run(&mut Hand::Lent(session), body);
+        let alone = || self.run(&mut Hand::Ambient, body);
+        match (around, ambient) {
+            (Around::Begin, _) => session.begin_with(run),
+            (Around::Diesel, _) => through_diesel(session, run),
+            (Around::Raw, _) => in_raw_sql(session, run),
+            (Around::Closure, _) => {
                 let policy = RetryPolicy::new().attempts(ATTEMPTS);
                 let ours = |trouble| match trouble {
                     Trouble::Ours(error) => error,
@@ -94,12 +89,29 @@ impl<'s, C: Grounds> Play<'s, C> {
                 };
                 Ok(session.retry(&policy, |session| run(session).map_err(ours))?)
             }
+            (Around::Transactional, false) => functions::transactional(session, &run),
+            (Around::Retry, false) => functions::known(session, &run),
+            (Around::Verified, false) => functions::verified(session, &run),
+            (Around::Promised, false) => functions::promised(session, &run),
+            (around, true) => self.scene.engine.scope(|| match around {
+                Around::Transactional => functions::ambient_transactional(&alone),
+                Around::Verified => functions::ambient_verified(&alone),
+                Around::Promised => functions::ambient_promised(&alone),
+                _ => functions::ambient_known(&alone),
+            }),
         }
     }
 
-    fn body(&self, session: &mut Session<C>, body: &Body) -> Result<(), Trouble> {
+    /// One run of the outermost body.
+    fn run(&self, hand: &mut Hand<'_, C>, body: &Body) -> Result<(), Trouble> {
+        self.run.set(self.run.get() + 1);
+        self.kept.replace(vec![Vec::new()]);
+        self.body(hand, body)
+    }
+
+    fn body(&self, hand: &mut Hand<'_, C>, body: &Body) -> Result<(), Trouble> {
         for part in &body.parts {
-            part.treatment.of(self.part(session, part))?;
+            part.treatment.of(self.part(hand, part))?;
         }
         if body.fails {
             Err(Trouble::Text("on purpose".to_owned()))
@@ -108,7 +120,7 @@ impl<'s, C: Grounds> Play<'s, C> {
         }
     }
 
-    fn part(&self, session: &mut Session<C>, part: &Part) -> Result<(), Trouble> {
+    fn part(&self, hand: &mut Hand<'_, C>, part: &Part) -> Result<(), Trouble> {
         match &part.what {
             What::Step(number) => {
                 let step = Step {
@@ -116,7 +128,7 @@ impl<'s, C: Grounds> Play<'s, C> {
                     run: self.run.get(),
                     number: *number,
                 };
-                write(session, step, number.is_multiple_of(2))?;
+                hand.with(|session| Ok(write(session, step, number.is_multiple_of(2))?))?;
                 self.kept
                     .borrow_mut()
                     .last_mut()
@@ -124,10 +136,10 @@ impl<'s, C: Grounds> Play<'s, C> {
                     .push(step);
                 Ok(())
             }
-            What::Mistake => {
+            What::Mistake => hand.with(|session| {
                 C::execute(session, "INSERT INTO steps VALUES (0, 0, NULL)")?;
                 Ok(())
-            }
+            }),
             What::Strike(number, phase, damage) => {
                 if self.dealt.borrow_mut().insert(*number) {
                     self.scene.strike(*phase, *damage);
@@ -136,7 +148,7 @@ impl<'s, C: Grounds> Play<'s, C> {
             }
             What::Scope(inner, body) => {
                 self.kept.borrow_mut().push(Vec::new());
-                let result = self.scope(session, *inner, body);
+                let result = self.scope(hand, *inner, body);
                 let mut kept = self.kept.borrow_mut();
                 let steps = kept.pop().expect("it was pushed");
                 if result.is_ok() {
@@ -147,15 +159,41 @@ impl<'s, C: Grounds> Play<'s, C> {
         }
     }
 
-    fn scope(&self, session: &mut Session<C>, inner: Inner, body: &Body) -> Result<(), Trouble> {
-        let run = |session: &mut Session<C>| self.body(session, body);
-        match inner {
+    fn scope(&self, hand: &mut Hand<'_, C>, inner: Inner, body: &Body) -> Result<(), Trouble> {
+        let run = |session: &mut Session<C>| self.body(&mut Hand::Lent(session), body);
+        let alone = || self.body(&mut Hand::Ambient, body);
+        let lent = match (&mut *hand, inner) {
+            (Hand::Ambient, Inner::Transactional) => return functions::ambient_transactional(&alone),
+            (Hand::Ambient, Inner::Part) => return functions::ambient_part(&alone),
+            (Hand::Ambient, Inner::Retry) => return functions::ambient_known(&alone),
+            (Hand::Ambient, Inner::Verified) => return functions::ambient_verified(&alone),
+            (Hand::Ambient, Inner::Promised) => return functions::ambient_promised(&alone),
+            _ => hand,
+        };
+        lent.with(|session| match inner {
             Inner::Nested => session.begin_nested_with(run),
             Inner::Begin => session.begin_with(run),
             Inner::Diesel => through_diesel(session, run),
-            Inner::Retry => known(session, &run),
-            Inner::Verified => verified(session, &run),
-            Inner::Promised => promised(session, &run),
+            Inner::Transactional => functions::transactional(session, &run),
+            Inner::Part => functions::part(session, &run),
+            Inner::Retry => functions::known(session, &run),
+            Inner::Verified => functions::verified(session, &run),
+            Inner::Promised => functions::promised(session, &run),
+        })
+    }
+}
+
+/// How a body reaches its session.
+enum Hand<'h, C: Grounds> {
+    Lent(&'h mut Session<C>),
+    Ambient,
+}
+
+impl<C: Grounds> Hand<'_, C> {
+    fn with(&mut self, f: impl FnOnce(&mut Session<C>) -> Result<(), Trouble>) -> Result<(), Trouble> {
+        match self {
+            Self::Lent(session) => f(session),
+            Self::Ambient => aludel::current_with(f),
         }
     }
 }
@@ -202,22 +240,4 @@ impl fmt::Display for Answer {
             Told::Unknown => write!(f, "nobody knows of call {call}, with {kept:?}"),
         }
     }
-}
-
-/// A body that can run again.
-type Run<'r, C> = &'r dyn Fn(&mut Session<C>) -> Result<(), Trouble>;
-
-#[retry(attempts = 20)]
-fn known<C: Grounds>(session: &mut Session<C>, run: Run<'_, C>) -> Result<(), Trouble> {
-    run(session)
-}
-
-#[retry(attempts = 20, commit = "verify")]
-fn verified<C: Grounds>(session: &mut Session<C>, run: Run<'_, C>) -> Result<(), Trouble> {
-    run(session)
-}
-
-#[retry(attempts = 20, commit = "idempotent")]
-fn promised<C: Grounds>(session: &mut Session<C>, run: Run<'_, C>) -> Result<(), Trouble> {
-    run(session)
 }

@@ -19,6 +19,8 @@ pub(super) struct Program {
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) around: Around,
+    /// Where it is a function of ours it runs on an ambient session.
+    pub(super) ambient: bool,
     pub(super) body: Body,
 }
 
@@ -28,6 +30,7 @@ pub(super) enum Around {
     Begin,
     Diesel,
     Raw,
+    Transactional,
     Retry,
     /// `Session::retry` with a closure, and errors of ours.
     Closure,
@@ -67,6 +70,9 @@ pub(super) enum Inner {
     Nested,
     Begin,
     Diesel,
+    Transactional,
+    /// `#[transactional(nested)]`.
+    Part,
     Retry,
     Verified,
     Promised,
@@ -76,7 +82,7 @@ impl Around {
     /// When a call may run again.
     pub(super) fn again(self) -> Again {
         match self {
-            Self::Begin | Self::Diesel | Self::Raw => Again::Never,
+            Self::Begin | Self::Diesel | Self::Raw | Self::Transactional => Again::Never,
             Self::Retry | Self::Closure => Again::Known,
             Self::Verified => Again::Verified,
             Self::Promised => Again::Promised,
@@ -104,13 +110,15 @@ pub(super) fn programs() -> impl Strategy<Value = Program> {
         Around::Begin,
         Around::Diesel,
         Around::Raw,
+        Around::Transactional,
         Around::Retry,
         Around::Retry,
         Around::Closure,
         Around::Verified,
         Around::Promised,
     ]);
-    let call = (around, body(part())).prop_map(|(around, body)| Call { around, body });
+    let call = (around, any::<bool>(), body(part()));
+    let call = call.prop_map(|(around, ambient, body)| Call { around, ambient, body });
     (prop::collection::vec(call, 1..4), any::<bool>()).prop_map(|(calls, fresh)| {
         let mut program = Program { calls, fresh };
         let mut last = 0;
@@ -141,6 +149,8 @@ fn part() -> impl Strategy<Value = Part> {
             Inner::Nested,
             Inner::Begin,
             Inner::Diesel,
+            Inner::Transactional,
+            Inner::Part,
             Inner::Retry,
             Inner::Verified,
             Inner::Promised,

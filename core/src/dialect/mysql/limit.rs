@@ -48,11 +48,12 @@ impl QueryFragment<Mysql> for Bound {
         out.push_sql(
             "SET /*M! @aludel_limit = @@SESSION.max_statement_time, SESSION max_statement_time = 0.001 * */ \
              /*!50708 @aludel_limit = @@SESSION.max_execution_time, SESSION max_execution_time = */ \
-             LEAST(COALESCE(NULLIF(/*M! @@SESSION.max_statement_time * 1000 */ \
+             CAST(LEAST(COALESCE(NULLIF(/*M! @@SESSION.max_statement_time * 1000 */ \
              /*!50708 @@SESSION.max_execution_time */, 0), 4294967295), ",
         );
         out.push_bind_param::<BigInt, _>(&self.milliseconds)?;
-        out.push_sql(")");
+        // MySQL takes nothing but an integer.
+        out.push_sql(") AS UNSIGNED)");
         Ok(())
     }
 }

@@ -14,7 +14,7 @@ use crate::error::{Error, Refused};
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 /// Of the statement, not of the session: `SET timestamp` does not move it.
-const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)";
+pub(super) const NOW: &str = "CAST(UNIX_TIMESTAMP(SYSDATE(6)) * 1000000 AS SIGNED)";
 
 /// Which server this is. In a cluster, or after a failover, connections have other numbers elsewhere.
 const SERVER: &str = "CAST(CRC32(CONCAT_WS(':', @@hostname, @@port, @@datadir)) AS UNSIGNED)";
@@ -30,14 +30,11 @@ struct Here {
 }
 
 pub(super) fn find_table(connection: &mut MysqlConnection) -> QueryResult<Option<KnownTable>> {
-    let rolls_back = "SELECT COALESCE(MAX(e.transactions), IF(COUNT(*) > 0, 'NO', '')) AS value \
-                      FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
-                      WHERE t.table_schema = DATABASE() AND t.table_name = 'aludel_commits'";
-    match sql_query(rolls_back).get_result::<Word>(connection)?.value.as_str() {
-        "" => return Ok(None),
-        "YES" => {}
+    match rolls_back(connection, "aludel_commits")? {
+        Rollback::NoTable => return Ok(None),
+        Rollback::Yes => {}
         // Its row would say `committed` of a transaction that was rolled back.
-        _ => {
+        Rollback::No => {
             return Err(Refused::wrap(Error::misuse(
                 "the table aludel_commits cannot roll a row back, so it cannot tell what was committed; make it with \
                  ENGINE=InnoDB (CommitTable::sql)",
@@ -54,6 +51,25 @@ pub(super) fn find_table(connection: &mut MysqlConnection) -> QueryResult<Option
         })
     })
     .transpose()
+}
+
+/// Whether a table's engine can roll a row back.
+pub(super) enum Rollback {
+    Yes,
+    No,
+    NoTable,
+}
+
+pub(super) fn rolls_back(connection: &mut MysqlConnection, table: &str) -> QueryResult<Rollback> {
+    let query = "SELECT COALESCE(MAX(e.transactions), IF(COUNT(*) > 0, 'NO', '')) AS value \
+                 FROM information_schema.tables t LEFT JOIN information_schema.engines e ON e.engine = t.engine \
+                 WHERE t.table_schema = DATABASE() AND t.table_name = ?";
+    let answer: Word = sql_query(query).bind::<Text, _>(table).get_result(connection)?;
+    Ok(match answer.value.as_str() {
+        "" => Rollback::NoTable,
+        "YES" => Rollback::Yes,
+        _ => Rollback::No,
+    })
 }
 
 pub(super) fn record(connection: &mut MysqlConnection, key: &str, table: KnownTable) -> QueryResult<Recorded> {

@@ -11,7 +11,7 @@ use diesel::sql_types::{BigInt, Bool, Nullable, Text};
 use crate::dialect::verify::{Number, Word, identity};
 use crate::verify::{CommitToken, KnownTable, Mark, Recorded, ServerTransactionId, ServerWord};
 
-const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint";
+pub(super) const NOW: &str = "(EXTRACT(EPOCH FROM clock_timestamp()) * 1000000)::bigint";
 
 /// Which server this is, and on which timeline it writes now. (That of the last checkpoint is still the old one for a
 /// while after a standby has taken over.)
@@ -43,8 +43,7 @@ pub(super) fn find_table(connection: &mut PgConnection) -> QueryResult<Option<Kn
     let functions = "SELECT count(DISTINCT proname) = 6 AS value FROM pg_catalog.pg_proc WHERE proname IN \
                      ('pg_current_xact_id', 'pg_current_xact_id_if_assigned', 'pg_xact_status', 'pg_control_system', \
                       'pg_walfile_name', 'pg_current_wal_lsn') AND has_function_privilege(oid, 'EXECUTE')";
-    let there = "SELECT to_regclass('aludel_commits') IS NOT NULL AS value";
-    if !sql_query(there).get_result::<Truth>(connection)?.value {
+    if !is_there(connection, "aludel_commits")? {
         return Ok(None);
     }
     let row: Option<Word> = sql_query("SELECT outcome AS value FROM aludel_commits WHERE token = 'identity'")
@@ -55,6 +54,13 @@ pub(super) fn find_table(connection: &mut PgConnection) -> QueryResult<Option<Kn
         identity: identity(&row.value)?,
         asks_by_number: sql_query(functions).get_result::<Truth>(connection)?.value,
     }))
+}
+
+pub(super) fn is_there(connection: &mut PgConnection, table: &str) -> QueryResult<bool> {
+    let there: Truth = sql_query("SELECT to_regclass($1) IS NOT NULL AS value")
+        .bind::<Text, _>(table)
+        .get_result(connection)?;
+    Ok(there.value)
 }
 
 pub(super) fn record(connection: &mut PgConnection, key: &str, table: KnownTable) -> QueryResult<Recorded> {

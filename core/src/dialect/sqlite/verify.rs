@@ -13,11 +13,10 @@ use crate::dialect::verify::{Number, Word, identity};
 use crate::verify::{KnownTable, Mark, Recorded};
 
 /// Milliseconds are what SQLite's clock has.
-const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000";
+pub(super) const NOW: &str = "CAST((julianday('now') - 2440587.5) * 86400000 AS INTEGER) * 1000";
 
 pub(super) fn find_table(connection: &mut SqliteConnection) -> QueryResult<Option<KnownTable>> {
-    let there = "SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = 'aludel_commits'";
-    if sql_query(there).get_result::<Number>(connection)?.value == 0 {
+    if !is_there(connection, "aludel_commits")? {
         return Ok(None);
     }
     let Some(word) = outcome(connection, "identity")? else {
@@ -27,6 +26,12 @@ pub(super) fn find_table(connection: &mut SqliteConnection) -> QueryResult<Optio
         identity: identity(&word)?,
         asks_by_number: false,
     }))
+}
+
+pub(super) fn is_there(connection: &mut SqliteConnection, table: &str) -> QueryResult<bool> {
+    let there = "SELECT count(*) AS value FROM sqlite_master WHERE type = 'table' AND name = ?";
+    let found: Number = sql_query(there).bind::<Text, _>(table).get_result(connection)?;
+    Ok(found.value > 0)
 }
 
 pub(super) fn record(connection: &mut SqliteConnection, key: &str, table: KnownTable) -> QueryResult<Recorded> {
