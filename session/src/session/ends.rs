@@ -31,7 +31,7 @@ impl<C: Dialect> Session<C> {
     ///
     /// # Errors
     ///
-    /// As [`Connection::commit`]; when writing fails, everything is rolled back.
+    /// As [`Connection::commit`](crate::Connection::commit); when writing fails, everything is rolled back.
     pub fn commit(&mut self) -> Result<()> {
         self.connection.refuse_inside_scope("commit")?;
         self.begin_for_hooks()?;

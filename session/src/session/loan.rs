@@ -6,13 +6,14 @@ use super::Session;
 use crate::connection::Touched;
 
 impl<C: Dialect> Session<C> {
-    /// Has the raw connection closed when it is given back, and not before; see [`Connection::soft_invalidate`].
+    /// Has the raw connection closed when it is given back, and not before; see
+    /// [`Connection::soft_invalidate`](crate::Connection::soft_invalidate).
     pub fn soft_invalidate(&mut self, reason: &str) {
         self.connection.soft_invalidate(reason);
     }
 
     /// Takes the raw connection out of the pool until the end of the transaction, at which a session gives it back; see
-    /// [`Connection::detach`].
+    /// [`Connection::detach`](crate::Connection::detach).
     ///
     /// # Errors
     ///
@@ -21,7 +22,7 @@ impl<C: Dialect> Session<C> {
         self.connection.detach()
     }
 
-    /// The number by which the server knows this connection; see [`Connection::backend_id`].
+    /// The number by which the server knows this connection; see [`Connection::backend_id`](crate::Connection::backend_id).
     ///
     /// # Errors
     ///
@@ -31,7 +32,7 @@ impl<C: Dialect> Session<C> {
         self.connection.backend_id()
     }
 
-    /// Lends the raw connection; see [`Connection::with_raw`].
+    /// Lends the raw connection; see [`Connection::with_raw`](crate::Connection::with_raw).
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {

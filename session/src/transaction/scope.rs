@@ -40,7 +40,7 @@ pub(crate) trait Unit: Sized {
     fn sibling(&mut self) -> Self;
 }
 
-/// Who has left with an [`Exit`], or was stopped by a token.
+/// Who has left with an [`Exit`](aludel_core::Exit), or was stopped by a token.
 pub(super) const STOPPED: &str = "the caller asked to stop";
 
 /// What has left without an error.
