@@ -310,8 +310,20 @@ pub fn a_conflict_runs_the_whole_chain_again<C: Staged>() -> aludel::Result<()> 
         let other = threads.spawn(|| run(2, 1));
         run(1, 2) + other.join().expect("it does not panic")
     });
-    assert_eq!(attempts, 3, "one of them was the victim, once");
-    assert_eq!(stage.times("rerun 2 after retry"), 1, "{:?}", stage.log);
+    // Who was the victim may be it once more, where it is faster than the other one.
+    let reruns = stage
+        .log
+        .snapshot()
+        .iter()
+        .filter(|line| line.starts_with("rerun "))
+        .count();
+    assert!(reruns >= 1, "{:?}", stage.log);
+    assert_eq!(
+        (attempts as usize, stage.times("rollback")),
+        (2 + reruns, reruns),
+        "{:?}",
+        stage.log
+    );
     assert_eq!(
         (stage.times("commit"), stage.times("invalidate")),
         (2, 0),
