@@ -15,9 +15,9 @@ use crate::transaction::hooks::Captured;
 /// An engine for a test: whatever is done through it is done inside of one transaction, which is rolled back at the end.
 ///
 /// It *is* an engine (it dereferences to one), so the code under test gets `&sandbox`, `sandbox.session()`,
-/// `SessionFactory::new(&sandbox)`, and begins, commits, rolls back and reruns as it likes: each transaction of its own is a
-/// savepoint, commits are seen by everything that is done in the sandbox afterwards, and nobody else ever sees anything. This
-/// is SQLAlchemy's recipe "joining a session into an external transaction (such as for test suites)" with
+/// `SessionFactory::new(&sandbox)`, and begins, commits and rolls back as it likes: each transaction of its own is a savepoint,
+/// commits are seen by everything that is done in the sandbox afterwards, and nobody else ever sees anything. This is SQLAlchemy's
+/// recipe "joining a session into an external transaction (such as for test suites)" with
 /// `join_transaction_mode="create_savepoint"`, for all sessions of an engine.
 ///
 /// [`on_commit`](crate::Session::on_commit) hooks of what was committed do not run, since it never really is: they are captured,
@@ -27,8 +27,8 @@ use crate::transaction::hooks::Captured;
 /// What is different from an engine: there is one raw connection, so two transactions cannot be open at the same time. A
 /// session that needs it while another one of the same thread has it is refused, with the place of the other; one of another
 /// thread waits for it, `pool_timeout` at most. Isolation level and mode are those that the sandbox was opened with, and a
-/// transaction that asks for others is refused; so is AUTOCOMMIT. Nothing is rerun, since a savepoint cannot start the whole
-/// transaction again. What takes the whole transaction away ends the sandbox, and is told to whoever uses it next: a lost
+/// transaction that asks for others is refused; so is AUTOCOMMIT, and with it a reconnecting reader. A `#[retry]` function runs
+/// once, since a savepoint cannot start the whole transaction again. What takes the whole transaction away ends the sandbox, and is told to whoever uses it next: a lost
 /// connection, a deadlock on MariaDB, DDL on MariaDB and MySQL, a panic inside of a transaction.
 /// [`raw_connection`](Engine::raw_connection) is outside of it, and so is the table of commit tokens.
 ///
