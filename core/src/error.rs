@@ -612,7 +612,8 @@ impl Error {
             Some(Outcome::NotBegun) => f.write_str(" [no transaction had begun]")?,
             Some(Outcome::StillOpen) => f.write_str(" [the transaction is still open]")?,
             Some(Outcome::Committed) => f.write_str(" [what came before was committed]")?,
-            Some(Outcome::Unknown) if !self.is_commit_unknown() => {
+            // Of its own COMMIT the cause says so.
+            Some(Outcome::Unknown) if self.kind_of_cause() != ErrorKind::CommitUnknown => {
                 f.write_str(" [nobody knows whether an attempt before it was committed]")?;
             }
             Some(Outcome::Unknown) | None => {}

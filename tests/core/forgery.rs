@@ -4,9 +4,10 @@
 use aludel::classify::{Class, Evidence, Flavour, classify_with};
 use aludel::{Fault, Phase};
 use aludel_tests::corpus::{self, Line};
+use aludel_tests::random;
 use diesel::result::{DatabaseErrorKind, Error as DieselError};
 use proptest::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 /// A case takes a tenth of a millisecond, and a shrinking one as long as it likes.
 const CASES: u32 = 3_000;
@@ -14,17 +15,7 @@ const CASES: u32 = 3_000;
 const LONG: u32 = 50;
 
 fn runner() -> TestRunner {
-    let long = std::env::var_os("ALUDEL_TEST_LONG").is_some();
-    TestRunner::new(Config {
-        cases: if long { CASES * LONG } else { CASES },
-        rng_seed: if long {
-            RngSeed::Random
-        } else {
-            RngSeed::Fixed(0xA1_0DE1)
-        },
-        failure_persistence: None, // the case is printed, and the usual seed is always the same
-        ..Config::default()
-    })
+    TestRunner::new(random::config(CASES, LONG))
 }
 
 /// What somebody would write who knows the tables: the words of a server, alone and with quotes, line breaks, severities and

@@ -14,7 +14,8 @@ use std::time::Duration;
 use aludel::clock::{Clock, TestClock};
 use aludel::event::Listeners;
 use aludel::pool::{Checkout, Pool, PoolError, PoolOptions};
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use aludel_tests::random;
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 use database::{Connection, Database};
 use model::{Model, Outcome};
@@ -27,17 +28,7 @@ const LONG: u32 = 50;
 
 #[test]
 fn the_pool_does_as_its_model() {
-    let long = std::env::var_os("ALUDEL_TEST_LONG").is_some();
-    let mut runner = TestRunner::new(Config {
-        cases: if long { PROGRAMS * LONG } else { PROGRAMS },
-        rng_seed: if long {
-            RngSeed::Random
-        } else {
-            RngSeed::Fixed(0xA1_0DE1)
-        },
-        failure_persistence: None, // the program is printed, and the usual seed is always the same
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(random::config(PROGRAMS, LONG));
     let result = runner.run(&program::programs(), |program| {
         Run::new(&program).all(&program.steps).map_err(TestCaseError::fail)
     });

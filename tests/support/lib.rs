@@ -37,6 +37,7 @@
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
 //! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
+//! | [`random`] | random cases, the same in each run |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
 //! | [`proxy`] | a proxy in front of a server that cuts, holds back or answers by itself when a given statement goes by, and counts round trips |
 //! | [`watchdog`] | child processes that never outlive the test, whatever ends it |
@@ -74,6 +75,7 @@ pub mod poll;
 mod promise;
 pub mod propagation;
 pub mod proxied;
+pub mod random;
 pub mod raw_control;
 pub mod reconnecting;
 pub mod reruns;

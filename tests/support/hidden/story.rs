@@ -12,12 +12,12 @@ macro_rules! hidden_values {
         use aludel::prelude::*;
         use aludel::{Flavour, RetryPolicy};
         use aludel_tests::hidden::{AROUND, Around, DEEDS, Deed, Seen, Step, Values, shows};
-        use aludel_tests::secrets;
+        use aludel_tests::{random, secrets};
         use diesel::dsl::sql;
         use diesel::prelude::*;
         use diesel::sql_types::{BigInt, Text};
         use proptest::prelude::*;
-        use proptest::test_runner::{Config, RngSeed};
+        use proptest::test_runner::Config;
 
         diesel::table! { vault (id) { id -> Integer, word -> Text, number -> BigInt, bytes -> Binary, } }
 
@@ -210,13 +210,9 @@ macro_rules! hidden_values {
 
         /// The same in each run; long runs are longer, and others each time.
         fn config() -> Config {
-            let long = std::env::var_os("ALUDEL_TEST_LONG").is_some();
             Config {
-                cases: if long { 1_000 } else { 20 },
-                rng_seed: if long { RngSeed::Random } else { RngSeed::Fixed(0xA1_0DE1) },
-                failure_persistence: None,
                 max_shrink_iters: 200,
-                ..Config::default()
+                ..random::config(20, 50)
             }
         }
 

@@ -3,12 +3,13 @@
 
 use aludel::Flavour;
 use aludel::prelude::*;
-use proptest::test_runner::{Config, RngSeed, TestCaseError, TestRunner};
+use proptest::test_runner::{TestCaseError, TestRunner};
 
 use super::databases::Grounds;
 use super::ground::Ground;
 use super::play::Play;
 use super::program::{Program, programs};
+use crate::random;
 
 /// More find more; a program takes some milliseconds on a file, and some tens of them on a server.
 const ON_A_FILE: u32 = 400;
@@ -23,21 +24,11 @@ const LONG: u32 = 25;
 /// If it is not so; with the smallest such program that was found.
 pub fn random_programs_obey_the_rules<C: Grounds>() {
     let ground = Ground::<C>::open("programs");
-    let long = std::env::var_os("ALUDEL_TEST_LONG").is_some();
     let cases = match C::FLAVOUR {
         Flavour::Sqlite => ON_A_FILE,
         _ => ON_A_SERVER,
     };
-    let mut runner = TestRunner::new(Config {
-        cases: if long { cases * LONG } else { cases },
-        rng_seed: if long {
-            RngSeed::Random
-        } else {
-            RngSeed::Fixed(0x0000_5E7E)
-        },
-        failure_persistence: None, // the program is printed, and the usual seed is always the same
-        ..Config::default()
-    });
+    let mut runner = TestRunner::new(random::config(cases, LONG));
     let result = runner.run(&programs(), |program| {
         play(&ground, &program).map_err(TestCaseError::fail)
     });

@@ -212,7 +212,7 @@ pub fn a_failure_after_a_commit_that_was_cut_says_that_nobody_knows<C: Grounds>(
             let (result, _, told) = cut(&ground, damage, Again::Promised, call);
             let error = result.expect_err("it fails for good");
             let text = error.to_string();
-            assert!(!error.is_retryable() && !error.is_commit_unknown(), "{text}");
+            assert!(error.is_commit_unknown() && !error.is_retryable(), "{text}");
             assert_eq!(error.outcome(), Some(Outcome::Unknown), "{damage:?}, {why:?}: {text}");
             assert!(
                 text.contains("nobody knows whether an attempt before it was committed"),
