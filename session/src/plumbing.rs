@@ -93,8 +93,11 @@ where
     crate::transactional::transactional(&mut stage, policy, Asked::default(), function, |_| body())
 }
 
-/// The key of a call with `once = ..`.
-pub fn once_key(key: impl Into<OnceKey>) -> OnceKey {
+/// The key of a call with `once = ..`. By reference, since the body may move what it is made of.
+pub fn once_key<'k, K: ?Sized>(key: &'k K) -> OnceKey
+where
+    &'k K: Into<OnceKey>,
+{
     key.into()
 }
 

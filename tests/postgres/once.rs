@@ -1,6 +1,5 @@
 //! What is done once for a key.
 
-use aludel::prelude::*;
 use aludel_tests::proxy::Proxy;
 use aludel_tests::verify::{self, Scene, ask};
 use aludel_tests::{once, once_stories, postgres};
@@ -12,7 +11,10 @@ fn scene(name: &str) -> Scene<PgConnection> {
 }
 
 once_stories!(scene);
-once_stories!(scene: an_old_snapshot_is_no_reason_to_run_again);
+once_stories! {
+    scene:
+    an_old_snapshot_is_no_reason_to_run_again,
+}
 
 #[test]
 fn a_network_that_cuts_commits_is_called_again() {
