@@ -97,8 +97,6 @@ pub struct Connection<C: Dialect> {
     unfit: Option<&'static str>,
     /// What is wanted of the next root's COMMIT.
     pub(crate) wish: Wish,
-    /// The next root is to keep a result under a key.
-    pub(crate) keeps_result: bool,
     /// When the next root has to be done, as far as the server can be told; it is used up by it.
     pub(crate) done_by: Option<DoneBy>,
     /// How long a checkout may take, where that is less than `pool_timeout`.
@@ -161,7 +159,6 @@ impl<C: Dialect> Connection<C> {
             begin_immediate: false,
             unfit: None,
             wish: Wish::default(),
-            keeps_result: false,
             done_by: None,
             patience: None,
             options: ExecutionOptions::new(),

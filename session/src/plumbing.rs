@@ -93,7 +93,7 @@ where
     crate::transactional::transactional(&mut stage, policy, Asked::default(), function, |_| body())
 }
 
-/// The key of a call with `once = ..`.
+/// The key of a call with `once = ..`. By reference, since the body may move what it is made of.
 pub fn once_key<'a, K: ?Sized>(key: &'a K) -> OnceKey
 where
     &'a K: Into<OnceKey>,

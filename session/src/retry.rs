@@ -142,7 +142,7 @@ fn verified(terms: Terms, started: Instant) -> Wish {
     Wish {
         verified: Some(true),
         until: until.or_else(|| started.checked_add(A_DAY)),
-        within: None,
+        ..Wish::default()
     }
 }
 

@@ -26,7 +26,7 @@ fn read_committed<C: Dialect>() -> Characteristics {
     options.read_write().characteristics()
 }
 
-/// What somebody wants of the next root.
+/// What somebody wants of the next root: its COMMIT, and what of ours it will write.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Wish {
     /// Whether it is to be verified; `None` leaves it to the engine.
@@ -35,6 +35,8 @@ pub(crate) struct Wish {
     pub(crate) until: Option<Instant>,
     /// The same, counted from the moment at which its answer is missing.
     pub(crate) within: Option<Duration>,
+    /// It is to keep a result under a key.
+    pub(crate) keeps_result: bool,
 }
 
 /// What is known of the root's token.
@@ -48,6 +50,8 @@ pub(crate) struct Verification {
     depth: Option<usize>,
     /// Nothing was written, so nothing can be lost with the answer to COMMIT.
     untouched: bool,
+    /// It keeps a result under a key.
+    keeps_result: bool,
 }
 
 impl Verification {
@@ -56,6 +60,7 @@ impl Verification {
             wanted,
             until: wish.until,
             within: wish.within,
+            keeps_result: wish.keeps_result,
             ..Self::default()
         }
     }

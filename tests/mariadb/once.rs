@@ -15,7 +15,10 @@ fn scene(name: &str) -> Scene<MysqlConnection> {
 }
 
 once_stories!(scene);
-once_stories!(scene: an_old_snapshot_is_no_reason_to_run_again);
+once_stories! {
+    scene:
+    an_old_snapshot_is_no_reason_to_run_again,
+}
 
 #[test]
 fn a_network_that_cuts_commits_is_called_again() {

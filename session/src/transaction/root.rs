@@ -86,7 +86,7 @@ impl<C: Dialect> Connection<C> {
         if self.wants_verification() {
             self.ensure_table::<CommitTable>()?;
         }
-        if self.keeps_result {
+        if self.wants_to_keep_a_result() {
             self.ensure_table::<ResultTable>()?;
         }
         Ok(())

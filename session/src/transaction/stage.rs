@@ -440,12 +440,16 @@ pub(crate) fn begin_root<U: Unit>(unit: &mut U, asked: Asked) -> Result<()> {
     unit.follow(Change::Beginning);
     let connection = unit.connection();
     // Who writes a key writes in any case, and waits better before it has read anything.
-    (connection.wish, connection.begin_immediate) = (asked.wish, asked.immediate || asked.keeps_result);
-    (connection.done_by, connection.keeps_result) = (asked.done_by, asked.keeps_result);
+    connection.begin_immediate = asked.immediate || asked.keeps_result;
+    connection.wish = Wish {
+        keeps_result: asked.keeps_result,
+        ..asked.wish
+    };
+    connection.done_by = asked.done_by;
     let begun = connection.begin_root(Origin::Explicit, asked.own);
     // A wish that no root has used up is nobody's.
     (connection.wish, connection.begin_immediate) = (Wish::default(), false);
-    (connection.done_by, connection.keeps_result) = (None, false);
+    connection.done_by = None;
     unit.follow(if begun.is_ok() { Change::Begun } else { Change::NotBegun });
     begun
 }

@@ -160,7 +160,7 @@ impl TransactionPolicy {
                 asked.wish = Wish {
                     verified: Some(true),
                     within: Some(self.deadline),
-                    until: None,
+                    ..Wish::default()
                 }
             }
             _ => {

@@ -88,6 +88,11 @@ impl<C: Dialect> Connection<C> {
         self.transaction.verification.wanted
     }
 
+    /// Whether it will need the table of results.
+    pub(crate) fn wants_to_keep_a_result(&self) -> bool {
+        self.transaction.verification.keeps_result
+    }
+
     /// A transaction that is open already is verified, too, because somebody who has joined it wants it.
     pub(crate) fn verify_from_now_on(&mut self) -> Result<()> {
         // What a test has begun has no COMMIT that could go unanswered.
