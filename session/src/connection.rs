@@ -71,10 +71,6 @@ struct SharedBetweenThreadsItWouldInterleaveStatements(PhantomData<Cell<()>>);
 /// # }
 /// # Ok::<(), aludel::Error>(())
 /// ```
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is a fact of its own, and no two have to agree"
-)]
 pub struct Connection<C: Dialect> {
     engine: Engine<C>,
     checkout: Option<Checkout<C>>,
