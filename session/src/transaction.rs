@@ -19,6 +19,8 @@
 //! | an exit, `invalidate` | nothing | nothing | → `Doomed` | nothing more |
 //! | once its token is cancelled | statement, BEGIN: `Exit` | the same | the same; COMMIT: ROLLBACK → `Idle`, and `Exit` | the same |
 //!
+//! A session may be inside of somebody else's transaction ([`external`]): the table is about its own, whose root is a part of that.
+//!
 //! **Invariant:** only [`Transaction::set_root`] moves the root from one state to another (what a state remembers is
 //! filled in by `wrote` and `set_origin`), and only `set_root`, [`Transaction::push_frame`] and
 //! [`Transaction::pop_frame`] change the stack of savepoints; [`Transaction::doom_innermost`] alone dooms one of them.
