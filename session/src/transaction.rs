@@ -19,6 +19,8 @@
 //! | an exit, `invalidate` | nothing | nothing | → `Doomed` | nothing more |
 //! | once its token is cancelled | statement, BEGIN: `Exit` | the same | the same; COMMIT: ROLLBACK → `Idle`, and `Exit` | the same |
 //!
+//! A session may be inside of somebody else's transaction ([`external`]): the table is about its own, whose root is a part of that.
+//!
 //! **Invariant:** only [`Transaction::set_root`] moves the root from one state to another (what a state remembers is
 //! filled in by `wrote` and `set_origin`), and only `set_root`, [`Transaction::push_frame`] and
 //! [`Transaction::pop_frame`] change the stack of savepoints; [`Transaction::doom_innermost`] alone dooms one of them.
@@ -29,6 +31,7 @@ use aludel_core::{Error, Fault, Phase, Refused};
 use diesel::connection::{TransactionDepthChange, TransactionManagerStatus, ValidTransactionManagerStatus};
 use diesel::result::Error as DieselError;
 
+use crate::connection::DoneBy;
 use crate::verification::Verification;
 
 use external::External;
@@ -154,6 +157,8 @@ pub struct Transaction {
     pub(crate) verification: Verification,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
     pub(crate) characteristics: Characteristics,
+    /// When the root has to be done, where somebody has said so.
+    pub(crate) done_by: Option<DoneBy>,
     /// The user's error hooks are not asked; here because errors are noted here, also while the connection is lent out.
     pub(crate) skip_user_error_events: bool,
     /// What waits for its end.
@@ -178,6 +183,7 @@ impl Default for Transaction {
             partly_committed: false,
             verification: Verification::default(),
             characteristics: Characteristics::default(),
+            done_by: None,
             skip_user_error_events: false,
             hooks: Hooks::default(),
             external: None,

@@ -1,6 +1,6 @@
 //! Waiting for a host that is down: of all who wait, one tries.
 //!
-//! | A caller of [`Host::wait`] | when | leaves it |
+//! | A caller of [`Retries::wait_for_host`] | when | leaves it |
 //! |---|---|---|
 //! | becomes the prober | nobody is it | after a pause, with the role |
 //! | waits | somebody is | when a prober or a newcomer has got through; with the role, when the prober has given up; at its deadline; when its token is cancelled |

@@ -194,7 +194,7 @@ impl<C: Dialect> Connection<C> {
 
     fn send_beginning(&mut self, begin: Control) -> QueryResult<()> {
         let with = self.transaction.characteristics.beyond(self.engine.connected_with());
-        let limit = match self.done_by {
+        let limit = match self.transaction.done_by {
             None => None,
             Some(done_by) => self.limit_until(done_by)?,
         };

@@ -29,6 +29,7 @@ impl<C: Dialect> Connection<C> {
         self.check_characteristics()?;
         self.transaction.partly_committed = false;
         self.transaction.verification = self.take_wish();
+        self.transaction.done_by = self.done_by.take();
         let first = match self.try_begin(origin) {
             Ok(()) => return Ok(()),
             Err(error) => error,
@@ -43,7 +44,7 @@ impl<C: Dialect> Connection<C> {
     }
 
     fn try_begin(&mut self, origin: Origin) -> Result<()> {
-        match self.done_by {
+        match self.transaction.done_by {
             None => self.connected()?,
             Some(done_by) => self.connected_by(done_by)?,
         };

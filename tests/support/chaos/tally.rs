@@ -129,7 +129,8 @@ fn complaint(way: Way, error: &Error) -> Option<String> {
         ErrorKind::Misuse | ErrorKind::Configuration | ErrorKind::TransactionAlreadyOpen | ErrorKind::Other
     );
     let rule = error.verdict().map(|verdict| verdict.rule);
-    let has_a_name = rule.is_some_and(|rule| !rule.ends_with("unknown"));
+    // A wait for the pool that ended with its caller's deadline is no driver's error, and says all by its kind.
+    let has_a_name = error.is_pool_timeout() || rule.is_some_and(|rule| !rule.ends_with("unknown"));
     (!says_what_became_of_the_data || is_the_tests_mistake || !has_a_name)
         .then(|| format!("{way:?}: {error:?} ({rule:?}, {:?})", error.outcome()))
 }
