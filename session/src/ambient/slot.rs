@@ -4,8 +4,8 @@
 //! puts that variable back when a scope ends, however it does.
 //!
 //! **Invariant:** [`Scope`] is the one place of this crate where a session is behind interior mutability. A session is reached
-//! from anywhere in a call chain there, so no borrow checker sees who has it, and the cell does: it is asked with
-//! `try_borrow_mut` only, and a session that is in use is an error.
+//! from anywhere in a call chain there, so no borrow checker sees who has it, and the cell does. A borrow is only ever
+//! tried, and a session that is in use is an error.
 
 use std::any::{Any, TypeId};
 use std::cell::{Cell, RefCell, RefMut};
