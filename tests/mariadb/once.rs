@@ -4,15 +4,12 @@ use aludel::once::ResultTable;
 use aludel::prelude::*;
 use aludel::{Flavour, Outcome};
 use aludel_tests::proxy::Proxy;
-use aludel_tests::verify::{self, Scene, ask};
+use aludel_tests::verify::{self, ask};
 use aludel_tests::{mariadb, once, once_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-fn scene(name: &str) -> Scene<MysqlConnection> {
-    let name: String = name.chars().take(20).collect();
-    Scene::set(mariadb::server().database(&name).url(), ask)
-}
+use crate::verify::scene;
 
 once_stories!(scene);
 once_stories! {

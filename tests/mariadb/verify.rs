@@ -13,7 +13,7 @@ use aludel_tests::{fork, galera, mariadb, poll, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-fn scene(name: &str) -> Scene<MysqlConnection> {
+pub(crate) fn scene(name: &str) -> Scene<MysqlConnection> {
     let name: String = name.chars().take(20).collect();
     Scene::set(mariadb::server().database(&name).url(), ask)
 }

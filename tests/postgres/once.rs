@@ -1,14 +1,11 @@
 //! What is done once for a key.
 
 use aludel_tests::proxy::Proxy;
-use aludel_tests::verify::{self, Scene, ask};
+use aludel_tests::verify::{self, ask};
 use aludel_tests::{once, once_stories, postgres};
 use diesel::prelude::*;
 
-fn scene(name: &str) -> Scene<PgConnection> {
-    let name: String = name.chars().take(20).collect();
-    Scene::set(postgres::server().database(&name).url(), ask)
-}
+use crate::verify::scene;
 
 once_stories!(scene);
 once_stories! {

@@ -11,7 +11,7 @@ use aludel_tests::{Meeting, fork, poll, postgres, verify_stories};
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
-fn scene(name: &str) -> Scene<PgConnection> {
+pub(crate) fn scene(name: &str) -> Scene<PgConnection> {
     let name: String = name.chars().take(20).collect();
     Scene::set(postgres::server().database(&name).url(), ask)
 }

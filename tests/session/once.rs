@@ -4,27 +4,9 @@ use std::time::Duration;
 
 use aludel::prelude::*;
 use aludel_tests::once_stories;
-use aludel_tests::sqlite::{self, TempDatabase};
-use aludel_tests::verify::{Scene, ask};
 use diesel::prelude::*;
 
-struct File(
-    Scene<SqliteConnection>,
-    #[expect(dead_code, reason = "it goes with the scene")] TempDatabase,
-);
-
-impl std::ops::Deref for File {
-    type Target = Scene<SqliteConnection>;
-
-    fn deref(&self) -> &Self::Target {
-        &self.0
-    }
-}
-
-fn scene(_: &str) -> File {
-    let file = sqlite::file();
-    File(Scene::set(file.url(), ask), file)
-}
+use crate::verify::scene;
 
 once_stories!(scene);
 

@@ -11,7 +11,7 @@ use diesel::result::DatabaseErrorKind;
 
 use crate::stories::{Account, Bank, withdraw};
 
-struct File(
+pub(crate) struct File(
     Scene<SqliteConnection>,
     #[expect(dead_code, reason = "it goes with the scene")] TempDatabase,
 );
@@ -24,7 +24,7 @@ impl std::ops::Deref for File {
     }
 }
 
-fn scene(_: &str) -> File {
+pub(crate) fn scene(_: &str) -> File {
     let file = sqlite::file();
     File(Scene::set(file.url(), ask), file)
 }
