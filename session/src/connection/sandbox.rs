@@ -56,9 +56,15 @@ impl<C: Dialect> Connection<C> {
     }
 
     /// Hooks follow what has happened to the transaction. What was committed in a sandbox never is, and its hooks are kept.
+    #[inline]
     pub(crate) fn follow_hooks(&mut self, change: Change) {
+        if self.transaction.has_hooks() {
+            self.hooks_follow(change);
+        }
+    }
+
+    fn hooks_follow(&mut self, change: Change) {
         if matches!(change, Change::Committed)
-            && self.transaction.has_hooks()
             && !self.transaction.is_lent()
             && let Some(captured) = self.slot().map(|slot| slot.captured.clone())
         {

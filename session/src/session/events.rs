@@ -301,10 +301,14 @@ impl<C: Dialect> Session<C> {
     }
 
     /// What is told of a change before the session's objects follow it.
+    #[inline]
     pub(super) fn tell_before(&mut self, change: Change) {
-        if self.ears.is_empty() {
-            return;
+        if !self.ears.is_empty() {
+            self.tell_what_comes(change);
         }
+    }
+
+    fn tell_what_comes(&mut self, change: Change) {
         match change {
             Change::Beginning => self.tell_created(),
             Change::Begun => self.tell_begun(),
@@ -324,10 +328,14 @@ impl<C: Dialect> Session<C> {
     }
 
     /// And after they have.
+    #[inline]
     pub(super) fn tell_after(&mut self, change: Change) {
-        if self.ears.is_empty() {
-            return;
+        if !self.ears.is_empty() {
+            self.tell_what_was(change);
         }
+    }
+
+    fn tell_what_was(&mut self, change: Change) {
         match change {
             Change::Committed | Change::Superseded | Change::NotBegun | Change::Closed | Change::Forgotten => {
                 self.tell_end(false);
