@@ -72,8 +72,10 @@ mod reconnecting;
 mod result;
 mod retry;
 mod session;
+mod sql;
 mod transaction;
 mod transactional;
+mod unit_of_work;
 mod verification;
 
 #[doc = include_str!("features.md")]
@@ -106,7 +108,7 @@ pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use factory::SessionFactory;
-pub use model::{Entity, Model, Persist, Written};
+pub use model::{BelongsTo, Entity, ForeignKey, Model, OnDelete, Persist, Timestamp, Written};
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;

@@ -9,19 +9,27 @@
 use std::fmt::Debug;
 use std::hash::Hash;
 
-use aludel_core::Dialect;
+use aludel_core::{Dialect, Result};
 use diesel::backend::Backend;
+use diesel::query_builder::{AstPass, QueryFragment};
 use diesel::result::QueryResult;
 
 use crate::connection::Connection;
+use crate::unit_of_work::Cascading;
 
 mod entity;
 mod map;
+mod reference;
+mod shape;
 mod store;
+mod timestamp;
 
 pub use entity::Entity;
 pub(crate) use map::IdentityMap;
+pub use reference::{BelongsTo, ForeignKey, OnDelete, Reference};
+pub use shape::{Column, Columns, Role, Shape, VersionKind};
 pub(crate) use store::{Lookup, Trouble};
+pub use timestamp::{Stamp, Timestamp};
 
 /// A struct that stands for the rows of a table; `#[derive(Model)]` implements it.
 ///
@@ -59,6 +67,68 @@ pub trait Model: Clone + Send + 'static {
 
     /// The key; none while the database has still to make it.
     fn key(&self) -> Option<Self::Key>;
+
+    /// Columns, key and version of the model, as data.
+    #[doc(hidden)]
+    fn shape() -> &'static Shape {
+        unimplemented!()
+    }
+
+    /// The columns in which this object differs from another one.
+    #[doc(hidden)]
+    fn changes(&self, _other: &Self) -> Columns {
+        unimplemented!()
+    }
+
+    /// Those columns with a server default whose field has the default of its type.
+    #[doc(hidden)]
+    fn unset(&self) -> Columns {
+        Columns::NONE
+    }
+
+    /// Takes a key that the database has made.
+    #[doc(hidden)]
+    fn set_key(&mut self, _key: Self::Key) {}
+
+    /// Takes the value of one column from another object of the model.
+    #[doc(hidden)]
+    fn copy_column(&mut self, _from: &Self, _column: usize) {
+        unimplemented!()
+    }
+
+    /// A key from what `LAST_INSERT_ID()` and the like answer, where a key is such a number.
+    #[doc(hidden)]
+    fn key_from_id(_id: i64) -> Option<Self::Key> {
+        None
+    }
+
+    /// Makes the key, where the client makes it and has not yet.
+    #[doc(hidden)]
+    fn make_key(&mut self) {}
+
+    /// Sets the columns that are set to the current time.
+    #[doc(hidden)]
+    fn stamp(&mut self, _what: Stamp, _now: std::time::SystemTime) {}
+
+    /// The next version: the first one without `loaded`, else the one after it, unless the program has set one.
+    #[doc(hidden)]
+    fn advance_version(&mut self, _loaded: Option<&Self>) {}
+
+    /// The version in words, for errors; none for models without.
+    #[doc(hidden)]
+    fn version_text(&self) -> Option<String> {
+        None
+    }
+
+    /// Whether the version says nothing: it has the default of its type.
+    #[doc(hidden)]
+    fn version_is_unset(&self) -> bool {
+        true
+    }
+
+    /// Its foreign keys to other models.
+    #[doc(hidden)]
+    const REFERENCES: &'static [&'static dyn Reference<Self>] = &[];
 }
 
 /// How a model is read from and written to one backend; `#[derive(Model)]` implements it for each one that is compiled
@@ -105,6 +175,74 @@ pub trait Persist<DB: Backend>: Model {
     ///
     /// Whatever the server answers.
     fn find<C: Dialect<Backend = DB>>(connection: &mut Connection<C>, key: &Self::Key) -> QueryResult<Option<Self>>;
+
+    /// The rows of a SELECT of ours, with all columns of the model.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers.
+    #[doc(hidden)]
+    fn select<C, F>(_connection: &mut Connection<C>, _rows: F) -> QueryResult<Vec<Self>>
+    where
+        C: Dialect<Backend = DB>,
+        F: QueryFragment<DB>,
+    {
+        unimplemented!()
+    }
+
+    /// Runs an INSERT of ours that gives back the keys that the database has made.
+    ///
+    /// # Errors
+    ///
+    /// Whatever the server answers.
+    #[doc(hidden)]
+    fn insert_returning<C, F>(_connection: &mut Connection<C>, _insert: F) -> QueryResult<Vec<Self::Key>>
+    where
+        C: Dialect<Backend = DB>,
+        F: QueryFragment<DB>,
+    {
+        Ok(Vec::new())
+    }
+
+    /// The value of a column, as a bind parameter.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as the column's type.
+    #[doc(hidden)]
+    fn bind<'b>(&'b self, _column: usize, _pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        unimplemented!()
+    }
+
+    /// A column of a key, as a bind parameter.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be written as the column's type.
+    #[doc(hidden)]
+    fn bind_key<'b>(_key: &'b Self::Key, _column: usize, _pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
+        unimplemented!()
+    }
+
+    /// The name of the table, quoted, with its schema.
+    ///
+    /// # Errors
+    ///
+    /// None in practice.
+    #[doc(hidden)]
+    fn walk_table(_pass: AstPass<'_, '_, DB>) -> QueryResult<()> {
+        unimplemented!()
+    }
+
+    /// Sees to the children of objects that are about to be deleted.
+    ///
+    /// # Errors
+    ///
+    /// Those of the statements.
+    #[doc(hidden)]
+    fn cascade<C: Dialect<Backend = DB>>(_cascading: &mut Cascading<'_, C, Self>) -> Result<()> {
+        Ok(())
+    }
 
     /// Inserts the row, and fills in the key that the database has made.
     ///

@@ -14,6 +14,9 @@ use crate::transactional::TransactionPolicy;
 mod model;
 
 pub use crate::ambient::Ambient;
+pub use crate::model::{Column, Columns, Reference, Role, Shape, Stamp, VersionKind};
+pub use crate::sql::{Answering, Select};
+pub use crate::unit_of_work::Cascading;
 
 pub use {aludel_core, diesel};
 

@@ -294,6 +294,11 @@ impl<M: Model> Store<M> {
         }
     }
 
+    /// Where the object with this key is, also one that is only added.
+    pub(crate) fn position(&self, key: &M::Key) -> Option<u32> {
+        self.keys.get(key).copied()
+    }
+
     pub(crate) fn key(&self, entity: Entity<M>) -> Result<Option<M::Key>, Trouble> {
         let slot = self.slot(entity)?;
         Ok(slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key)))
