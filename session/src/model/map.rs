@@ -7,7 +7,7 @@ use std::fmt;
 use aludel_core::classify::Fate;
 use aludel_core::{Class, Dialect, Error, ErrorKind, Result};
 
-use super::store::{State, Store};
+use super::store::Store;
 use super::{Model, Persist, Written};
 use crate::connection::{Connection, Touched};
 use crate::transaction::own_verdict;
@@ -39,6 +39,7 @@ trait AnyStore<C: Dialect>: Send {
     fn expire_clean(&mut self);
     fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
+    fn assert_invariants(&self);
     fn added(&self) -> Vec<(u64, u32)>;
     fn removed(&self) -> Vec<(u64, u32)>;
     fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()>;
@@ -101,13 +102,14 @@ impl<C: Dialect> IdentityMap<C> {
         self.pending = true;
     }
 
+    /// Whether a flush may find something to write. Where nothing was said to be pending, no store is asked.
     pub(crate) fn is_pending(&self) -> bool {
-        self.pending
+        self.pending && self.stores.iter().any(|store| store.is_pending())
     }
 
     /// What is pending, in words.
     pub(crate) fn describe_pending(&self) -> Option<String> {
-        if !self.pending {
+        if !self.is_pending() {
             return None;
         }
         let names: Vec<&str> = self
@@ -152,10 +154,6 @@ impl<C: Dialect> IdentityMap<C> {
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
-        if change.undoes() && !matches!(change, Change::Superseded) {
-            // What was pending when a savepoint was set had been flushed before; what came later is undone.
-            self.pending = false;
-        }
         for store in &mut self.stores {
             store.follow(change, self.keeps);
         }
@@ -217,12 +215,16 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
         Self::clear(self);
     }
 
+    fn assert_invariants(&self) {
+        Self::assert_invariants(self);
+    }
+
     fn added(&self) -> Vec<(u64, u32)> {
-        self.in_state(State::Pending)
+        Self::added(self)
     }
 
     fn removed(&self) -> Vec<(u64, u32)> {
-        self.in_state(State::Doomed)
+        self.doomed()
     }
 
     fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()> {
@@ -232,36 +234,29 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
             .as_mut()
             .expect("a pending object has its value");
         value.insert(connection)?;
-        self.inserted(index);
+        self.inserted(index, connection.transaction.depth());
         Ok(())
     }
 
     fn update_all(&mut self, connection: &mut Connection<C>) -> Result<()> {
-        let edited = self.take_edited();
-        for (done, &index) in edited.iter().enumerate() {
+        for index in self.edited() {
             let slot = self.slot_at(index);
-            let loaded = slot.loaded.as_ref().expect("take_edited() keeps only those");
-            let value = slot.value.as_mut().expect("what was edited has its value");
-            let result = if value.key() == slot.key || value.key() == loaded.key() {
-                value.update(connection, loaded).map_err(Error::from)
+            let key = slot.key.clone();
+            let (value, loaded) = slot.edited().expect("edited() answers only those");
+            let written = if value.key() == key || value.key() == loaded.key() {
+                value.update(connection, loaded).map_err(Error::from)?
             } else {
-                Err(Error::misuse(format!(
+                return Err(Error::misuse(format!(
                     "the key of {} was changed from {} to {}; delete the object and add another one",
                     M::NAME,
-                    describe(slot.key.as_ref()),
+                    describe(key.as_ref()),
                     describe(value.key().as_ref())
-                )))
+                )));
             };
-            let result = match result {
-                Ok(Written::Missing) => Err(conflict::<C, M>(connection, loaded)),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                self.give_back_edited(&edited[done..]);
-                return Err(error);
+            if written == Written::Missing {
+                return Err(conflict::<C, M>(connection, loaded));
             }
-            self.updated(index);
+            self.updated(index, connection.transaction.depth());
         }
         Ok(())
     }
@@ -274,7 +269,7 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
             slot.value = M::find(connection, key)?;
         }
         let slot = self.slot_at(index);
-        if let Some(value) = slot.loaded.as_ref().or(slot.value.as_ref()) {
+        if let Some(value) = slot.loaded().or(slot.value.as_ref()) {
             let written = value.delete(connection)?;
             if written == Written::Missing && value.version().is_some() {
                 return Err(conflict::<C, M>(connection, value));

@@ -8,7 +8,7 @@ use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
 use crate::connection::Touched;
-use crate::model::{Entity, Lookup, Model, Persist, Trouble};
+use crate::model::{Arrival, Entity, Lookup, Model, Persist, Trouble};
 use crate::transaction::{own_fault, own_verdict, scope};
 
 impl<C: Dialect> Session<C> {
@@ -61,7 +61,7 @@ impl<C: Dialect> Session<C> {
         Ok(row.map(|row| {
             // The row's own spelling of its key; the one that was asked for where the model calls it "not yet" (0).
             let key = row.key().unwrap_or(key);
-            self.objects.store_mut::<M>().put_loaded(key, row, depth)
+            self.objects.store_mut::<M>().put_loaded(key, row, depth, Arrival::Keeps)
         }))
     }
 
@@ -150,8 +150,7 @@ impl<C: Dialect> Session<C> {
     /// When the handle names no object of this session.
     pub fn delete<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let depth = self.connection.transaction.depth();
-        let store = self.objects.store_mut::<M>();
-        store.find(entity).map_err(|trouble| store.explain(entity, trouble))?;
+        self.objects.store_mut::<M>().find(entity)?;
         let sequence = self.objects.next_sequence();
         let store = self.objects.store_mut::<M>();
         store
@@ -391,7 +390,7 @@ impl<C: Dialect> Session<C> {
         };
         let depth = self.connection.transaction.depth();
         let key = row.key().unwrap_or(key);
-        self.objects.store_mut::<M>().put_loaded(key, row, depth);
+        self.objects.store_mut::<M>().put_loaded(key, row, depth, Arrival::Keeps);
         Ok(())
     }
 }
