@@ -22,6 +22,8 @@ pub(crate) struct IdentityMap<C: Dialect> {
     stores: Vec<Box<dyn AnyStore<C>>>,
     index: HashMap<TypeId, usize>,
     sequence: u64,
+    /// How many savepoints are open.
+    depth: u32,
     /// Something was added, edited or deleted since the last flush.
     pending: bool,
     /// A commit leaves values as they are.
@@ -54,6 +56,7 @@ impl<C: Dialect> IdentityMap<C> {
             stores: Vec::new(),
             index: HashMap::new(),
             sequence: 0,
+            depth: 0,
             pending: false,
             keeps: false,
         }
@@ -80,7 +83,7 @@ impl<C: Dialect> IdentityMap<C> {
         let next = self.stores.len();
         let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
         if index == next {
-            self.stores.push(Box::new(Store::<M>::new(self.session, |object| {
+            self.stores.push(Box::new(Store::<M>::new(self.session, self.depth, |object| {
                 object.version().is_some()
             })));
         }
@@ -154,6 +157,7 @@ impl<C: Dialect> IdentityMap<C> {
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
+        self.depth = change.depth_after(self.depth);
         for store in &mut self.stores {
             store.follow(change, self.keeps);
         }
@@ -234,7 +238,7 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
             .as_mut()
             .expect("a pending object has its value");
         value.insert(connection)?;
-        self.inserted(index, connection.transaction.depth());
+        self.inserted(index);
         Ok(())
     }
 
@@ -256,7 +260,7 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
             if written == Written::Missing {
                 return Err(conflict::<C, M>(connection, loaded));
             }
-            self.updated(index, connection.transaction.depth());
+            self.updated(index);
         }
         Ok(())
     }

@@ -60,6 +60,8 @@ pub(crate) struct Store<M: Model> {
     /// Empty places, the longest empty first.
     free: VecDeque<u32>,
     epochs: Epochs,
+    /// How many savepoints are open.
+    depth: u32,
     work: Work,
     journal: Journal<M::Key>,
     links: Links,
@@ -97,7 +99,7 @@ pub(crate) enum Lookup<M> {
 }
 
 impl<M: Model> Store<M> {
-    pub(super) fn new(session: u64, has_version: fn(&M) -> bool) -> Self {
+    pub(super) fn new(session: u64, depth: u32, has_version: fn(&M) -> bool) -> Self {
         Self {
             session,
             has_version,
@@ -106,6 +108,7 @@ impl<M: Model> Store<M> {
             added_keys: HashMap::new(),
             free: VecDeque::new(),
             epochs: Epochs::default(),
+            depth,
             work: Work::default(),
             journal: Journal::default(),
             links: Links::default(),
@@ -155,21 +158,21 @@ impl<M: Model> Store<M> {
     }
 
     /// The object is the one with its key from now on. Whoever was before has the key again if this is undone.
-    fn seat(&mut self, index: u32, depth: usize) -> Option<u32> {
+    fn seat(&mut self, index: u32) -> Option<u32> {
         let key = self.slots[index as usize].key.clone()?;
         let other = self.keys.insert(key, index).filter(|&other| other != index)?;
-        self.note(other, depth, What::Displaced);
+        self.note(other, What::Displaced);
         Some(other)
     }
 
     /// The same for an object whose row is new: that of whoever was before was deleted in this transaction, if not by the session
     /// then by a statement beside it.
-    fn seat_new(&mut self, index: u32, depth: usize) {
-        if let Some(other) = self.seat(index, depth)
+    fn seat_new(&mut self, index: u32) {
+        if let Some(other) = self.seat(index)
             && self.slots[other as usize].state != State::Deleted
         {
             self.deleted(other);
-            self.note(other, depth, What::Deleted);
+            self.note(other, What::Deleted);
         }
     }
 
@@ -182,9 +185,9 @@ impl<M: Model> Store<M> {
         }
     }
 
-    fn note(&mut self, index: u32, depth: usize, what: What) {
+    fn note(&mut self, index: u32, what: What) {
         let generation = self.slots[index as usize].generation;
-        self.journal.note(index, generation, depth, what);
+        self.journal.note(index, generation, self.depth, what);
     }
 
     fn entity(&self, index: u32) -> Entity<M> {

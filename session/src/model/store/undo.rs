@@ -57,8 +57,7 @@ impl<K> Default for Journal<K> {
 }
 
 impl<K> Journal<K> {
-    pub(super) fn note(&mut self, index: u32, generation: u32, depth: usize, what: What) {
-        let depth = number(depth);
+    pub(super) fn note(&mut self, index: u32, generation: u32, depth: u32, what: What) {
         if what == What::Touched && (depth == 0 || self.has_just_noted(index, depth)) {
             return;
         }
@@ -76,7 +75,7 @@ impl<K> Journal<K> {
             .is_some_and(|last| (last.index, last.depth, last.what) == (index, depth, What::Touched))
     }
 
-    pub(super) fn note_key(&mut self, index: u32, generation: u32, depth: usize, old: K) {
+    pub(super) fn note_key(&mut self, index: u32, generation: u32, depth: u32, old: K) {
         self.keys.push(old);
         self.note(index, generation, depth, What::KeyChanged);
     }
@@ -108,14 +107,11 @@ impl<K> Journal<K> {
     }
 }
 
-fn number(depth: usize) -> u32 {
-    u32::try_from(depth).expect("nobody sets four thousand million savepoints in each other")
-}
-
 impl<M: Model> Store<M> {
     /// `keeps` says that a commit leaves values as they are.
     pub(crate) fn follow(&mut self, change: Change, keeps: bool) {
         self.epochs.keeps = keeps;
+        self.depth = change.depth_after(self.depth);
         match change {
             Change::Beginning if keeps => self.epochs.leave(),
             Change::Beginning => self.epochs.expire(),
@@ -129,8 +125,8 @@ impl<M: Model> Store<M> {
             | Change::Closed
             | Change::Forgotten
             | Change::Superseded => self.rolled_back(),
-            Change::RolledBackTo(depth) => self.undo(number(depth)),
-            Change::Released(depth) => self.journal.lower(number(depth)),
+            Change::RolledBackTo(_) => self.undo(self.depth + 1),
+            Change::Released(_) => self.journal.lower(self.depth + 1),
         }
     }
 

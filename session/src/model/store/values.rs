@@ -45,6 +45,11 @@ impl Epochs {
         self.readable_from = self.now;
     }
 
+    /// Whether what was read in that epoch need not be read again.
+    pub(super) fn hold(&self, seen: u64) -> bool {
+        self.of(seen) != Freshness::Expired
+    }
+
     fn of(&self, seen: u64) -> Freshness {
         if seen < self.readable_from {
             Freshness::Expired
@@ -125,11 +130,11 @@ impl<M: Model> Store<M> {
     /// # Errors
     ///
     /// With model and key, when it cannot be.
-    pub(crate) fn edit(&mut self, entity: Entity<M>, depth: usize) -> Result<&mut M, Error> {
+    pub(crate) fn edit(&mut self, entity: Entity<M>) -> Result<&mut M, Error> {
         if let Err(trouble) = self.editable(entity) {
             return Err(self.explain(entity, trouble));
         }
-        self.start_editing(entity.index, depth);
+        self.start_editing(entity.index);
         Ok(self.slot_at(entity.index).lent())
     }
 
@@ -142,10 +147,9 @@ impl<M: Model> Store<M> {
         &mut self,
         first: Entity<M>,
         second: Entity<M>,
-        depth: usize,
     ) -> Result<(&mut M, &mut M), Error> {
-        self.edit(first, depth)?;
-        self.edit(second, depth)?;
+        self.edit(first)?;
+        self.edit(second)?;
         let slots = self
             .slots
             .get_disjoint_mut([first.index as usize, second.index as usize]);
@@ -158,14 +162,14 @@ impl<M: Model> Store<M> {
     /// # Errors
     ///
     /// With model and key, when one of them cannot be changed; none is marked then.
-    pub(crate) fn edit_many(&mut self, entities: &[Entity<M>], depth: usize) -> Result<Vec<&mut M>, Error> {
+    pub(crate) fn edit_many(&mut self, entities: &[Entity<M>]) -> Result<Vec<&mut M>, Error> {
         for &entity in entities {
             if let Err(trouble) = self.editable(entity) {
                 return Err(self.explain(entity, trouble));
             }
         }
         for entity in entities {
-            self.start_editing(entity.index, depth);
+            self.start_editing(entity.index);
         }
         let mut order: Vec<usize> = (0..entities.len()).collect();
         order.sort_unstable_by_key(|&at| entities[at].index);
@@ -183,14 +187,14 @@ impl<M: Model> Store<M> {
     }
 
     /// Keeps the value as it was read, unless it was kept before.
-    pub(super) fn start_editing(&mut self, index: u32, depth: usize) {
+    pub(super) fn start_editing(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         if slot.state != State::Persistent || slot.loaded.is_some() {
             return;
         }
         slot.loaded = slot.value.clone().map(Box::new);
         self.work.edits(index);
-        self.note(index, depth, What::Touched);
+        self.note(index, What::Touched);
     }
 
     /// What was edited is written, or is given up.
@@ -201,10 +205,10 @@ impl<M: Model> Store<M> {
     }
 
     /// A row that was read: into its object if there is one, else into a new one.
-    pub(crate) fn put_loaded(&mut self, key: M::Key, row: M, depth: usize, arrival: Arrival) -> Entity<M> {
+    pub(crate) fn put_loaded(&mut self, key: M::Key, row: M, arrival: Arrival) -> Entity<M> {
         match self.keys.get(&key).copied() {
             Some(index) if self.slots[index as usize].state != State::Deleted => {
-                self.arrive(index, row, depth, arrival);
+                self.arrive(index, row, arrival);
                 self.entity(index)
             }
             known => {
@@ -212,16 +216,16 @@ impl<M: Model> Store<M> {
                 self.slot_at(index).key = Some(key);
                 if known.is_some() {
                     // Somebody has inserted the row anew that was deleted in this transaction.
-                    self.note(index, depth, What::Added);
+                    self.note(index, What::Added);
                 }
-                self.seat(index, depth);
-                self.note(index, depth, What::Touched);
+                self.seat(index);
+                self.note(index, What::Touched);
                 self.entity(index)
             }
         }
     }
 
-    fn arrive(&mut self, index: u32, row: M, depth: usize, arrival: Arrival) {
+    fn arrive(&mut self, index: u32, row: M, arrival: Arrival) {
         let slot = &self.slots[index as usize];
         let takes = slot.state == State::Persistent
             && match arrival {
@@ -236,7 +240,7 @@ impl<M: Model> Store<M> {
             let slot = self.slot_at(index);
             slot.value = Some(row);
             slot.seen = now;
-            self.note(index, depth, What::Touched);
+            self.note(index, What::Touched);
         }
     }
 
@@ -265,11 +269,6 @@ impl<M: Model> Store<M> {
     /// Objects without changes of their own are read again.
     pub(crate) fn expire_clean(&mut self) {
         self.epochs.expire();
-    }
-
-    /// The same, were it not edited.
-    pub(super) fn holds_unedited(&self, index: u32) -> bool {
-        self.epochs.of(self.slots[index as usize].seen) != Freshness::Expired
     }
 }
 

@@ -6,9 +6,9 @@ use super::{State, Store, Trouble, What};
 use crate::model::{Entity, Model};
 
 impl<M: Model> Store<M> {
-    pub(crate) fn add(&mut self, value: M, sequence: u64, depth: usize) -> Entity<M> {
+    pub(crate) fn add(&mut self, value: M, sequence: u64) -> Entity<M> {
         let index = self.occupy(value, State::Pending);
-        self.note(index, depth, What::Added);
+        self.note(index, What::Added);
         self.work
             .adds(sequence, index, self.slots[index as usize].generation);
         self.entity(index)
@@ -19,7 +19,7 @@ impl<M: Model> Store<M> {
     /// # Errors
     ///
     /// With model and key, when there is an object of it already.
-    pub(crate) fn attach(&mut self, key: M::Key, value: M, depth: usize) -> Result<Entity<M>, Error> {
+    pub(crate) fn attach(&mut self, key: M::Key, value: M) -> Result<Entity<M>, Error> {
         if let Some(&index) = self.keys.get(&key)
             && self.slots[index as usize].state != State::Free
         {
@@ -34,13 +34,13 @@ impl<M: Model> Store<M> {
         }
         let index = self.occupy(value, State::Persistent);
         self.slot_at(index).key = Some(key);
-        self.seat(index, depth);
-        self.note(index, depth, What::Touched);
+        self.seat(index);
+        self.note(index, What::Touched);
         Ok(self.entity(index))
     }
 
     /// Marks an object for deletion, or forgets it where it was only added.
-    pub(crate) fn delete(&mut self, entity: Entity<M>, sequence: u64, depth: usize) -> Result<(), Trouble> {
+    pub(crate) fn delete(&mut self, entity: Entity<M>, sequence: u64) -> Result<(), Trouble> {
         let index = entity.index;
         if self.usable(entity)?.state == State::Pending {
             self.vacate(index);
@@ -52,7 +52,7 @@ impl<M: Model> Store<M> {
         }
         self.unlink(index);
         self.set_state(index, State::Doomed);
-        self.note(index, depth, What::Deleted);
+        self.note(index, What::Deleted);
         self.work.dooms(sequence, index, entity.generation);
         Ok(())
     }

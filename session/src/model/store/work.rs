@@ -160,39 +160,42 @@ impl<M: Model> Store<M> {
     }
 
     /// An INSERT has succeeded, and the value has its key.
-    pub(crate) fn inserted(&mut self, index: u32, depth: usize) {
+    pub(crate) fn inserted(&mut self, index: u32) {
         self.set_state(index, State::Persistent);
         self.unlink(index);
         let now = self.epochs.now();
         let slot = self.slot_at(index);
         slot.seen = now;
         slot.key = slot.value.as_ref().and_then(Model::key);
-        self.seat_new(index, depth);
+        self.seat_new(index);
     }
 
     /// An UPDATE has succeeded, or was not needed.
-    pub(crate) fn updated(&mut self, index: u32, depth: usize) {
-        let old = !self.holds_unedited(index);
+    pub(crate) fn updated(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        // A statement beside it has changed the row since it was read; the edit was kept, and is written by now.
+        let old = slot.state == State::Persistent && !self.epochs.hold(slot.seen);
         self.stop_editing(index);
         self.unlink(index);
         if old {
-            // A statement beside it has changed the row since it was read; the edit was kept, and is written by now.
             self.expire_at(index);
         } else {
             let now = self.epochs.now();
             self.slot_at(index).seen = now;
         }
-        self.note(index, depth, What::Touched);
+        self.note(index, What::Touched);
     }
 
-    /// An UPDATE has changed the key.
-    pub(crate) fn key_changed(&mut self, index: u32, key: M::Key, depth: usize) {
+    /// An UPDATE has changed the key to that of the value.
+    pub(crate) fn key_changed(&mut self, index: u32) {
         self.unseat(index);
-        if let Some(old) = self.slot_at(index).key.replace(key) {
-            let generation = self.slots[index as usize].generation;
-            self.journal.note_key(index, generation, depth, old);
+        let slot = self.slot_at(index);
+        let key = slot.value.as_ref().and_then(Model::key);
+        if let Some(old) = std::mem::replace(&mut slot.key, key) {
+            let generation = slot.generation;
+            self.journal.note_key(index, generation, self.depth, old);
         }
-        self.seat(index, depth);
+        self.seat(index);
     }
 
     /// A DELETE has succeeded.
