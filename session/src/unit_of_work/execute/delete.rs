@@ -3,9 +3,10 @@
 use aludel_core::{Dialect, Result};
 use diesel::RunQueryDsl as _;
 
+use super::update::{alike, columns_of_change, write};
 use super::{Writer, conflict};
-use crate::model::{Columns, Persist, Stamp, Store, VersionKind};
-use crate::sql::{Delete, DeleteKeys, Pair, Update};
+use crate::model::{Persist, Stamp, Store};
+use crate::sql::{Delete, DeleteKeys, Pair};
 
 /// Deletes objects on which nothing depends any more.
 pub(in crate::unit_of_work) fn delete<C, M>(
@@ -65,32 +66,21 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    let shape = M::shape();
+    let mut changed = Vec::new();
     for &row in rows {
         let loaded = store.as_read(row).clone();
         let mut value = loaded.clone();
         value.stamp(Stamp::Deleted, writer.now);
-        value.advance_version(Some(&loaded));
-        let mut columns = value.changes(&loaded);
-        if let (Some(version), VersionKind::Server) = (shape.version, shape.version_kind) {
-            columns = columns.without(Columns::one(version));
-        }
+        let columns = columns_of_change(&mut value, &loaded);
         if !columns.is_empty() {
-            let pairs = [Pair {
-                value: &value,
-                loaded: &loaded,
-            }];
-            let update = Update {
-                flavour: C::FLAVOUR,
-                rows: &pairs,
-                columns,
-                version: shape.version,
-                cached: true,
-            };
-            if update.execute(writer.connection)? != 1 {
-                return Err(conflict::of_update(&pairs, columns, writer));
-            }
+            changed.push((columns, (value, loaded)));
         }
+    }
+    for (columns, rows) in alike(changed) {
+        let pairs: Vec<_> = rows.iter().map(|(value, loaded)| Pair { value, loaded }).collect();
+        write(&pairs, columns, writer)?;
+    }
+    for &row in rows {
         store.deleted(row);
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! UPDATE of the columns that differ, for many rows at once where they change the same ones.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use aludel_core::{Dialect, Error, Flavour, Result};
 use diesel::RunQueryDsl as _;
@@ -20,27 +20,35 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    // By what they change, the first row of each deciding the order among them.
-    let mut alike: Vec<(Columns, Vec<u32>)> = Vec::new();
-    let mut known: BTreeMap<Columns, usize> = BTreeMap::new();
+    let mut changed = Vec::new();
     for &row in rows {
         let columns = prepare(store, row, writer)?;
         if columns.is_empty() {
             store.updated(row);
             store.switched(row);
-            continue;
+        } else {
+            changed.push((columns, row));
         }
-        let group = *known.entry(columns).or_insert_with(|| {
-            alike.push((columns, Vec::new()));
-            alike.len() - 1
-        });
-        alike[group].1.push(row);
     }
-    for (columns, rows) in alike {
+    for (columns, rows) in alike(changed) {
         update_alike(store, &rows, columns, writer)?;
         fetch::after_update(store, &rows, writer)?;
     }
     Ok(())
+}
+
+/// Things by the columns that they change, which one UPDATE can have in common; the first of each decides the order among them.
+pub(super) fn alike<T>(changed: Vec<(Columns, T)>) -> Vec<(Columns, Vec<T>)> {
+    let mut alike: Vec<(Columns, Vec<T>)> = Vec::new();
+    let mut known: HashMap<Columns, usize> = HashMap::new();
+    for (columns, thing) in changed {
+        let group = *known.entry(columns).or_insert_with(|| {
+            alike.push((columns, Vec::new()));
+            alike.len() - 1
+        });
+        alike[group].1.push(thing);
+    }
+    alike
 }
 
 /// The columns that must be written for an object, after what is set by itself is set.
@@ -65,12 +73,7 @@ where
         return Ok(Columns::NONE);
     }
     value.stamp(Stamp::Updated, writer.now);
-    value.advance_version(Some(loaded));
-    let mut columns = value.changes(loaded);
-    if let (Some(version), VersionKind::Server) = (shape.version, shape.version_kind) {
-        columns = columns.without(Columns::one(version));
-    }
-    Ok(columns)
+    Ok(columns_of_change(value, loaded))
 }
 
 /// Objects that change the same columns.
@@ -79,31 +82,60 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    let shape = M::shape();
-    let changes_key = !columns.common(shape.key()).is_empty();
-    let page = if changes_key { 1 } else { page::<C, M>(columns, writer) };
-    for page in rows.chunks(page) {
-        let pairs: Vec<Pair<'_, M>> = page.iter().map(|&row| store.pair(row)).collect();
+    let pairs: Vec<Pair<'_, M>> = rows.iter().map(|&row| store.pair(row)).collect();
+    write(&pairs, columns, writer)?;
+    let changes_key = changes_key::<M>(columns);
+    for &row in rows {
+        if changes_key {
+            store.key_changed(row);
+        }
+        store.updated(row);
+        store.switched(row);
+    }
+    Ok(())
+}
+
+fn changes_key<M: Model>(columns: Columns) -> bool {
+    !columns.common(M::shape().key()).is_empty()
+}
+
+/// The statements, and a look at what they have matched.
+pub(super) fn write<C, M>(pairs: &[Pair<'_, M>], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    // Keys are changed one by one, in the order of the old ones.
+    let page = if changes_key::<M>(columns) {
+        1
+    } else {
+        page::<C, M>(columns, writer)
+    };
+    for rows in pairs.chunks(page) {
         let update = Update {
             flavour: C::FLAVOUR,
-            rows: &pairs,
+            rows,
             columns,
-            version: shape.version,
-            cached: page.len() == 1,
+            version: M::shape().version,
+            cached: rows.len() == 1,
         };
         let count = update.execute(writer.connection)?;
-        if count != page.len() {
-            return Err(conflict::of_update(&pairs, columns, writer));
-        }
-        for &row in page {
-            if changes_key {
-                store.key_changed(row);
-            }
-            store.updated(row);
-            store.switched(row);
+        if count != rows.len() {
+            return Err(conflict::of_update(rows, columns, writer));
         }
     }
     Ok(())
+}
+
+/// The columns of a change, with the version counted up; the database's own version is not written.
+pub(super) fn columns_of_change<M: Model>(value: &mut M, loaded: &M) -> Columns {
+    value.advance_version(Some(loaded));
+    let shape = M::shape();
+    let made_by_database = match (shape.version, shape.version_kind) {
+        (Some(version), VersionKind::Server) => Columns::one(version),
+        _ => Columns::NONE,
+    };
+    value.changes(loaded).without(made_by_database)
 }
 
 /// How many rows an UPDATE has. A CASE is searched from its beginning for each row, so that a longer one costs more than it
