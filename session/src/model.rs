@@ -68,6 +68,10 @@ pub trait Model: Clone + Send + 'static {
     /// The key; none while the database has still to make it.
     fn key(&self) -> Option<Self::Key>;
 
+    /// Whether the mark of a deleted row is a time, and not a boolean.
+    #[doc(hidden)]
+    const SOFT_DELETE_IS_TIME: bool = true;
+
     /// Columns, key and version of the model, as data.
     #[doc(hidden)]
     fn shape() -> &'static Shape;
@@ -93,6 +97,12 @@ pub trait Model: Clone + Send + 'static {
     /// A key from what `LAST_INSERT_ID()` and the like answer, where a key is such a number.
     #[doc(hidden)]
     fn key_from_id(_id: i64) -> Option<Self::Key> {
+        None
+    }
+
+    /// The other way round.
+    #[doc(hidden)]
+    fn id_from_key(_key: &Self::Key) -> Option<i64> {
         None
     }
 

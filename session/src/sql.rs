@@ -1,6 +1,17 @@
 //! Query fragments of our own, generic over the model: what Diesel's DSL can only say with types that are known when a
 //! query is written.
 
+mod delete;
+mod insert;
+mod keys;
+mod select;
+mod update;
+
+pub(crate) use delete::{Delete, DeleteKeys};
+pub(crate) use insert::Insert;
+pub(crate) use select::{ByKeys, ByParents};
+pub(crate) use update::{Pair, Update};
+
 use std::marker::PhantomData;
 
 use diesel::backend::Backend;
