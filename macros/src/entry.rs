@@ -6,7 +6,7 @@ use quote::ToTokens;
 use syn::ext::IdentExt;
 use syn::parse::{Parse, ParseStream, Parser};
 use syn::punctuated::Punctuated;
-use syn::{Attribute, Ident, Meta, Token};
+use syn::{Attribute, Ident, Meta, Path, Token};
 
 use crate::errors::Errors;
 
@@ -40,6 +40,15 @@ impl Entry {
     pub(crate) fn names(&self) -> Option<Vec<Ident>> {
         let Form::List(tokens) = &self.form else { return None };
         names(tokens).filter(|names| !names.is_empty())
+    }
+
+    /// The paths in `key(a::B, c)`; none when they cannot be read.
+    pub(crate) fn paths(&self) -> Vec<Path> {
+        let Form::List(tokens) = &self.form else {
+            return Vec::new();
+        };
+        let paths = Punctuated::<Path, Token![,]>::parse_terminated.parse2(tokens.clone());
+        paths.into_iter().flatten().collect()
     }
 
     /// The names in `key = (a, b)`, or the one in `key = a`.

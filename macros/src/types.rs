@@ -55,6 +55,11 @@ pub(crate) fn is_integer(ty: &Type) -> bool {
     last_segment(ty).is_some_and(|name| integers.iter().any(|integer| name == integer))
 }
 
+/// Whether it is an `Option`, by this name.
+pub(crate) fn is_option(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|name| name == "Option")
+}
+
 /// What a type mentions, functions that it only describes (`fn(&mut T)`, `Fn(&T) -> &T`) left out.
 #[derive(Default)]
 pub(crate) struct Mentions {

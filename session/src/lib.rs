@@ -81,6 +81,15 @@ mod verification;
 #[doc = include_str!("features.md")]
 pub mod features {}
 
+#[doc = include_str!("coming_from_sqlalchemy.md")]
+pub mod coming_from_sqlalchemy {}
+
+#[doc = include_str!("coming_from_diesel.md")]
+pub mod coming_from_diesel {}
+
+#[doc = include_str!("when_values_are_read_again.md")]
+pub mod when_values_are_read_again {}
+
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 
@@ -112,7 +121,7 @@ pub use model::{BelongsTo, Entity, ForeignKey, Model, OnDelete, Persist, Timesta
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
-pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
+pub use session::{ObjectQuery, ObjectState, Objects, Session, SessionEvent, SessionFacts, SessionTransaction};
 pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
 pub use transactional::{Propagation, TransactionPolicy};
 

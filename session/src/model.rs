@@ -28,7 +28,7 @@ pub use entity::Entity;
 pub(crate) use map::IdentityMap;
 pub use reference::{BelongsTo, ForeignKey, OnDelete, Reference};
 pub use shape::{Column, Columns, Role, Shape, VersionKind};
-pub(crate) use store::{Arrival, Lookup, Trouble};
+pub(crate) use store::{Arrival, Link, Lookup, State, Store, Trouble};
 pub use timestamp::{Stamp, Timestamp};
 
 /// A struct that stands for the rows of a table; `#[derive(Model)]` implements it.
@@ -74,15 +74,11 @@ pub trait Model: Clone + Send + 'static {
 
     /// Columns, key and version of the model, as data.
     #[doc(hidden)]
-    fn shape() -> &'static Shape {
-        unimplemented!()
-    }
+    fn shape() -> &'static Shape;
 
     /// The columns in which this object differs from another one.
     #[doc(hidden)]
-    fn changes(&self, _other: &Self) -> Columns {
-        unimplemented!()
-    }
+    fn changes(&self, other: &Self) -> Columns;
 
     /// Those columns with a server default whose field has the default of its type.
     #[doc(hidden)]
@@ -92,13 +88,11 @@ pub trait Model: Clone + Send + 'static {
 
     /// Takes a key that the database has made.
     #[doc(hidden)]
-    fn set_key(&mut self, _key: Self::Key) {}
+    fn set_key(&mut self, key: Self::Key);
 
     /// Takes the value of one column from another object of the model.
     #[doc(hidden)]
-    fn copy_column(&mut self, _from: &Self, _column: usize) {
-        unimplemented!()
-    }
+    fn copy_column(&mut self, from: &Self, column: usize);
 
     /// A key from what `LAST_INSERT_ID()` and the like answer, where a key is such a number.
     #[doc(hidden)]
@@ -192,13 +186,10 @@ pub trait Persist<DB: Backend>: Model {
     ///
     /// Whatever the server answers.
     #[doc(hidden)]
-    fn select<C, F>(_connection: &mut Connection<C>, _rows: F) -> QueryResult<Vec<Self>>
+    fn select<C, F>(connection: &mut Connection<C>, rows: F) -> QueryResult<Vec<Self>>
     where
         C: Dialect<Backend = DB>,
-        F: QueryFragment<DB>,
-    {
-        unimplemented!()
-    }
+        F: QueryFragment<DB>;
 
     /// Runs an INSERT of ours that gives back the keys that the database has made.
     ///
@@ -220,9 +211,7 @@ pub trait Persist<DB: Backend>: Model {
     ///
     /// When it cannot be written as the column's type.
     #[doc(hidden)]
-    fn bind<'b>(&'b self, _column: usize, _pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        unimplemented!()
-    }
+    fn bind<'b>(&'b self, column: usize, pass: AstPass<'_, 'b, DB>) -> QueryResult<()>;
 
     /// A column of a key, as a bind parameter.
     ///
@@ -230,9 +219,7 @@ pub trait Persist<DB: Backend>: Model {
     ///
     /// When it cannot be written as the column's type.
     #[doc(hidden)]
-    fn bind_key<'b>(_key: &'b Self::Key, _column: usize, _pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        unimplemented!()
-    }
+    fn bind_key<'b>(key: &'b Self::Key, column: usize, pass: AstPass<'_, 'b, DB>) -> QueryResult<()>;
 
     /// The name of the table, quoted, with its schema.
     ///
@@ -240,9 +227,7 @@ pub trait Persist<DB: Backend>: Model {
     ///
     /// None in practice.
     #[doc(hidden)]
-    fn walk_table(_pass: AstPass<'_, '_, DB>) -> QueryResult<()> {
-        unimplemented!()
-    }
+    fn walk_table(pass: AstPass<'_, '_, DB>) -> QueryResult<()>;
 
     /// Sees to the children of objects that are about to be deleted.
     ///

@@ -11,6 +11,7 @@ use crate::session::Session;
 use crate::transaction::stage::Asked;
 use crate::transactional::TransactionPolicy;
 
+mod backends;
 mod model;
 
 pub use crate::ambient::Ambient;
@@ -18,6 +19,13 @@ pub use crate::model::{Column, Columns, Reference, Role, Shape, Stamp, VersionKi
 pub use crate::sql::{Answering, Select};
 pub use crate::unit_of_work::Cascading;
 
+pub use model::{OldLastInsertId, OldReturning, answering, bind, column, no_column, old_asks_by_id, old_only, text};
+
+pub use diesel::query_builder::{AstPass, QueryFragment};
+pub use diesel::result::QueryResult;
+pub use std::string::String;
+pub use std::sync::OnceLock;
+pub use std::vec::Vec;
 pub use {aludel_core, diesel};
 
 /// The runner of `#[retry]`.
@@ -198,24 +206,4 @@ where
     crate::transactional::transactional(&mut stage, policy, once::asked(), function, |stage| {
         once::part(stage, &key, |_| body())
     })
-}
-
-/// The key that MariaDB and MySQL have made for the row that was inserted last on this connection.
-///
-/// # Errors
-///
-/// Whatever the server answers; or that the key does not fit the field's type.
-#[cfg(feature = "mysql")]
-pub fn last_insert_id<C, K>(connection: &mut crate::Connection<C>) -> diesel::QueryResult<K>
-where
-    C: Dialect<Backend = diesel::mysql::Mysql>,
-    K: TryFrom<u64>,
-    K::Error: std::error::Error + Send + Sync + 'static,
-{
-    use diesel::RunQueryDsl as _;
-    use diesel::dsl::sql;
-    use diesel::sql_types::{BigInt, Unsigned};
-
-    let id: u64 = diesel::select(sql::<Unsigned<BigInt>>("LAST_INSERT_ID()")).get_result(connection)?;
-    K::try_from(id).map_err(|error| diesel::result::Error::DeserializationError(Box::new(error)))
 }

@@ -10,6 +10,7 @@ mod chaos;
 mod control;
 mod deadlines;
 mod default_level;
+mod derive;
 mod design;
 mod doomed;
 mod endings;

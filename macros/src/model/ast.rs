@@ -1,6 +1,6 @@
 //! Reads the struct and the attributes on it and on its fields.
 
-use syn::{Data, DeriveInput, Fields, Generics, Ident, Type};
+use syn::{Data, DeriveInput, Fields, Generics, Ident, Type, Visibility};
 
 use super::attr::{FieldOptions, StructOptions};
 use crate::errors::Errors;
@@ -8,6 +8,7 @@ use crate::errors::Errors;
 /// The struct as it is written.
 pub(super) struct Input<'a> {
     pub(super) ident: &'a Ident,
+    pub(super) visibility: &'a Visibility,
     pub(super) generics: &'a Generics,
     pub(super) options: StructOptions,
     /// None when it is not a struct with named fields.
@@ -32,6 +33,7 @@ impl Field<'_> {
 pub(super) fn read<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Input<'a> {
     Input {
         ident: &input.ident,
+        visibility: &input.vis,
         generics: &input.generics,
         options: StructOptions::read(&input.attrs, errors),
         fields: fields(input, errors),

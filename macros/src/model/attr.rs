@@ -6,7 +6,7 @@ use syn::{Attribute, Ident, LitStr, Path};
 use crate::entry::{self, Entry, Form};
 use crate::errors::{Errors, unknown};
 
-const FIELD_KEYS: [&str; 4] = ["key", "version", "generated", "assigned"];
+const FIELD_KEYS: [&str; 5] = ["key", "version", "generated", "assigned", "belongs_to"];
 
 /// The attributes on the struct.
 #[derive(Default)]
@@ -16,6 +16,8 @@ pub(super) struct StructOptions {
     pub(super) table_seen: bool,
     /// Empty after a mistake.
     pub(super) primary_key: Option<Vec<Ident>>,
+    /// Those that Diesel checks the struct for; empty when nothing is said.
+    pub(super) backends: Vec<Path>,
 }
 
 /// The attributes on a field; each holds the place where it was written.
@@ -25,6 +27,7 @@ pub(super) struct FieldOptions {
     pub(super) version: Option<Ident>,
     pub(super) generated: Option<Ident>,
     pub(super) assigned: Option<Ident>,
+    pub(super) belongs_to: Option<Path>,
     pub(super) column: Option<Ident>,
 }
 
@@ -39,6 +42,8 @@ impl StructOptions {
                 options.read_table(&entry, errors);
             } else if entry.key == "primary_key" {
                 options.read_primary_key(&entry, errors);
+            } else if entry.key == "check_for_backend" {
+                options.backends.extend(entry.paths());
             }
         }
         options
@@ -97,6 +102,9 @@ impl FieldOptions {
     }
 
     fn read_model(&mut self, entry: Entry, errors: &mut Errors) {
+        if entry.key == "belongs_to" {
+            return self.read_belongs_to(&entry, errors);
+        }
         let place = match entry.key.to_string().as_str() {
             "key" => &mut self.key,
             "version" => &mut self.version,
@@ -113,6 +121,19 @@ impl FieldOptions {
             errors.at(&entry, format!("`{}` is given twice; keep one", entry.key));
         }
         *place = Some(entry.key);
+    }
+
+    fn read_belongs_to(&mut self, entry: &Entry, errors: &mut Errors) {
+        if self.belongs_to.is_some() {
+            errors.at(entry, "`belongs_to` is given twice; keep one");
+        }
+        self.belongs_to = entry.value();
+        if self.belongs_to.is_none() {
+            errors.at(
+                entry.place(),
+                "`belongs_to` is the path of a model: `#[model(belongs_to = Author)]`",
+            );
+        }
     }
 }
 

@@ -1,23 +1,32 @@
-//! Checks the whole: which fields are the key, who makes it, and which one is the version.
+//! Checks the whole: which fields are the key, who makes it, which one is the version, and whose children there are.
 
 mod key;
+mod reference;
 
-use syn::{Generics, Ident, Path, Type};
+use syn::{Generics, Ident, Path, Type, Visibility};
 
 use super::ast::{Field, Input};
 use crate::errors::Errors;
 use crate::types;
 
+pub(super) use reference::Reference;
+
 /// A struct that can be a model.
 pub(super) struct Model<'a> {
     pub(super) ident: &'a Ident,
+    pub(super) visibility: &'a Visibility,
     pub(super) table: &'a Path,
-    pub(super) key: Vec<Column<'a>>,
-    /// Those fields of the key that the database makes.
-    pub(super) generated: Vec<&'a Ident>,
-    pub(super) version: Option<Column<'a>>,
-    /// All other fields.
+    /// The only backends that it is for, if the user names them.
+    pub(super) backends: &'a [Path],
+    /// Those of the key first, then the others in the order of the fields.
     pub(super) columns: Vec<Column<'a>>,
+    /// How many of them are the key.
+    pub(super) keys: usize,
+    /// Whether the database makes the key.
+    pub(super) generated: bool,
+    /// Which of them is the version.
+    pub(super) version: Option<usize>,
+    pub(super) references: Vec<Reference<'a>>,
 }
 
 /// A field and its column.
@@ -26,6 +35,12 @@ pub(super) struct Column<'a> {
     pub(super) field: &'a Ident,
     pub(super) ty: &'a Type,
     pub(super) name: &'a Ident,
+}
+
+impl<'a> Model<'a> {
+    pub(super) fn key(&self) -> &[Column<'a>] {
+        &self.columns[..self.keys]
+    }
 }
 
 impl<'a> From<&'a Field<'a>> for Column<'a> {
@@ -58,20 +73,26 @@ pub(super) fn check<'a>(input: &'a Input<'a>, errors: &mut Errors) -> Option<Mod
     let key = key::find(input, fields, errors);
     key::check_makers(fields, &key, errors);
     let version = version(fields, &key, errors);
-    let is_key = |field: &Field<'_>| key.iter().any(|key| key.ident == field.ident);
-    let is_version = |field: &Field<'_>| version.is_some_and(|version| version.ident == field.ident);
+    let ordered = in_order(fields, &key);
+    let position = |field: &Field<'_>| ordered.iter().position(|other| other.ident == field.ident);
     Some(Model {
         ident: input.ident,
+        visibility: input.visibility,
         table: input.options.table.as_ref()?,
-        generated: key::generated(&key),
-        columns: fields
-            .iter()
-            .filter(|field| !is_key(field) && !is_version(field))
-            .map(Column::from)
-            .collect(),
-        version: version.map(Column::from),
-        key: key.into_iter().map(Column::from).collect(),
+        backends: &input.options.backends,
+        keys: key.len(),
+        generated: key::is_generated(&key),
+        version: version.and_then(position),
+        references: reference::all(&ordered),
+        columns: ordered.into_iter().map(Column::from).collect(),
     })
+}
+
+/// The key first.
+fn in_order<'a>(fields: &'a [Field<'a>], key: &[&'a Field<'a>]) -> Vec<&'a Field<'a>> {
+    let is_key = |field: &&Field<'_>| key.iter().any(|key| key.ident == field.ident);
+    let others = fields.iter().filter(|field| !is_key(field));
+    key.iter().copied().chain(others).collect()
 }
 
 fn check_generics(generics: &Generics, errors: &mut Errors) {

@@ -10,16 +10,28 @@
 
 use std::ops::{Index, IndexMut};
 
-use aludel_core::{Dialect, Error, ErrorKind, Result};
+use aludel_core::{Dialect, Error, ErrorKind};
 
 use super::Session;
 use crate::model::{Entity, Model, Persist};
 
 mod inspect;
 mod load;
+mod query;
 mod relations;
 mod state;
 mod write;
+
+pub use inspect::{ObjectState, Objects};
+pub use query::ObjectQuery;
+
+fn of_another_session<M: Model>() -> Error {
+    let text = format!(
+        "this handle to {} belongs to another session; each session has its own",
+        M::NAME
+    );
+    Error::object(ErrorKind::StaleEntity, text)
+}
 
 fn not_found<M: Model>(key: &M::Key) -> Error {
     Error::object(ErrorKind::NotFound, format!("there is no {} with key {key:?}", M::NAME))
@@ -37,10 +49,7 @@ impl<C: Dialect, M: Persist<C::Backend>> Index<Entity<M>> for Session<C> {
     #[track_caller]
     fn index(&self, entity: Entity<M>) -> &M {
         let Some(store) = self.objects.store::<M>() else {
-            panic!(
-                "this handle to {} belongs to another session; each session has its own",
-                M::NAME
-            )
+            panic!("{}", of_another_session::<M>())
         };
         match store.value(entity) {
             Ok(value) => value,

@@ -23,8 +23,7 @@ pub(super) fn find<'a>(input: &Input<'_>, fields: &'a [Field<'a>], errors: &mut 
                        `#[diesel(primary_key(..))]`, or call it `id`";
         errors.at(input.ident, message);
     }
-    let nullable = |field: &&&Field<'_>| types::last_segment(field.ty).is_some_and(|name| name == "Option");
-    for field in key.iter().filter(nullable) {
+    for field in key.iter().filter(|field| types::is_option(field.ty)) {
         let message =
             "a key is never NULL; write the type without `Option` (0 in an integer key means \"not yet made\")";
         errors.at(field.ty, message);
@@ -85,18 +84,14 @@ pub(super) fn check_makers(fields: &[Field<'_>], key: &[&Field<'_>], errors: &mu
                 generated,
                 "a key of several columns is made by the client for now; remove `generated`",
             );
-        } else if !types::is_integer(field.ty) {
-            let message = "only an integer key (`i16` to `i64`, `u16` to `u64`, by these names) can be made by the \
-                           database for now; remove `generated` and set the key before `add`";
-            errors.at(generated, message);
         }
     }
 }
 
-/// A single integer key is made by the database unless it is marked `assigned`.
-pub(super) fn generated<'a>(key: &[&'a Field<'a>]) -> Vec<&'a Ident> {
-    match key {
-        [single] if single.options.assigned.is_none() && types::is_integer(single.ty) => vec![single.ident],
-        _ => Vec::new(),
-    }
+/// Whether the database makes the key: a single one, by default of an integer type and no foreign key.
+pub(super) fn is_generated(key: &[&Field<'_>]) -> bool {
+    let [single] = key else { return false };
+    let options = &single.options;
+    let by_default = types::is_integer(single.ty) && options.assigned.is_none() && options.belongs_to.is_none();
+    options.generated.is_some() || by_default
 }

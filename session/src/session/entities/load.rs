@@ -4,13 +4,10 @@ use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 
 use aludel_core::{Dialect, Error, Result};
-use diesel::dsl::AsSelect;
-use diesel::query_dsl::methods::{LimitDsl, LoadQuery, SelectDsl};
-use diesel::{RunQueryDsl as _, Selectable, SelectableHelper as _};
+use diesel::query_dsl::methods::LimitDsl;
 
-use super::not_found;
-use crate::connection::Connection;
-use crate::model::{Arrival, Entity, Lookup, Model, Persist};
+use super::{ObjectQuery, not_found};
+use crate::model::{Arrival, Entity, Lookup, Persist};
 use crate::session::Session;
 use crate::sql::ByKeys;
 use crate::unit_of_work;
@@ -194,7 +191,7 @@ impl<C: Dialect> Session<C> {
             return Ok(None);
         };
         let key = row.key().unwrap_or(key);
-        if let Some(read) = known.and_then(|entity| self.objects.store_mut::<M>().as_read(entity))
+        if let Some(read) = known.and_then(|entity| self.objects.store_mut::<M>().known_row(entity))
             && let Some(expected) = read.version_text()
             && row.version_text().as_ref() != Some(&expected)
         {
@@ -234,9 +231,8 @@ impl<C: Dialect> Session<C> {
     /// Those of the query, and of writing what is pending before it.
     pub fn query<'q, M, Q>(&mut self, query: Q) -> Result<Vec<Entity<M>>>
     where
-        M: Persist<C::Backend> + Selectable<C::Backend>,
-        Q: SelectDsl<AsSelect<M, C::Backend>>,
-        Q::Output: LoadQuery<'q, Connection<C>, M>,
+        M: Persist<C::Backend>,
+        Q: ObjectQuery<'q, C, M>,
     {
         self.load_query(query, Arrival::Keeps)
     }
@@ -270,9 +266,8 @@ impl<C: Dialect> Session<C> {
     /// As [`query`](Self::query).
     pub fn query_fresh<'q, M, Q>(&mut self, query: Q) -> Result<Vec<Entity<M>>>
     where
-        M: Persist<C::Backend> + Selectable<C::Backend>,
-        Q: SelectDsl<AsSelect<M, C::Backend>>,
-        Q::Output: LoadQuery<'q, Connection<C>, M>,
+        M: Persist<C::Backend>,
+        Q: ObjectQuery<'q, C, M>,
     {
         self.load_query(query, Arrival::Refreshes)
     }
@@ -304,22 +299,20 @@ impl<C: Dialect> Session<C> {
     /// As [`query`](Self::query); that there is no row is none.
     pub fn query_one<'q, M, Q>(&mut self, query: Q) -> Result<Option<Entity<M>>>
     where
-        M: Persist<C::Backend> + Selectable<C::Backend>,
+        M: Persist<C::Backend>,
         Q: LimitDsl,
-        Q::Output: SelectDsl<AsSelect<M, C::Backend>>,
-        <Q::Output as SelectDsl<AsSelect<M, C::Backend>>>::Output: LoadQuery<'q, Connection<C>, M>,
+        Q::Output: ObjectQuery<'q, C, M>,
     {
         Ok(self.query(query.limit(1))?.pop())
     }
 
     fn load_query<'q, M, Q>(&mut self, query: Q, arrival: Arrival) -> Result<Vec<Entity<M>>>
     where
-        M: Persist<C::Backend> + Selectable<C::Backend>,
-        Q: SelectDsl<AsSelect<M, C::Backend>>,
-        Q::Output: LoadQuery<'q, Connection<C>, M>,
+        M: Persist<C::Backend>,
+        Q: ObjectQuery<'q, C, M>,
     {
         self.about_to_use()?;
-        let rows: Vec<M> = query.select(M::as_select()).load(&mut self.connection)?;
+        let rows = query.rows(&mut self.connection)?;
         rows.into_iter()
             .map(|row| {
                 let key = row.key().ok_or_else(|| {
@@ -372,7 +365,11 @@ impl<C: Dialect> Session<C> {
         }
         let mut spellings = HashMap::new();
         for key in missing {
-            let row = if strange { M::find(&mut self.connection, key)? } else { None };
+            let row = if strange {
+                M::find(&mut self.connection, key)?
+            } else {
+                None
+            };
             if let Some(spelling) = row.and_then(|row| row.key()) {
                 spellings.insert(key.clone(), spelling);
             } else if let Lookup::Known(entity) = self.objects.store_mut::<M>().lookup(key) {

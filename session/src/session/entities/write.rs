@@ -7,7 +7,7 @@ use aludel_core::classify::Fate;
 use aludel_core::{Dialect, Error, Result};
 
 use super::not_found;
-use crate::model::{Arrival, Entity, Model, Persist, Trouble};
+use crate::model::{Arrival, Entity, Persist, Trouble};
 use crate::session::Session;
 use crate::transaction::{own_fault, own_verdict, scope};
 
@@ -399,27 +399,30 @@ impl<C: Dialect> Session<C> {
 
     /// Reads those again that could not be edited as they are.
     fn load_expired<M: Persist<C::Backend>>(&mut self, entities: &[Entity<M>]) -> Result<()> {
-        let store = self.objects.store_mut::<M>();
-        let mut keys = Vec::new();
         let mut expired = Vec::new();
+        let store = self.objects.store_mut::<M>();
         for &entity in entities {
-            match store.editable(entity) {
-                Ok(_) => {}
-                Err(Trouble::Expired) => {
-                    expired.push(entity);
-                    keys.extend(store.key(entity).ok().flatten());
-                }
-                Err(trouble) => return Err(store.explain(entity, trouble)),
+            match (store.editable(entity), store.key(entity)) {
+                (Err(Trouble::Expired), Ok(Some(key))) => expired.push((entity, key)),
+                (Ok(_), _) => {}
+                (Err(trouble), _) => return Err(store.explain(entity, trouble)),
             }
         }
-        if let [one] = expired[..] {
-            return self.read_again(one, Arrival::Keeps);
+        match &expired[..] {
+            [] => return Ok(()),
+            [(one, _)] => return self.read_again(*one, Arrival::Keeps),
+            _ => {}
         }
-        if !keys.is_empty() {
-            self.about_to_use()?;
-            self.load_keys::<M>(&keys)?;
+        self.about_to_use()?;
+        let keys: Vec<M::Key> = expired.iter().map(|(_, key)| key.clone()).collect();
+        self.load_keys::<M>(&keys)?;
+        for (entity, key) in expired {
+            if self.objects.store_mut::<M>().find(entity).is_err() {
+                return Err(not_found::<M>(&key));
+            }
+            // A row that spells its key otherwise is found by asking for it alone.
+            self.refresh_to_edit(entity)?;
         }
-        // Whatever the page has not brought says so by itself.
-        expired.into_iter().try_for_each(|entity| self.refresh_to_edit(entity))
+        Ok(())
     }
 }
