@@ -100,12 +100,6 @@ pub trait Model: Clone + Send + 'static {
         None
     }
 
-    /// The other way round.
-    #[doc(hidden)]
-    fn id_from_key(_key: &Self::Key) -> Option<i64> {
-        None
-    }
-
     /// Makes the key, where the client makes it and has not yet.
     #[doc(hidden)]
     fn make_key(&mut self) {}

@@ -54,16 +54,25 @@ impl<M: Model> Store<M> {
             let name = M::NAME;
             match slot.state {
                 State::Free => {
-                    assert!(slot.value.is_none() && slot.loaded.is_none(), "{name}: place {index} is not empty");
+                    assert!(
+                        slot.value.is_none() && slot.loaded.is_none(),
+                        "{name}: place {index} is not empty"
+                    );
                     let worn_out = slot.generation == u32::MAX;
-                    assert!(worn_out || free.contains(&position(index)), "{name}: place {index} is lost");
+                    assert!(
+                        worn_out || free.contains(&position(index)),
+                        "{name}: place {index} is lost"
+                    );
                 }
                 State::Pending => {
                     assert!(slot.value.is_some(), "{name}: nothing is to be inserted");
                     assert!(slot.loaded.is_none() && slot.key.is_none(), "{name}: it has no row yet");
                 }
                 State::Persistent => {
-                    assert!(slot.loaded.is_none() || slot.value.is_some(), "{name}: what was edited has its value");
+                    assert!(
+                        slot.loaded.is_none() || slot.value.is_some(),
+                        "{name}: what was edited has its value"
+                    );
                 }
                 State::Doomed | State::Deleted => {}
             }
@@ -80,15 +89,34 @@ impl<M: Model> Store<M> {
             edited,
         };
         assert_eq!(self.work.waiting(), waiting, "{}", M::NAME);
-        assert_eq!(self.added().len(), waiting.pending, "{}: the list of the added", M::NAME);
-        assert_eq!(self.doomed().len(), waiting.doomed, "{}: the list of the doomed", M::NAME);
+        assert_eq!(
+            self.added().len(),
+            waiting.pending,
+            "{}: the list of the added",
+            M::NAME
+        );
+        assert_eq!(
+            self.doomed().len(),
+            waiting.doomed,
+            "{}: the list of the doomed",
+            M::NAME
+        );
         let of_doomed = |slot: &&super::Slot<M>| slot.state == State::Doomed && slot.loaded.is_some();
         let of_doomed = self.slots.iter().filter(of_doomed).count();
-        assert_eq!(self.edited().len(), edited - of_doomed, "{}: the list of the edited", M::NAME);
+        assert_eq!(
+            self.edited().len(),
+            edited - of_doomed,
+            "{}: the list of the edited",
+            M::NAME
+        );
         for child in self.links.children() {
             let slot = &self.slots[child as usize];
             let waits = slot.state == State::Pending || (slot.state == State::Persistent && slot.loaded.is_some());
-            assert!(waits, "{}: a parent's key is to be written into what waits for no flush", M::NAME);
+            assert!(
+                waits,
+                "{}: a parent's key is to be written into what waits for no flush",
+                M::NAME
+            );
         }
     }
 }

@@ -50,7 +50,11 @@ impl<M: Model> Store<M> {
 
     /// The parents of the object in this place that had no key when they became its parents.
     pub(crate) fn links(&self, child: u32) -> impl Iterator<Item = Link> {
-        let count = if self.links.0.is_empty() { 0 } else { M::REFERENCES.len() };
+        let count = if self.links.0.is_empty() {
+            0
+        } else {
+            M::REFERENCES.len()
+        };
         (0..count).filter_map(move |reference| self.links.0.get(&(child, reference)).copied())
     }
 

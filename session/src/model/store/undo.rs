@@ -158,7 +158,9 @@ impl<M: Model> Store<M> {
 
     fn undo(&mut self, depth: u32) {
         while let Some(entry) = self.journal.take_last(depth) {
-            let old_key = (entry.what == What::KeyChanged).then(|| self.journal.keys.pop()).flatten();
+            let old_key = (entry.what == What::KeyChanged)
+                .then(|| self.journal.keys.pop())
+                .flatten();
             let Some(state) = self.state_of(entry) else { continue };
             let index = entry.index;
             match entry.what {

@@ -143,11 +143,7 @@ impl<M: Model> Store<M> {
     /// # Errors
     ///
     /// With model and key, when one of them cannot be changed.
-    pub(crate) fn edit_two(
-        &mut self,
-        first: Entity<M>,
-        second: Entity<M>,
-    ) -> Result<(&mut M, &mut M), Error> {
+    pub(crate) fn edit_two(&mut self, first: Entity<M>, second: Entity<M>) -> Result<(&mut M, &mut M), Error> {
         self.edit(first)?;
         self.edit(second)?;
         let slots = self

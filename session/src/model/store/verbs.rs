@@ -9,8 +9,7 @@ impl<M: Model> Store<M> {
     pub(crate) fn add(&mut self, value: M, sequence: u64) -> Entity<M> {
         let index = self.occupy(value, State::Pending);
         self.note(index, What::Added);
-        self.work
-            .adds(sequence, index, self.slots[index as usize].generation);
+        self.work.adds(sequence, index, self.slots[index as usize].generation);
         self.entity(index)
     }
 
@@ -74,9 +73,7 @@ impl<M: Model> Store<M> {
     ///
     /// With model and key, when there is none.
     pub(crate) fn persistent(&self, entity: Entity<M>, what: &str) -> Result<(), Error> {
-        let slot = self
-            .usable(entity)
-            .map_err(|trouble| self.explain(entity, trouble))?;
+        let slot = self.usable(entity).map_err(|trouble| self.explain(entity, trouble))?;
         if slot.state == State::Persistent {
             return Ok(());
         }
