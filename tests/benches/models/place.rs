@@ -2,6 +2,7 @@
 
 use aludel::Dialect;
 use aludel_tests::mariadb::MariaDb;
+use aludel_tests::proxy::Proxy;
 use aludel_tests::sqlite::{self, TempDatabase};
 use diesel::connection::SimpleConnection;
 
@@ -86,6 +87,11 @@ impl Database {
             connection.batch_execute(self.pragmas).expect("SQLite has them");
         }
         connection
+    }
+
+    /// One that goes through a proxy.
+    pub(crate) fn connect_through<C: Dialect>(&self, proxy: &Proxy) -> C {
+        C::establish(&proxy.url(&self.bare)).expect("the database is there")
     }
 
     fn create<C: Dialect + SimpleConnection>(&self, table: &str) {

@@ -1,4 +1,4 @@
-//! How often a flush waits for MariaDB, counted by a proxy in between, once its statements are prepared.
+//! How often a flush waits for MariaDB, and who writes by hand, counted by a proxy in between, once all is prepared.
 
 use aludel::prelude::*;
 use aludel_tests::figures::{comment, count};
@@ -7,6 +7,7 @@ use aludel_tests::proxy::Proxy;
 use diesel::MysqlConnection;
 
 use crate::OBJECTS;
+use crate::by_hand::{self, ByHand};
 use crate::entry::Entry;
 use crate::ours::{self, Ours};
 use crate::place::{OnMariaDb, Place};
@@ -43,4 +44,14 @@ pub(crate) fn flushes() {
     comment(format!(
         "roundtrips.mariadb: {first} the first time; of {OBJECTS} that were changed {updated}, {first_update} the first time"
     ));
+    let by_hand = &mut OnMariaDb(server).empty().connect_through::<MysqlConnection>(&proxy);
+    for way in MysqlConnection::INSERTS {
+        by_hand::insert(by_hand, *way, &values);
+        proxy.reset_round_trips();
+        by_hand::insert(by_hand, *way, &values);
+        comment(format!(
+            "roundtrips.mariadb: {way}, with BEGIN and COMMIT: {}",
+            proxy.round_trips()
+        ));
+    }
 }
