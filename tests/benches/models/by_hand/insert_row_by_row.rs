@@ -1,8 +1,6 @@
 //! One INSERT a row, prepared once.
 
-use diesel::dsl::sql;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Unsigned};
 use diesel::{MysqlConnection, SqliteConnection};
 
 use crate::entry::{Entry, entries};
@@ -28,8 +26,14 @@ pub(super) fn on_mariadb(connection: &mut MysqlConnection, rows: &mut [Entry], _
     Ok(())
 }
 
+diesel::define_sql_function! {
+    /// As a function with a type it is prepared once, which a piece of SQL text would not be.
+    #[sql_name = "LAST_INSERT_ID"]
+    fn last_insert_id_of_server() -> Unsigned<BigInt>;
+}
+
 /// The first key that the last INSERT on this connection has made.
 pub(super) fn last_insert_id(connection: &mut MysqlConnection) -> QueryResult<i64> {
-    let key: u64 = diesel::select(sql::<Unsigned<BigInt>>("LAST_INSERT_ID()")).get_result(connection)?;
+    let key: u64 = diesel::select(last_insert_id_of_server()).get_result(connection)?;
     Ok(i64::try_from(key).expect("keys are counted from 1"))
 }
