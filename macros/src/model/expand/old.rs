@@ -131,8 +131,9 @@ fn delete(model: &Model<'_>) -> TokenStream {
 }
 
 fn version(model: &Model<'_>) -> TokenStream {
-    match model.version.map(|version| model.columns[version].field) {
-        Some(field) => quote!(::core::convert::TryInto::try_into(self.#field).ok()),
-        None => quote!(::core::option::Option::None),
-    }
+    let Some(version) = model.version else {
+        return quote!(::core::option::Option::None);
+    };
+    let field = model.columns[version].field;
+    quote!(::core::convert::TryInto::try_into(self.#field).ok())
 }
