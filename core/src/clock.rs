@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait_on_test_clock, wait_timeout};
 
@@ -24,6 +24,9 @@ use crate::sync::{Arc, Condvar, Mutex, MutexGuard, lock, wait_on_test_clock, wai
 /// ```
 #[derive(Clone, Debug, Default)]
 pub struct Clock(Source);
+
+/// Since 1970: any time will do for a test, as long as it is the same in each run.
+const YEAR_2000: Duration = Duration::from_secs(946_684_800);
 
 /// A moment, in nanoseconds of its clock.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
@@ -82,6 +85,25 @@ impl Clock {
                 now
             }
             Source::Test(test) => test.now(),
+        }
+    }
+
+    /// The time of day now, in UTC, for what is written into rows (`created_at`). A test clock begins with the year 2000.
+    ///
+    /// ```
+    /// use std::time::Duration;
+    ///
+    /// use aludel_core::clock::Clock;
+    ///
+    /// let (clock, test) = Clock::test();
+    /// let before = clock.wall();
+    /// test.advance(Duration::from_secs(60));
+    /// assert_eq!(clock.wall().duration_since(before).unwrap(), Duration::from_secs(60));
+    /// ```
+    pub fn wall(&self) -> SystemTime {
+        match &self.0 {
+            Source::System => SystemTime::now(),
+            Source::Test(test) => SystemTime::UNIX_EPOCH + YEAR_2000 + lock(&test.0.time).passed,
         }
     }
 

@@ -166,6 +166,10 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// The schemes of its URLs, the preferred one first.
     const SCHEMES: &'static [&'static str];
 
+    /// How many parameters one statement may have.
+    #[doc(hidden)]
+    const MAX_PARAMETERS: usize = 65_535;
+
     /// Checks the URL and renders it for the driver.
     ///
     /// # Errors
@@ -318,6 +322,25 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     ///
     /// Whatever the server answers.
     fn backend_id(&mut self) -> QueryResult<Option<i64>>;
+
+    /// Whether the server has `INSERT .. RETURNING`. Default: it has.
+    #[doc(hidden)]
+    fn has_returning(&mut self) -> QueryResult<bool> {
+        Ok(true)
+    }
+
+    /// The key that the database has made for the row that was inserted last on this connection.
+    #[doc(hidden)]
+    fn last_insert_id(&mut self) -> QueryResult<i64> {
+        Err(diesel::result::Error::NotFound)
+    }
+
+    /// Whether a table has triggers, where that decides in which order the keys of a batch are made. Default: it has none.
+    #[doc(hidden)]
+    fn has_triggers(&mut self, table: &str) -> QueryResult<bool> {
+        let _ = table;
+        Ok(false)
+    }
 
     /// How long a statement may take on this connection as it is (on SQLite: wait for a lock); `None` for no limit.
     #[doc(hidden)]

@@ -35,6 +35,7 @@ mod execution_options;
 mod keeper;
 mod maker;
 mod retries;
+mod writes;
 
 pub use builder::EngineBuilder;
 pub use config::EngineConfig;
@@ -79,6 +80,7 @@ struct Inner<C: Dialect> {
     refuse_implicit_commits: bool,
     commits: Commits,
     retries: Arc<Retries>,
+    writes: writes::Writes,
     /// In milliseconds; see [`retries`].
     statement_limit: AtomicU64,
 }

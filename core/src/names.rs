@@ -65,6 +65,8 @@ const ENGINE: &[(&str, &str)] = &[
     ("on_exit", "invalidate or rollback_if_idle"),
     ("refuse_implicit_commits", "true or false"),
     ("logging_name", "a name"),
+    ("insertmanyvalues_page_size", "rows of one statement"),
+    ("implicit_returning", "true or false"),
     ("retry_attempts", "attempts, the first one included"),
     ("retry_deadline", "a time"),
     ("retry_commit", "fail, verify or idempotent"),

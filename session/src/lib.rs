@@ -81,6 +81,15 @@ mod verification;
 #[doc = include_str!("features.md")]
 pub mod features {}
 
+#[doc = include_str!("coming_from_sqlalchemy.md")]
+pub mod coming_from_sqlalchemy {}
+
+#[doc = include_str!("coming_from_diesel.md")]
+pub mod coming_from_diesel {}
+
+#[doc = include_str!("when_values_are_read_again.md")]
+pub mod when_values_are_read_again {}
+
 #[doc = include_str!("compiler_says.md")]
 pub mod compiler_says {}
 

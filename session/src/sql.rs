@@ -5,11 +5,13 @@ mod delete;
 mod insert;
 mod keys;
 mod select;
+mod table;
 mod update;
 
 pub(crate) use delete::{Delete, DeleteKeys};
 pub(crate) use insert::Insert;
 pub(crate) use select::{ByKeys, ByParents};
+pub(crate) use table::Table;
 pub(crate) use update::{Pair, Update};
 
 use std::marker::PhantomData;

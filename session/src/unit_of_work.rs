@@ -1,27 +1,19 @@
 //! The unit of work: what a flush writes, in which order, and how.
+//!
+//! | File | What happens there |
+//! |---|---|
+//! | `gather` | children of objects that are deleted, and rows that must be read before they are written; until there are no more |
+//! | `plan` | what is written, in which order: pure |
+//! | `order` | orders of things that depend on each other: pure |
+//! | `execute` | the statements, and what their answers do to the objects |
 
-use aludel_core::{Dialect, Result};
+mod execute;
+mod gather;
+mod order;
+mod plan;
+mod work;
 
-use crate::connection::Connection;
-use crate::model::{ForeignKey, IdentityMap, Model, OnDelete, Persist};
-
-/// The children of objects that are about to be deleted.
-#[doc(hidden)]
-#[allow(dead_code)]
-#[derive(Debug)]
-pub struct Cascading<'a, C: Dialect, P: Model> {
-    objects: &'a mut IdentityMap<C>,
-    connection: &'a mut Connection<C>,
-    parents: Vec<P::Key>,
-}
-
-impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
-    /// Those by one foreign key.
-    ///
-    /// # Errors
-    ///
-    /// Those of the statements.
-    pub fn children<M: Persist<C::Backend>>(&mut self, _key: ForeignKey<M, P>, _on_delete: OnDelete) -> Result<()> {
-        unimplemented!()
-    }
-}
+pub(crate) use execute::version_conflict;
+pub use gather::Cascading;
+pub(crate) use plan::Place;
+pub(crate) use work::{Unit, flush};

@@ -13,7 +13,7 @@ use diesel::query_builder::QueryFragment;
 #[cfg(unix)]
 use diesel::result::{ConnectionError, ConnectionResult};
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::sql_types::{Integer, Text};
+use diesel::sql_types::{BigInt, Integer, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::render::{render, render_with_values};
@@ -180,6 +180,10 @@ impl Dialect for PgConnection {
 
     fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
         verify::read(self, key)
+    }
+
+    fn last_insert_id(&mut self) -> QueryResult<i64> {
+        diesel::select(sql::<BigInt>("lastval()")).get_result(self)
     }
 
     fn server_clock(&mut self) -> QueryResult<i64> {

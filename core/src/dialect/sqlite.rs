@@ -4,8 +4,10 @@ use std::time::Duration;
 
 use diesel::RunQueryDsl as _;
 use diesel::connection::SimpleConnection;
+use diesel::dsl::sql;
 use diesel::query_builder::QueryFragment;
 use diesel::result::{Error as DieselError, QueryResult};
+use diesel::sql_types::{BigInt, Text};
 use diesel::sqlite::{Sqlite, SqliteConnection, SqliteType, SqliteValue};
 use secrecy::SecretString;
 
@@ -31,6 +33,9 @@ pub use connect_args::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
 impl Dialect for SqliteConnection {
     const FLAVOUR: Flavour = Flavour::Sqlite;
+    /// SQLITE_MAX_VARIABLE_NUMBER since 3.32.
+    const MAX_PARAMETERS: usize = 32_766;
+
     const SCHEMES: &'static [&'static str] = &["sqlite"];
 
     fn driver_url(url: &Url) -> Result<SecretString> {
@@ -126,6 +131,19 @@ impl Dialect for SqliteConnection {
 
     fn read_commit(&mut self, key: &str) -> QueryResult<Option<Mark>> {
         verify::read(self, key)
+    }
+
+    fn last_insert_id(&mut self) -> QueryResult<i64> {
+        diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(self)
+    }
+
+    fn has_triggers(&mut self, table: &str) -> QueryResult<bool> {
+        let found = sql::<BigInt>(
+            "(SELECT count(*) FROM (SELECT type, tbl_name FROM sqlite_master UNION ALL SELECT type, tbl_name FROM \
+             sqlite_temp_master) WHERE type = 'trigger' AND lower(tbl_name) = lower(",
+        );
+        let count: i64 = diesel::select(found.bind::<Text, _>(table).sql("))")).get_result(self)?;
+        Ok(count > 0)
     }
 
     fn server_clock(&mut self) -> QueryResult<i64> {

@@ -9,6 +9,7 @@ mod options;
 mod pool;
 mod retries;
 mod testing;
+mod writes;
 
 use std::fmt;
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use super::connector::{CheckoutHook, ConnectHook, DefaultLevel, EngineConnector,
 use super::error_context::{ErrorHook, ErrorHooks};
 use super::keeper::Keeper;
 use super::maker::Maker;
+use super::writes::Writes;
 use super::{Engine, ExecutionOptions, Inner};
 use crate::cancel::CancelToken;
 use crate::clock::Clock;
@@ -83,6 +85,7 @@ pub struct EngineBuilder<C: Dialect> {
     commits: Commits,
     retry_policy: RetryPolicy,
     retry_budget: RetryBudget,
+    writes: Writes,
 }
 
 impl<C: Dialect> EngineBuilder<C> {
@@ -112,6 +115,7 @@ impl<C: Dialect> EngineBuilder<C> {
             commits: Commits::default(),
             retry_policy: RetryPolicy::new(),
             retry_budget: RetryBudget::default(),
+            writes: Writes::default(),
         }
     }
 
@@ -169,6 +173,7 @@ impl<C: Dialect> EngineBuilder<C> {
             refuse_implicit_commits: self.refuse_implicit_commits,
             commits: self.commits,
             retries: Arc::new(Retries::new(self.retry_policy, self.retry_budget)),
+            writes: self.writes,
             statement_limit: AtomicU64::new(super::retries::UNKNOWN),
         };
         Ok(Engine(Arc::new(inner), execution_options, None))

@@ -34,6 +34,13 @@ pub(crate) enum Effect {
 /// The effect of a query of the typed DSL, told by its type. Not knowing is no harm: the text is looked at then.
 pub(super) fn effect_of_type<T>() -> Option<Effect> {
     let name = std::any::type_name::<T>().trim_start_matches('&'); // a query that is lent
+    if let Some(ours) = name.strip_prefix("aludel::sql::") {
+        return Some(if ours.starts_with("Select<") {
+            Effect::Read
+        } else {
+            Effect::Write
+        });
+    }
     let statement = name.strip_prefix("diesel::query_builder::")?;
     if statement.starts_with("select_statement::") {
         Some(Effect::Read)

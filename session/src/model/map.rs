@@ -4,14 +4,13 @@ use std::any::{Any, TypeId};
 use std::collections::HashMap;
 use std::fmt;
 
-use aludel_core::classify::Fate;
-use aludel_core::{Class, Dialect, Error, ErrorKind, Result};
+use aludel_core::{Dialect, Result};
 
-use super::store::{State, Store};
-use super::{Model, Persist, Written};
+use super::store::Store;
+use super::{Entity, Model, Persist};
 use crate::connection::{Connection, Touched};
-use crate::transaction::own_verdict;
 use crate::transaction::scope::Change;
+use crate::unit_of_work::{self, Unit};
 
 /// All objects of a session.
 ///
@@ -29,7 +28,7 @@ pub(crate) struct IdentityMap<C: Dialect> {
 }
 
 /// A store whose model is forgotten.
-trait AnyStore<C: Dialect>: Send {
+pub(crate) trait AnyStore<C: Dialect>: Unit<C> + Send {
     fn as_any(&self) -> &dyn Any;
     fn as_any_mut(&mut self) -> &mut dyn Any;
     fn name(&self) -> &'static str;
@@ -39,11 +38,6 @@ trait AnyStore<C: Dialect>: Send {
     fn expire_clean(&mut self);
     fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
-    fn added(&self) -> Vec<(u64, u32)>;
-    fn removed(&self) -> Vec<(u64, u32)>;
-    fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()>;
-    fn update_all(&mut self, connection: &mut Connection<C>) -> Result<()>;
-    fn delete(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()>;
 }
 
 impl<C: Dialect> IdentityMap<C> {
@@ -119,36 +113,50 @@ impl<C: Dialect> IdentityMap<C> {
         Some(format!("unflushed changes of {}", names.join(", ")))
     }
 
-    /// Writes what is pending: inserts in the order of the adds, updates in the order of keys, deletes in the order of
-    /// the deletes.
+    /// Writes what is pending.
     pub(crate) fn flush(&mut self, connection: &mut Connection<C>) -> Result<()> {
-        if !self.pending {
-            return Ok(());
+        if self.pending {
+            unit_of_work::flush(self, connection)?;
+            self.pending = false;
         }
-        for (store, index) in self.in_sequence(|store| store.added()) {
-            self.stores[store].insert(connection, index)?;
-        }
-        for store in &mut self.stores {
-            store.update_all(connection)?;
-        }
-        for (store, index) in self.in_sequence(|store| store.removed()) {
-            self.stores[store].delete(connection, index)?;
-        }
-        self.pending = false;
         Ok(())
     }
 
-    fn in_sequence(&self, of: impl Fn(&dyn AnyStore<C>) -> Vec<(u64, u32)>) -> Vec<(usize, u32)> {
-        let stores = self.stores.iter().enumerate();
-        let mut all: Vec<(u64, usize, u32)> = stores
-            .flat_map(|(number, store)| {
-                of(store.as_ref())
-                    .into_iter()
-                    .map(move |(at, index)| (at, number, index))
-            })
-            .collect();
-        all.sort_unstable();
-        all.into_iter().map(|(_, store, index)| (store, index)).collect()
+    // ---- for the unit of work -----------------------------------------------------------------------------------
+
+    /// How many models there are.
+    pub(crate) fn count(&self) -> usize {
+        self.stores.len()
+    }
+
+    pub(crate) fn unit(&self, store: usize) -> &dyn AnyStore<C> {
+        self.stores[store].as_ref()
+    }
+
+    pub(crate) fn unit_mut(&mut self, store: usize) -> &mut dyn AnyStore<C> {
+        self.stores[store].as_mut()
+    }
+
+    pub(crate) fn name(&self, store: usize) -> &'static str {
+        self.stores[store].name()
+    }
+
+    pub(crate) fn store_as_any(&self, store: usize) -> &dyn Any {
+        self.stores[store].as_any()
+    }
+
+    /// The number of a model, if the session has ever had objects of it.
+    pub(crate) fn position(&self, model: TypeId) -> Option<usize> {
+        self.index.get(&model).copied()
+    }
+
+    /// Marks an object for deletion.
+    pub(crate) fn doom<M: Persist<C::Backend>>(&mut self, entity: Entity<M>, depth: usize) -> Result<()> {
+        let sequence = self.next_sequence();
+        let store = self.store_mut::<M>();
+        store
+            .delete(entity, sequence, depth)
+            .map_err(|trouble| store.explain(entity, trouble))
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
@@ -216,102 +224,6 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
     fn clear(&mut self) {
         Self::clear(self);
     }
-
-    fn added(&self) -> Vec<(u64, u32)> {
-        self.in_state(State::Pending)
-    }
-
-    fn removed(&self) -> Vec<(u64, u32)> {
-        self.in_state(State::Doomed)
-    }
-
-    fn insert(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()> {
-        let value = self
-            .slot_at(index)
-            .value
-            .as_mut()
-            .expect("a pending object has its value");
-        value.insert(connection)?;
-        self.inserted(index);
-        Ok(())
-    }
-
-    fn update_all(&mut self, connection: &mut Connection<C>) -> Result<()> {
-        let edited = self.take_edited();
-        for (done, &index) in edited.iter().enumerate() {
-            let slot = self.slot_at(index);
-            let loaded = slot.loaded.as_ref().expect("take_edited() keeps only those");
-            let value = slot.value.as_mut().expect("what was edited has its value");
-            let result = if value.key() == slot.key || value.key() == loaded.key() {
-                value.update(connection, loaded).map_err(Error::from)
-            } else {
-                Err(Error::misuse(format!(
-                    "the key of {} was changed from {} to {}; delete the object and add another one",
-                    M::NAME,
-                    describe(slot.key.as_ref()),
-                    describe(value.key().as_ref())
-                )))
-            };
-            let result = match result {
-                Ok(Written::Missing) => Err(conflict::<C, M>(connection, loaded)),
-                Ok(_) => Ok(()),
-                Err(error) => Err(error),
-            };
-            if let Err(error) = result {
-                self.give_back_edited(&edited[done..]);
-                return Err(error);
-            }
-            self.updated(index);
-        }
-        Ok(())
-    }
-
-    fn delete(&mut self, connection: &mut Connection<C>, index: u32) -> Result<()> {
-        let slot = self.slot_at(index);
-        // An expired object has no version to compare; its row is read for it.
-        if slot.value.is_none() {
-            let key = slot.key.as_ref().expect("a persistent object has its key");
-            slot.value = M::find(connection, key)?;
-        }
-        let slot = self.slot_at(index);
-        if let Some(value) = slot.loaded.as_ref().or(slot.value.as_ref()) {
-            let written = value.delete(connection)?;
-            if written == Written::Missing && value.version().is_some() {
-                return Err(conflict::<C, M>(connection, value));
-            }
-        }
-        self.deleted(index);
-        Ok(())
-    }
-}
-
-/// A write has found no row: was it changed, or is it gone?
-fn conflict<C: Dialect, M: Persist<C::Backend>>(connection: &mut Connection<C>, expected: &M) -> Error {
-    let key = expected.key();
-    let found = key.as_ref().map(|key| M::find(connection, key));
-    let found = match found {
-        Some(Ok(found)) => found,
-        Some(Err(error)) => return Error::from(error),
-        None => None,
-    };
-    let what = format!("{} {}", M::NAME, describe(key.as_ref()));
-    let Some(expected) = expected.version() else {
-        let text = format!("{what} is not there any more: an UPDATE matched no row");
-        return Error::object(ErrorKind::NotFound, text);
-    };
-    let text = match found.and_then(|row| row.version()) {
-        // The transaction's own snapshot may be older than the row that the UPDATE met (REPEATABLE READ on MariaDB).
-        Some(found) if found == expected => {
-            format!("{what} was changed by somebody else: expected version {expected}, and it has a newer one by now")
-        }
-        Some(found) => format!("{what} was changed by somebody else: expected version {expected}, found {found}"),
-        None => format!("{what} was deleted by somebody else: expected version {expected}, found none"),
-    };
-    Error::object(ErrorKind::VersionConflict, text).with_verdict(own_verdict(Class::Retry, Fate::Open))
-}
-
-fn describe<K: fmt::Debug>(key: Option<&K>) -> String {
-    key.map_or_else(|| "without key".to_owned(), |key| format!("{key:?}"))
 }
 
 impl<C: Dialect> fmt::Debug for IdentityMap<C> {

@@ -11,12 +11,15 @@
 //! Beside its state an object has a freshness: its value is that of this transaction, or the one that the last commit
 //! left behind, or one that an earlier commit has left and that is kept, or expired and to be read again.
 
+mod flush;
+
 use std::collections::HashMap;
 
 use aludel_core::{Error, ErrorKind};
 
 use super::{Entity, Model};
 use crate::transaction::scope::Change;
+use crate::unit_of_work::Place;
 
 /// The objects of one model.
 pub(crate) struct Store<M: Model> {
@@ -28,6 +31,19 @@ pub(crate) struct Store<M: Model> {
     free: Vec<u32>,
     /// Objects that were edited since the last flush.
     edited: Vec<u32>,
+    /// During a flush: new objects by their keys, where their order depends on it.
+    added_keys: HashMap<M::Key, u32>,
+    /// During a flush: a new object, and the deleted one whose row it takes over.
+    switched: Vec<(u32, u32)>,
+}
+
+/// A parent that had no key when it was given to a child.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Link {
+    /// Which foreign key of the child's model.
+    pub(crate) reference: usize,
+    pub(crate) parent: Place,
+    pub(crate) generation: u32,
 }
 
 pub(super) struct Slot<M: Model> {
@@ -47,10 +63,12 @@ pub(super) struct Slot<M: Model> {
     edited_at: Option<usize>,
     /// Order of the adds and deletes of all models, which is the order of their statements.
     pub(super) sequence: u64,
+    /// Parents that had no key yet.
+    links: Vec<Link>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(crate) enum State {
     Free,
     Pending,
     Persistent,
@@ -103,6 +121,8 @@ impl<M: Model> Store<M> {
             keys: HashMap::new(),
             free: Vec::new(),
             edited: Vec::new(),
+            added_keys: HashMap::new(),
+            switched: Vec::new(),
         }
     }
 
@@ -122,6 +142,7 @@ impl<M: Model> Store<M> {
             deleted_at: None,
             edited_at: None,
             sequence,
+            links: Vec::new(),
         };
         let index = if let Some(index) = self.free.pop() {
             let generation = self.slots[index as usize].generation;
@@ -294,11 +315,6 @@ impl<M: Model> Store<M> {
         }
     }
 
-    /// Where the object with this key is, also one that is only added.
-    pub(crate) fn position(&self, key: &M::Key) -> Option<u32> {
-        self.keys.get(key).copied()
-    }
-
     pub(crate) fn key(&self, entity: Entity<M>) -> Result<Option<M::Key>, Trouble> {
         let slot = self.slot(entity)?;
         Ok(slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key)))
@@ -348,12 +364,8 @@ impl<M: Model> Store<M> {
         Ok(())
     }
 
-    pub(super) fn slot_at(&mut self, index: u32) -> &mut Slot<M> {
-        &mut self.slots[index as usize]
-    }
-
     /// An insert has succeeded: the key is known now.
-    pub(super) fn inserted(&mut self, index: u32) {
+    pub(crate) fn inserted(&mut self, index: u32) {
         let slot = &mut self.slots[index as usize];
         slot.state = State::Persistent;
         slot.freshness = Freshness::Current;
@@ -363,40 +375,34 @@ impl<M: Model> Store<M> {
         }
     }
 
+    /// An update has changed the key.
+    pub(crate) fn key_changed(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        let key = slot.value.as_ref().and_then(Model::key);
+        if let Some(old) = std::mem::replace(&mut slot.key, key.clone()) {
+            self.keys.remove(&old);
+        }
+        if let Some(key) = key {
+            self.keys.insert(key, index);
+        }
+    }
+
     /// An update has succeeded, or was not needed.
-    pub(super) fn updated(&mut self, index: u32) {
+    pub(crate) fn updated(&mut self, index: u32) {
         self.slots[index as usize].loaded = None;
     }
 
-    pub(super) fn deleted(&mut self, index: u32) {
+    pub(crate) fn deleted(&mut self, index: u32) {
         self.slots[index as usize].state = State::Deleted;
     }
 
     // ---- what a flush has to do -------------------------------------------------------------------------------
 
-    pub(super) fn in_state(&self, state: State) -> Vec<(u64, u32)> {
+    pub(crate) fn in_state(&self, state: State) -> Vec<(u64, u32)> {
         let indexes = self.slots.iter().enumerate().filter(|(_, slot)| slot.state == state);
         indexes
             .map(|(index, slot)| (slot.sequence, u32::try_from(index).expect("slots are counted in u32")))
             .collect()
-    }
-
-    /// The edited objects, in the order of their keys: two sessions that change the same rows then wait for each other
-    /// instead of deadlocking.
-    pub(super) fn take_edited(&mut self) -> Vec<u32> {
-        let mut edited = std::mem::take(&mut self.edited);
-        edited.retain(|&index| {
-            let slot = &self.slots[index as usize];
-            slot.state == State::Persistent && slot.loaded.is_some()
-        });
-        edited.sort_by(|&a, &b| self.slots[a as usize].key.cmp(&self.slots[b as usize].key));
-        edited.dedup();
-        edited
-    }
-
-    /// Edited objects whose flush did not come to its end are flushed by the next one.
-    pub(super) fn give_back_edited(&mut self, edited: &[u32]) {
-        self.edited.extend_from_slice(edited);
     }
 
     // ---- transactions -----------------------------------------------------------------------------------------

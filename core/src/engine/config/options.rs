@@ -2,7 +2,7 @@
 
 use super::values::{
     access_mode, attempts, backoff, budget, classes, commit_policy, connections, deferrable, echo, isolation_level,
-    on_exit, overflow, pool_kind, pre_ping, reset_on_return, switch, time, time_or_never,
+    on_exit, overflow, page, pool_kind, pre_ping, reset_on_return, switch, time, time_or_never,
 };
 use crate::classify::Class;
 use crate::dialect::Dialect;
@@ -53,6 +53,8 @@ pub(super) fn step<C: Dialect>(name: &str, text: &str) -> Option<Result<Step<C>,
         "retry_commit" => retry(commit_policy(text), RetryPolicy::commit),
         "retry_on" => retry(classes(text), |policy, classes: Vec<Class>| policy.on(&classes)),
         "retry_backoff" => retry(backoff(text), RetryPolicy::backoff),
+        "insertmanyvalues_page_size" => with(page(text), EngineBuilder::insertmanyvalues_page_size),
+        "implicit_returning" => with(switch(text), EngineBuilder::implicit_returning),
         "retry_budget" => with(budget(text), EngineBuilder::retry_budget),
         _ => return None,
     })

@@ -138,6 +138,13 @@ pub(super) fn attempts(text: &str) -> Answer<u32> {
     }
 }
 
+pub(super) fn page(text: &str) -> Answer<usize> {
+    match text.parse() {
+        Ok(rows) if rows > 0 => Ok(rows),
+        _ => Err("it must be a number of rows, 1 or more".to_owned()),
+    }
+}
+
 pub(super) fn commit_policy(text: &str) -> Answer<CommitPolicy> {
     match text.to_ascii_lowercase().as_str() {
         "fail" => Ok(CommitPolicy::Fail),

@@ -1,0 +1,73 @@
+//! What the database alone knows after a write: defaults, computed columns, versions of its own.
+
+use std::collections::HashMap;
+use std::marker::PhantomData;
+
+use aludel_core::{Dialect, Result};
+
+use super::{Writer, wrong_count};
+use crate::model::{Columns, Model, Persist, Role, Store, VersionKind};
+use crate::sql::ByKeys;
+
+/// Reads what an INSERT has not said.
+pub(super) fn after_insert<C, M>(store: &mut Store<M>, rows: &[u32], writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let made = made_with_each_write::<M>();
+    let incomplete = |&row: &u32| !made.and(store.row(row).unset()).is_empty();
+    let rows: Vec<u32> = rows.iter().copied().filter(incomplete).collect();
+    read_again(store, &rows, "INSERT", writer)
+}
+
+/// Reads what an UPDATE has not said.
+pub(super) fn after_update<C, M>(store: &mut Store<M>, rows: &[u32], writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    if made_with_each_write::<M>().is_empty() {
+        return Ok(());
+    }
+    read_again(store, rows, "UPDATE", writer)
+}
+
+/// The columns that the database makes with each write.
+fn made_with_each_write<M: Model>() -> Columns {
+    let shape = M::shape();
+    let version = match (shape.version, shape.version_kind) {
+        (Some(version), VersionKind::Server) => Columns::one(version),
+        _ => Columns::NONE,
+    };
+    shape.with_role(Role::ReadOnly).and(version)
+}
+
+/// One SELECT a page, on every database: a trigger may have changed what RETURNING would have answered.
+fn read_again<C, M>(store: &mut Store<M>, rows: &[u32], verb: &str, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let shape = M::shape();
+    for page in rows.chunks(writer.page(shape.keys)) {
+        let keys: Vec<M::Key> = page.iter().filter_map(|&row| store.key_at(row).cloned()).collect();
+        let select = ByKeys::<M> {
+            flavour: C::FLAVOUR,
+            keys: &keys,
+            alive: false,
+            lock: false,
+            model: PhantomData,
+        };
+        let found = M::select(writer.connection, select)?;
+        let mut found: HashMap<M::Key, M> = found.into_iter().filter_map(|row| Some((row.key()?, row))).collect();
+        for &row in page {
+            let fresh = store.key_at(row).and_then(|key| found.remove(key));
+            let Some(fresh) = fresh else {
+                return Err(wrong_count::<M>(verb, page.len(), page.len() - 1));
+            };
+            store.written_as(row, fresh);
+        }
+    }
+    Ok(())
+}

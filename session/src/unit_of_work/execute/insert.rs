@@ -1,0 +1,249 @@
+//! INSERT of new objects.
+//!
+//! No database promises the order in which RETURNING gives rows back. Rows whose key the client knows need none. For the
+//! others the order is proved: the rows were given keys one after the other, and so the answer must be a row of ascending
+//! numbers with the same distance between all of them where the database counts without gaps. Where it is not, the batch is
+//! undone, and its rows are inserted one by one.
+
+use aludel_core::{Dialect, Error, ErrorKind, Flavour, Result};
+use diesel::RunQueryDsl as _;
+
+use super::{Writer, fetch, wrong_count};
+use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
+use crate::sql::Insert;
+
+/// Fewer rows than this are inserted one by one: a batch has a savepoint around it, which costs two round trips.
+const WORTH_A_BATCH: usize = 4;
+
+/// Inserts objects that depend on nothing that is not there.
+pub(in crate::unit_of_work) fn insert<C, M>(
+    store: &mut Store<M>,
+    rows: &[u32],
+    writer: &mut Writer<'_, C>,
+) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    for &row in rows {
+        let value = store.row_mut(row);
+        value.make_key();
+        value.stamp(Stamp::Created, writer.now);
+        value.advance_version(None);
+    }
+    let mut rest = rows;
+    while let Some(&first) = rest.first() {
+        let columns = written(store.row(first));
+        let alike = rest
+            .iter()
+            .take_while(|&&row| written(store.row(row)) == columns)
+            .count();
+        let (run, later) = rest.split_at(alike);
+        insert_alike(store, run, columns, writer)?;
+        rest = later;
+    }
+    fetch::after_insert(store, rows, writer)
+}
+
+/// The columns that the INSERT of this object writes.
+fn written<M: Model>(value: &M) -> Columns {
+    let shape = M::shape();
+    let mut left_out = shape.with_role(Role::ReadOnly).and(value.unset());
+    if shape.generated && value.key().is_none() {
+        left_out = left_out.and(shape.key());
+    }
+    if let (Some(version), VersionKind::Server) = (shape.version, shape.version_kind) {
+        left_out = left_out.and(Columns::one(version));
+    }
+    Columns::first(shape.columns.len()).without(left_out)
+}
+
+fn insert_alike<C, M>(store: &mut Store<M>, rows: &[u32], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let shape = M::shape();
+    if !shape.generated || columns.has(0) {
+        // Rows without a value are a statement each: DEFAULT VALUES has no plural.
+        let page = if columns.is_empty() {
+            1
+        } else {
+            writer.page(columns.len())
+        };
+        for page in rows.chunks(page) {
+            insert_known(store, page, columns, writer)?;
+        }
+        return Ok(());
+    }
+    let returning = writer.uses_returning()?;
+    let batch = returning && rows.len() >= WORTH_A_BATCH && !columns.is_empty() && may_batch::<C, M>(writer)?;
+    if !(batch && insert_batch(store, rows, columns, writer)?) {
+        for &row in rows {
+            insert_one(store, row, columns, returning, writer)?;
+        }
+    }
+    Ok(())
+}
+
+/// Rows whose key is known.
+fn insert_known<C, M>(store: &mut Store<M>, rows: &[u32], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let values: Vec<&M> = rows.iter().map(|&row| store.row(row)).collect();
+    let insert = statement::<C, M>(&values, columns, false, writer.page_size);
+    let count = insert.execute(writer.connection)?;
+    if count != rows.len() {
+        return Err(wrong_count::<M>("INSERT", rows.len(), count));
+    }
+    for &row in rows {
+        store.inserted(row);
+    }
+    Ok(())
+}
+
+/// One row, whose key the database makes.
+fn insert_one<C, M>(
+    store: &mut Store<M>,
+    row: u32,
+    columns: Columns,
+    returning: bool,
+    writer: &mut Writer<'_, C>,
+) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let values = [store.row(row)];
+    let insert = statement::<C, M>(&values, columns, returning, writer.page_size);
+    let key = if returning {
+        let keys = M::insert_returning(writer.connection, insert)?;
+        let count = keys.len();
+        keys.into_iter()
+            .next()
+            .ok_or_else(|| wrong_count::<M>("INSERT", 1, count))?
+    } else {
+        let count = insert.execute(writer.connection)?;
+        if count != 1 {
+            return Err(wrong_count::<M>("INSERT", 1, count));
+        }
+        made_last::<C, M>(writer)?
+    };
+    store.row_mut(row).set_key(key);
+    store.inserted(row);
+    Ok(())
+}
+
+/// The key of the row that was inserted last.
+fn made_last<C: Dialect, M: Persist<C::Backend>>(writer: &mut Writer<'_, C>) -> Result<M::Key> {
+    let id = writer.ask(C::last_insert_id)?;
+    M::key_from_id(id).ok_or_else(|| {
+        let text = format!(
+            "the database has made the key {id} for {}, which is not of the type of its field; a key that is no integer is \
+             learned by INSERT .. RETURNING only, which this database does not have, or `implicit_returning(false)` has \
+             switched off",
+            M::NAME
+        );
+        Error::object(ErrorKind::Misuse, text)
+    })
+}
+
+/// Whether the keys of several rows can be told apart at all. (On SQLite a trigger may insert rows of its own in between.)
+fn may_batch<C, M>(writer: &mut Writer<'_, C>) -> Result<bool>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    if M::key_from_id(1).is_none() {
+        return Ok(false);
+    }
+    let table = table_name::<C, M>()?;
+    Ok(!writer.ask(|raw| raw.has_triggers(&table))?)
+}
+
+/// Its name without its schema and without quotes.
+fn table_name<C: Dialect, M: Persist<C::Backend>>() -> Result<String> {
+    let quoted = C::sql(&crate::sql::Table::<M>::new())?;
+    let last = quoted.rsplit('.').next().unwrap_or_default();
+    Ok(last.trim_matches(['"', '`']).to_owned())
+}
+
+/// Many rows whose keys the database makes; false where nobody can tell which is whose, and nothing is written.
+fn insert_batch<C, M>(store: &mut Store<M>, rows: &[u32], columns: Columns, writer: &mut Writer<'_, C>) -> Result<bool>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    writer.connection.set_savepoint()?;
+    let keys = match learn(store, rows, columns, writer) {
+        Ok(Some(keys)) => keys,
+        not_told => {
+            // The first error stays the error; one of ROLLBACK TO dooms the transaction by itself.
+            let later = writer.connection.rollback_to_savepoint();
+            return match (not_told, later) {
+                (Err(error), _) | (Ok(_), Some(error)) => Err(error),
+                (Ok(_), None) => Ok(false),
+            };
+        }
+    };
+    writer.connection.release_savepoint()?;
+    for (&row, key) in rows.iter().zip(keys) {
+        store.row_mut(row).set_key(key);
+        store.inserted(row);
+    }
+    Ok(true)
+}
+
+/// The keys of all rows, in their order; none where the order is not proved.
+fn learn<C, M>(
+    store: &Store<M>,
+    rows: &[u32],
+    columns: Columns,
+    writer: &mut Writer<'_, C>,
+) -> Result<Option<Vec<M::Key>>>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let mut all = Vec::with_capacity(rows.len());
+    for page in rows.chunks(writer.page(columns.len())) {
+        let values: Vec<&M> = page.iter().map(|&row| store.row(row)).collect();
+        let insert = statement::<C, M>(&values, columns, true, writer.page_size);
+        let keys = M::insert_returning(writer.connection, insert)?;
+        if keys.len() != page.len() || !is_in_order::<M>(C::FLAVOUR, &keys) {
+            return Ok(None);
+        }
+        all.extend(keys);
+    }
+    Ok(Some(all))
+}
+
+/// MariaDB gives the rows of one statement numbers without gaps, `@@auto_increment_increment` apart. PostgreSQL's sequences
+/// and SQLite's rowids ascend.
+fn is_in_order<M: Model>(flavour: Flavour, keys: &[M::Key]) -> bool {
+    let ids: Option<Vec<i64>> = keys.iter().map(M::id_from_key).collect();
+    let Some(ids) = ids else { return false };
+    let step = ids.get(1).map_or(1, |second| second.wrapping_sub(ids[0]));
+    let is_next = |pair: &[i64]| match flavour {
+        Flavour::MySql => pair[1].wrapping_sub(pair[0]) == step && step > 0,
+        _ => pair[0] < pair[1],
+    };
+    ids.windows(2).all(is_next)
+}
+
+fn statement<'a, C: Dialect, M>(
+    rows: &'a [&'a M],
+    columns: Columns,
+    returning: bool,
+    page_size: usize,
+) -> Insert<'a, M> {
+    Insert {
+        flavour: C::FLAVOUR,
+        rows,
+        columns,
+        returning,
+        cached: rows.len() == 1 || rows.len() == page_size,
+    }
+}

@@ -1,0 +1,156 @@
+//! UPDATE of the columns that differ, for many rows at once where they change the same ones.
+
+use std::collections::HashMap;
+
+use aludel_core::{Dialect, Error, Flavour, Result};
+use diesel::RunQueryDsl as _;
+
+use super::{Writer, conflict, fetch};
+use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
+use crate::sql::{Pair, Update};
+
+/// Updates objects that were edited; in the order of their keys, so that two sessions that change the same rows wait for each
+/// other instead of deadlocking.
+pub(in crate::unit_of_work) fn update<C, M>(
+    store: &mut Store<M>,
+    rows: &[u32],
+    writer: &mut Writer<'_, C>,
+) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let mut changed = Vec::new();
+    for &row in rows {
+        let columns = prepare(store, row, writer)?;
+        if columns.is_empty() {
+            store.updated(row);
+            store.switched(row);
+        } else {
+            changed.push((columns, row));
+        }
+    }
+    for (columns, rows) in alike(changed) {
+        update_alike(store, &rows, columns, writer)?;
+        fetch::after_update(store, &rows, writer)?;
+    }
+    Ok(())
+}
+
+/// Things by the columns that they change, which one UPDATE can have in common; the first of each decides the order among them.
+pub(super) fn alike<T>(changed: Vec<(Columns, T)>) -> Vec<(Columns, Vec<T>)> {
+    let mut alike: Vec<(Columns, Vec<T>)> = Vec::new();
+    let mut known: HashMap<Columns, usize> = HashMap::new();
+    for (columns, thing) in changed {
+        let group = *known.entry(columns).or_insert_with(|| {
+            alike.push((columns, Vec::new()));
+            alike.len() - 1
+        });
+        alike[group].1.push(thing);
+    }
+    alike
+}
+
+/// The columns that must be written for an object, after what is set by itself is set.
+fn prepare<C, M>(store: &mut Store<M>, row: u32, writer: &Writer<'_, C>) -> Result<Columns>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let shape = M::shape();
+    let (value, loaded) = store.pair_mut(row);
+    let changed = value.changes(loaded);
+    let forbidden = changed.common(shape.with_role(Role::ReadOnly));
+    if let Some(column) = forbidden.iter().next() {
+        return Err(Error::misuse(format!(
+            "{}.{} is read-only: the database makes it, and it was changed in {}",
+            M::NAME,
+            shape.columns[column].field,
+            conflict::describe(loaded.key().as_ref()),
+        )));
+    }
+    if changed.is_empty() {
+        return Ok(Columns::NONE);
+    }
+    value.stamp(Stamp::Updated, writer.now);
+    Ok(columns_of_change(value, loaded))
+}
+
+/// Objects that change the same columns.
+fn update_alike<C, M>(store: &mut Store<M>, rows: &[u32], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let pairs: Vec<Pair<'_, M>> = rows.iter().map(|&row| store.pair(row)).collect();
+    write(&pairs, columns, writer)?;
+    let changes_key = changes_key::<M>(columns);
+    for &row in rows {
+        if changes_key {
+            store.key_changed(row);
+        }
+        store.updated(row);
+        store.switched(row);
+    }
+    Ok(())
+}
+
+fn changes_key<M: Model>(columns: Columns) -> bool {
+    !columns.common(M::shape().key()).is_empty()
+}
+
+/// The statements, and a look at what they have matched.
+pub(super) fn write<C, M>(pairs: &[Pair<'_, M>], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    // Keys are changed one by one, in the order of the old ones.
+    let page = if changes_key::<M>(columns) {
+        1
+    } else {
+        page::<C, M>(columns, writer)
+    };
+    for rows in pairs.chunks(page) {
+        let update = Update {
+            flavour: C::FLAVOUR,
+            rows,
+            columns,
+            version: M::shape().version,
+            cached: rows.len() == 1,
+        };
+        let count = update.execute(writer.connection)?;
+        if count != rows.len() {
+            return Err(conflict::of_update(rows, columns, writer));
+        }
+    }
+    Ok(())
+}
+
+/// The columns of a change, with the version counted up; the database's own version is not written.
+pub(super) fn columns_of_change<M: Model>(value: &mut M, loaded: &M) -> Columns {
+    value.advance_version(Some(loaded));
+    let shape = M::shape();
+    let made_by_database = match (shape.version, shape.version_kind) {
+        (Some(version), VersionKind::Server) => Columns::one(version),
+        _ => Columns::NONE,
+    };
+    value.changes(loaded).without(made_by_database)
+}
+
+/// How many rows an UPDATE has. A CASE is searched from its beginning for each row, so that a longer one costs more than it
+/// saves.
+fn page<C: Dialect, M: Model>(columns: Columns, writer: &Writer<'_, C>) -> usize {
+    let shape = M::shape();
+    let matched = shape.keys + usize::from(shape.version.is_some());
+    match C::FLAVOUR {
+        Flavour::MySql => {
+            let parameters = columns.len() * (shape.keys + 1) + shape.keys + matched;
+            writer.page(parameters).min(CASES)
+        }
+        _ => writer.page(columns.len() + matched),
+    }
+}
+
+/// Rows of an UPDATE with CASE.
+const CASES: usize = 100;

@@ -1,0 +1,140 @@
+//! What must be known before a flush is planned: children of what is deleted, rows that are deleted unread.
+
+use std::collections::{HashMap, HashSet};
+use std::marker::PhantomData;
+
+use aludel_core::{Dialect, Result};
+
+use crate::connection::Connection;
+use crate::model::{ForeignKey, IdentityMap, Model, OnDelete, Persist, Store};
+use crate::sql::{ByKeys, ByParents};
+
+/// Sees to the children of those doomed objects of one model that are not yet in the set; whether there were any.
+pub(super) type CascadeOf<C> = fn(&mut IdentityMap<C>, &mut Connection<C>, &mut HashSet<u32>) -> Result<bool>;
+
+/// Keys in the WHERE of one SELECT.
+const PAGE: usize = 500;
+
+/// Follows deletions from parents to children, until nothing more is deleted.
+pub(super) fn children<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut Connection<C>) -> Result<()> {
+    let mut seen: HashMap<usize, HashSet<u32>> = HashMap::new();
+    loop {
+        let mut more = false;
+        for store in 0..objects.count() {
+            if !objects.unit(store).to_delete().is_empty() {
+                let cascade = objects.unit(store).cascade();
+                more |= cascade(objects, connection, seen.entry(store).or_default())?;
+            }
+        }
+        if !more {
+            return Ok(());
+        }
+    }
+}
+
+pub(super) fn cascade_of<C: Dialect, M: Persist<C::Backend>>(
+    objects: &mut IdentityMap<C>,
+    connection: &mut Connection<C>,
+    seen: &mut HashSet<u32>,
+) -> Result<bool> {
+    let store = objects.store_mut::<M>();
+    let new: Vec<u32> = store
+        .to_delete()
+        .into_iter()
+        .filter(|&index| seen.insert(index))
+        .collect();
+    let parents: Vec<M::Key> = new.iter().filter_map(|&index| store.key_at(index).cloned()).collect();
+    if parents.is_empty() {
+        return Ok(false);
+    }
+    M::cascade(&mut Cascading {
+        objects,
+        connection,
+        parents,
+    })?;
+    Ok(true)
+}
+
+/// The children of objects that are about to be deleted.
+#[doc(hidden)]
+#[derive(Debug)]
+pub struct Cascading<'a, C: Dialect, P: Model> {
+    objects: &'a mut IdentityMap<C>,
+    connection: &'a mut Connection<C>,
+    parents: Vec<P::Key>,
+}
+
+impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
+    /// Those by one foreign key.
+    ///
+    /// # Errors
+    ///
+    /// Those of the statements; and where a foreign key that cannot be NULL would have to be.
+    pub fn children<M: Persist<C::Backend>>(&mut self, reference: ForeignKey<M, P>, on_delete: OnDelete) -> Result<()> {
+        if on_delete == OnDelete::Database {
+            return Ok(());
+        }
+        let depth = self.connection.transaction.depth();
+        for keys in self.parents.chunks(PAGE) {
+            let select = ByParents {
+                flavour: C::FLAVOUR,
+                reference,
+                keys,
+            };
+            for row in M::select(self.connection, select)? {
+                if let Some(key) = row.key() {
+                    self.objects.store_mut::<M>().put_loaded(key, row, depth);
+                }
+            }
+        }
+        // As they are in the session: one that was given to another parent is none of these, one that was added is.
+        let parents: HashSet<&P::Key> = self.parents.iter().collect();
+        let is_child = |child: &M| reference.get(child).is_some_and(|key| parents.contains(&key));
+        for child in self.objects.store_mut::<M>().find_all(is_child) {
+            match on_delete {
+                OnDelete::Cascade => self.objects.doom(child, depth)?,
+                OnDelete::SetNull | OnDelete::Database => {
+                    reference.set(self.objects.store_mut::<M>().edit(child, depth)?, None);
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A version, a mark, or a foreign key to another doomed row must be known before a row is deleted.
+pub(super) fn read_doomed<C, M>(store: &mut Store<M>, all: bool, connection: &mut Connection<C>) -> Result<()>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let shape = M::shape();
+    if !all && shape.version.is_none() && shape.soft_delete.is_none() {
+        return Ok(());
+    }
+    let unread: Vec<u32> = store
+        .to_delete()
+        .into_iter()
+        .filter(|&index| !store.has_value(index))
+        .collect();
+    for page in unread.chunks(PAGE) {
+        let keys: Vec<M::Key> = page.iter().filter_map(|&index| store.key_at(index).cloned()).collect();
+        let select = ByKeys::<M> {
+            flavour: C::FLAVOUR,
+            keys: &keys,
+            alive: false,
+            lock: false,
+            model: PhantomData,
+        };
+        let found = M::select(connection, select)?;
+        let mut found: HashMap<M::Key, M> = found.into_iter().filter_map(|row| Some((row.key()?, row))).collect();
+        for &index in page {
+            match store.key_at(index).and_then(|key| found.remove(key)) {
+                Some(row) => store.read_for_flush(index, row),
+                // It is gone, as it was to be.
+                None => store.deleted(index),
+            }
+        }
+    }
+    Ok(())
+}
