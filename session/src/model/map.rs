@@ -73,9 +73,7 @@ impl<C: Dialect> IdentityMap<C> {
         let next = self.stores.len();
         let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
         if index == next {
-            self.stores.push(Box::new(Store::<M>::new(self.session, |object| {
-                object.version().is_some()
-            })));
+            self.stores.push(Box::new(Store::<M>::new(self.session)));
         }
         self.stores[index]
             .as_any_mut()

@@ -24,8 +24,6 @@ use crate::unit_of_work::Place;
 /// The objects of one model.
 pub(crate) struct Store<M: Model> {
     session: u64,
-    /// Whether an UPDATE of this object finds out that somebody else has changed it.
-    has_version: fn(&M) -> bool,
     slots: Vec<Slot<M>>,
     keys: HashMap<M::Key, u32>,
     free: Vec<u32>,
@@ -113,10 +111,9 @@ pub(crate) enum Lookup<M> {
 }
 
 impl<M: Model> Store<M> {
-    pub(super) fn new(session: u64, has_version: fn(&M) -> bool) -> Self {
+    pub(super) fn new(session: u64) -> Self {
         Self {
             session,
-            has_version,
             slots: Vec::new(),
             keys: HashMap::new(),
             free: Vec::new(),
@@ -253,7 +250,8 @@ impl<M: Model> Store<M> {
         let slot = self.usable(entity)?;
         match (&slot.value, slot.freshness) {
             (Some(value), Freshness::Current) => Ok(value),
-            (Some(value), Freshness::Kept) if (self.has_version)(value) => Ok(value),
+            // An UPDATE finds out whether somebody else has changed it.
+            (Some(value), Freshness::Kept) if M::shape().version.is_some() => Ok(value),
             _ => Err(Trouble::Expired),
         }
     }

@@ -152,10 +152,10 @@ impl<M> Update<'_, M> {
             }
             for row in self.rows {
                 pass.push_sql(" WHEN ");
-                for key in 0..shape.keys {
-                    if shape.keys > 1 {
+                for (key, name) in names.iter().enumerate() {
+                    if names.len() > 1 {
                         pass.push_sql(if key == 0 { "" } else { " AND " });
-                        pass.push_identifier(names[key])?;
+                        pass.push_identifier(name)?;
                         pass.push_sql(" = ");
                     }
                     row.loaded.bind(key, pass.reborrow())?;

@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::{at, key_type, number, old};
+use super::{at, key_type, number};
 use crate::model::valid::{Column, Model};
 
 /// For the backend that is called `AludelBackend` where this is expanded.
@@ -13,7 +13,6 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
     let select = select(model);
     let insert_returning = insert_returning(model);
     let (bind, bind_key) = (bind(model), bind_key(model));
-    let old = old::methods(model);
     quote! {
         #[automatically_derived]
         impl ::aludel::Persist<AludelBackend> for #ident {
@@ -26,8 +25,6 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
             fn walk_table(pass: ::aludel::plumbing::AstPass<'_, '_, AludelBackend>) -> ::aludel::plumbing::QueryResult<()> {
                 ::aludel::plumbing::QueryFragment::<AludelBackend>::walk_ast(&aludel_table::table, pass)
             }
-
-            #old
         }
     }
 }
