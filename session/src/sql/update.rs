@@ -152,8 +152,8 @@ impl<M> Update<'_, M> {
             }
             for row in self.rows {
                 pass.push_sql(" WHEN ");
-                for (key, name) in names.iter().enumerate() {
-                    if names.len() > 1 {
+                for (key, name) in names.iter().take(shape.keys).enumerate() {
+                    if shape.keys > 1 {
                         pass.push_sql(if key == 0 { "" } else { " AND " });
                         pass.push_identifier(name)?;
                         pass.push_sql(" = ");
