@@ -21,6 +21,8 @@ pub(crate) struct IdentityMap<C: Dialect> {
     stores: Vec<Box<dyn AnyStore<C>>>,
     index: HashMap<TypeId, usize>,
     sequence: u64,
+    /// How many savepoints are open.
+    depth: u32,
     /// Something was added, edited or deleted since the last flush.
     pending: bool,
     /// A commit leaves values as they are.
@@ -38,6 +40,7 @@ pub(crate) trait AnyStore<C: Dialect>: Unit<C> + Send {
     fn expire_clean(&mut self);
     fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
+    fn assert_invariants(&self);
 }
 
 impl<C: Dialect> IdentityMap<C> {
@@ -47,6 +50,7 @@ impl<C: Dialect> IdentityMap<C> {
             stores: Vec::new(),
             index: HashMap::new(),
             sequence: 0,
+            depth: 0,
             pending: false,
             keeps: false,
         }
@@ -73,7 +77,7 @@ impl<C: Dialect> IdentityMap<C> {
         let next = self.stores.len();
         let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
         if index == next {
-            self.stores.push(Box::new(Store::<M>::new(self.session)));
+            self.stores.push(Box::new(Store::<M>::new(self.session, self.depth)));
         }
         self.stores[index]
             .as_any_mut()
@@ -93,13 +97,14 @@ impl<C: Dialect> IdentityMap<C> {
         self.pending = true;
     }
 
+    /// Whether a flush may find something to write. Where nothing was said to be pending, no store is asked.
     pub(crate) fn is_pending(&self) -> bool {
-        self.pending
+        self.pending && self.stores.iter().any(|store| store.is_pending())
     }
 
     /// What is pending, in words.
     pub(crate) fn describe_pending(&self) -> Option<String> {
-        if !self.pending {
+        if !self.is_pending() {
             return None;
         }
         let names: Vec<&str> = self
@@ -149,19 +154,16 @@ impl<C: Dialect> IdentityMap<C> {
     }
 
     /// Marks an object for deletion.
-    pub(crate) fn doom<M: Persist<C::Backend>>(&mut self, entity: Entity<M>, depth: usize) -> Result<()> {
+    pub(crate) fn doom<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let sequence = self.next_sequence();
         let store = self.store_mut::<M>();
         store
-            .delete(entity, sequence, depth)
+            .delete(entity, sequence)
             .map_err(|trouble| store.explain(entity, trouble))
     }
 
     pub(crate) fn follow(&mut self, change: Change) {
-        if change.undoes() && !matches!(change, Change::Superseded) {
-            // What was pending when a savepoint was set had been flushed before; what came later is undone.
-            self.pending = false;
-        }
+        self.depth = change.depth_after(self.depth);
         for store in &mut self.stores {
             store.follow(change, self.keeps);
         }
@@ -221,6 +223,10 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
 
     fn clear(&mut self) {
         Self::clear(self);
+    }
+
+    fn assert_invariants(&self) {
+        Self::assert_invariants(self);
     }
 }
 

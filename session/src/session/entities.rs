@@ -8,7 +8,7 @@ use aludel_core::{Dialect, Error, ErrorKind, Result};
 
 use super::Session;
 use crate::connection::Touched;
-use crate::model::{Entity, Lookup, Model, Persist, Trouble};
+use crate::model::{Arrival, Entity, Lookup, Model, Persist, Trouble};
 use crate::transaction::{own_fault, own_verdict, scope};
 
 impl<C: Dialect> Session<C> {
@@ -57,11 +57,10 @@ impl<C: Dialect> Session<C> {
             return Ok(Some(entity));
         }
         let row = M::find(&mut self.connection, &key)?;
-        let depth = self.connection.transaction.depth();
         Ok(row.map(|row| {
             // The row's own spelling of its key; the one that was asked for where the model calls it "not yet" (0).
             let key = row.key().unwrap_or(key);
-            self.objects.store_mut::<M>().put_loaded(key, row, depth)
+            self.objects.store_mut::<M>().put_loaded(key, row, Arrival::Keeps)
         }))
     }
 
@@ -117,9 +116,8 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn add<M: Persist<C::Backend>>(&mut self, object: M) -> Entity<M> {
-        let depth = self.connection.transaction.depth();
         let sequence = self.objects.next_sequence();
-        self.objects.store_mut::<M>().add(object, sequence, depth)
+        self.objects.store_mut::<M>().add(object, sequence)
     }
 
     /// Marks an object for deletion; its row goes with the next flush. An object that was only added is forgotten.
@@ -149,13 +147,11 @@ impl<C: Dialect> Session<C> {
     ///
     /// When the handle names no object of this session.
     pub fn delete<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
-        let depth = self.connection.transaction.depth();
-        let store = self.objects.store_mut::<M>();
-        store.find(entity).map_err(|trouble| store.explain(entity, trouble))?;
+        self.objects.store_mut::<M>().find(entity)?;
         let sequence = self.objects.next_sequence();
         let store = self.objects.store_mut::<M>();
         store
-            .delete(entity, sequence, depth)
+            .delete(entity, sequence)
             .map_err(|trouble| store.explain(entity, trouble))
     }
 
@@ -220,9 +216,8 @@ impl<C: Dialect> Session<C> {
     /// The same as [`read`](Self::read).
     pub fn edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<&mut M> {
         self.refresh_to_edit(entity)?;
-        let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        self.objects.store_mut::<M>().edit(entity, depth)
+        self.objects.store_mut::<M>().edit(entity)
     }
 
     /// Two values at once, to be changed.
@@ -265,9 +260,8 @@ impl<C: Dialect> Session<C> {
         }
         self.refresh_to_edit(first)?;
         self.refresh_to_edit(second)?;
-        let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        self.objects.store_mut::<M>().edit_two(first, second, depth)
+        self.objects.store_mut::<M>().edit_two(first, second)
     }
 
     /// Writes what is pending. Queries, savepoints and commits do so by themselves.
@@ -389,9 +383,8 @@ impl<C: Dialect> Session<C> {
             self.objects.store_mut::<M>().lost(entity);
             return Err(not_found::<M>(&key));
         };
-        let depth = self.connection.transaction.depth();
         let key = row.key().unwrap_or(key);
-        self.objects.store_mut::<M>().put_loaded(key, row, depth);
+        self.objects.store_mut::<M>().put_loaded(key, row, Arrival::Keeps);
         Ok(())
     }
 }
@@ -432,9 +425,8 @@ impl<C: Dialect, M: Persist<C::Backend>> Index<Entity<M>> for Session<C> {
 impl<C: Dialect, M: Persist<C::Backend>> IndexMut<Entity<M>> for Session<C> {
     #[track_caller]
     fn index_mut(&mut self, entity: Entity<M>) -> &mut M {
-        let depth = self.connection.transaction.depth();
         self.objects.mark_pending();
-        match self.objects.store_mut::<M>().edit(entity, depth) {
+        match self.objects.store_mut::<M>().edit(entity) {
             Ok(value) => value,
             Err(error) => panic!("{error}"),
         }

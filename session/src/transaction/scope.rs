@@ -98,6 +98,26 @@ impl Change {
     }
 }
 
+impl Change {
+    /// How many savepoints are open afterwards, where so many were before.
+    pub(crate) fn depth_after(self, before: u32) -> u32 {
+        let number = |depth: usize| u32::try_from(depth).expect("nobody sets so many savepoints in each other");
+        match self {
+            Self::NotBegun | Self::Begun => before,
+            Self::Savepoint(depth) => number(depth),
+            Self::Released(depth) | Self::RolledBackTo(depth) => number(depth).saturating_sub(1),
+            Self::Beginning
+            | Self::Committed
+            | Self::Superseded
+            | Self::RolledBack
+            | Self::Unknown
+            | Self::Abandoned
+            | Self::Closed
+            | Self::Forgotten => 0,
+        }
+    }
+}
+
 /// What a level knows of its end.
 #[derive(Debug)]
 pub(super) struct Ending {

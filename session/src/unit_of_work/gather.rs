@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 
-use aludel_core::{Dialect, Result};
+use aludel_core::{Dialect, Error, Result};
 
 use crate::connection::Connection;
-use crate::model::{ForeignKey, IdentityMap, Model, OnDelete, Persist, Store};
+use crate::model::{Arrival, ForeignKey, IdentityMap, Model, OnDelete, Persist, Store};
 use crate::sql::{ByKeys, ByParents};
 
 /// Sees to the children of those doomed objects of one model that are not yet in the set; whether there were any.
@@ -71,10 +71,18 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
     ///
     /// Those of the statements; and where a foreign key that cannot be NULL would have to be.
     pub fn children<M: Persist<C::Backend>>(&mut self, reference: ForeignKey<M, P>, on_delete: OnDelete) -> Result<()> {
-        if on_delete == OnDelete::Database {
-            return Ok(());
+        match on_delete {
+            OnDelete::Database => return Ok(()),
+            OnDelete::SetNull if !reference.is_nullable() => {
+                return Err(Error::misuse(format!(
+                    "{}.{} cannot be NULL, so that `on_delete = \"set_null\"` cannot be done; make the field an `Option`, or \
+                     cascade",
+                    M::NAME,
+                    reference.name()
+                )));
+            }
+            OnDelete::Cascade | OnDelete::SetNull => {}
         }
-        let depth = self.connection.transaction.depth();
         for keys in self.parents.chunks(PAGE) {
             let select = ByParents {
                 flavour: C::FLAVOUR,
@@ -83,7 +91,7 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
             };
             for row in M::select(self.connection, select)? {
                 if let Some(key) = row.key() {
-                    self.objects.store_mut::<M>().put_loaded(key, row, depth);
+                    self.objects.store_mut::<M>().put_loaded(key, row, Arrival::Keeps);
                 }
             }
         }
@@ -92,9 +100,9 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
         let is_child = |child: &M| reference.get(child).is_some_and(|key| parents.contains(&key));
         for child in self.objects.store_mut::<M>().find_all(is_child) {
             match on_delete {
-                OnDelete::Cascade => self.objects.doom(child, depth)?,
+                OnDelete::Cascade => self.objects.doom(child)?,
                 OnDelete::SetNull | OnDelete::Database => {
-                    reference.set(self.objects.store_mut::<M>().edit(child, depth)?, None);
+                    reference.set(self.objects.store_mut::<M>().edit(child)?, None);
                 }
             }
         }
@@ -109,14 +117,15 @@ where
     M: Persist<C::Backend>,
 {
     let shape = M::shape();
-    if !all && shape.version.is_none() && shape.soft_delete.is_none() {
-        return Ok(());
-    }
-    let unread: Vec<u32> = store
-        .to_delete()
-        .into_iter()
-        .filter(|&index| !store.has_value(index))
-        .collect();
+    let all = all || shape.version.is_some() || shape.soft_delete.is_some();
+    // One whose row a new object takes over must be known in any case.
+    let mut doomed = if all {
+        store.to_delete()
+    } else {
+        store.to_switch().into_iter().map(|(_, old)| old).collect()
+    };
+    doomed.retain(|&index| !store.is_known(index));
+    let unread = doomed;
     for page in unread.chunks(PAGE) {
         let keys: Vec<M::Key> = page.iter().filter_map(|&index| store.key_at(index).cloned()).collect();
         let select = ByKeys::<M> {

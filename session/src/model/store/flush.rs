@@ -1,6 +1,6 @@
-//! What a flush sees of the objects of a model, and tells them.
+//! Objects as a flush sees them, and rows that are taken over.
 
-use super::{Freshness, Link, State, Store};
+use super::{State, Store};
 use crate::model::{Entity, Model, Role};
 use crate::sql::Pair;
 
@@ -15,33 +15,36 @@ impl<M: Model> Store<M> {
         self.slots[index as usize].value.as_mut().expect(HAS_VALUE)
     }
 
-    /// An edited object: as it is to be, and as it was read.
+    /// What is updated: as it is to be, and as it was read.
     pub(crate) fn pair(&self, index: u32) -> Pair<'_, M> {
         let slot = &self.slots[index as usize];
+        let taken_over = self.switched.get(&index).map(|(_, loaded)| &**loaded);
         Pair {
             value: slot.value.as_ref().expect(HAS_VALUE),
-            loaded: slot.loaded.as_ref().expect(WAS_EDITED),
+            loaded: slot.loaded().or(taken_over).expect(WAS_EDITED),
         }
     }
 
     /// The same, the first of them to be changed.
     pub(crate) fn pair_mut(&mut self, index: u32) -> (&mut M, &M) {
         let slot = &mut self.slots[index as usize];
+        let taken_over = self.switched.get(&index).map(|(_, loaded)| &**loaded);
         (
             slot.value.as_mut().expect(HAS_VALUE),
-            slot.loaded.as_ref().expect(WAS_EDITED),
+            slot.loaded.as_deref().or(taken_over).expect(WAS_EDITED),
         )
     }
 
     /// An object as its row was read last.
-    pub(crate) fn as_read(&self, index: u32) -> &M {
+    pub(crate) fn read_at(&self, index: u32) -> &M {
         let slot = &self.slots[index as usize];
-        slot.loaded.as_ref().or(slot.value.as_ref()).expect(HAS_VALUE)
+        slot.loaded().or(slot.value.as_ref()).expect(HAS_VALUE)
     }
 
-    /// Whether the value of an object is there.
-    pub(crate) fn has_value(&self, index: u32) -> bool {
-        self.slots[index as usize].value.is_some()
+    /// Whether a row need not be read again to be compared with.
+    pub(crate) fn is_known(&self, index: u32) -> bool {
+        let slot = &self.slots[index as usize];
+        slot.loaded.is_some() || slot.value.is_some() && self.holds(index)
     }
 
     /// The key of an object, once its row has one.
@@ -49,135 +52,113 @@ impl<M: Model> Store<M> {
         self.slots[index as usize].key.as_ref()
     }
 
-    /// The database has more to say of a row than was written.
-    pub(crate) fn written_as(&mut self, index: u32, value: M) {
-        let slot = &mut self.slots[index as usize];
-        slot.value = Some(value);
-        slot.loaded = None;
-        slot.freshness = Freshness::Current;
+    /// The value of an object as it is in its row, or will be.
+    pub(crate) fn as_written(&self, index: u32) -> Option<&M> {
+        let slot = &self.slots[index as usize];
+        let as_read = slot.loaded().filter(|_| slot.state == State::Doomed);
+        as_read.or(slot.value.as_ref())
     }
 
-    /// The row of an object that has lost its value was read for it.
+    /// The database has more to say of a row than was written.
+    pub(crate) fn written_as(&mut self, index: u32, value: M) {
+        self.stop_editing(index);
+        let now = self.epochs.now();
+        let slot = self.slot_at(index);
+        slot.value = Some(value);
+        slot.seen = now;
+    }
+
+    /// The row of a doomed object was read.
     pub(crate) fn read_for_flush(&mut self, index: u32, value: M) {
-        let slot = &mut self.slots[index as usize];
-        if slot.value.is_none() {
-            slot.value = Some(value);
+        if !self.is_known(index) {
+            self.written_as(index, value);
         }
     }
 
     /// Added objects, each with its place in the order of all adds.
     pub(crate) fn to_insert(&self) -> Vec<(u64, u32)> {
-        let added = self.in_state(State::Pending).into_iter();
-        let mut added: Vec<_> = added.filter(|&(_, index)| !self.takes_over(index)).collect();
+        let mut added = self.added();
+        if !self.switched.is_empty() {
+            added.retain(|(_, index)| !self.switched.contains_key(index));
+        }
         added.sort_unstable();
         added
     }
 
     /// Edited objects, and new ones that take over the row of one that is deleted, in the order of their keys.
     pub(crate) fn to_update(&self) -> Vec<u32> {
-        let edited = self.edited.iter().copied().filter(|&index| {
-            let slot = &self.slots[index as usize];
-            slot.state == State::Persistent && slot.loaded.is_some()
-        });
-        let mut all: Vec<u32> = edited.chain(self.switched.iter().map(|&(new, _)| new)).collect();
-        let key = |index: u32| {
-            let slot = &self.slots[index as usize];
-            slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key))
-        };
-        all.sort_by_cached_key(|&index| key(index));
-        all.dedup();
+        let mut all = self.edited();
+        if !self.switched.is_empty() {
+            all.extend(self.switched.keys());
+            all.sort_by_cached_key(|&index| self.pair(index).loaded.key());
+        }
         all
     }
 
     /// Objects that are marked for deletion, in the order of their keys.
     pub(crate) fn to_delete(&self) -> Vec<u32> {
-        let doomed = self.in_state(State::Doomed).into_iter().map(|(_, index)| index);
-        let mut doomed: Vec<u32> = doomed
-            .filter(|&index| !self.switched.iter().any(|&(_, old)| old == index))
-            .collect();
+        let mut doomed: Vec<u32> = self.doomed().into_iter().map(|(_, index)| index).collect();
+        if !self.switched.is_empty() {
+            let taken_over: Vec<u32> = self.switched.values().map(|(old, _)| *old).collect();
+            doomed.retain(|index| !taken_over.contains(index));
+        }
         doomed.sort_by(|&a, &b| self.key_at(a).cmp(&self.key_at(b)));
         doomed
     }
 
-    /// The value of an object as it is, or will be, in its row.
-    pub(crate) fn as_written(&self, index: u32) -> Option<&M> {
-        let slot = &self.slots[index as usize];
-        let as_read = slot.loaded.as_ref().filter(|_| slot.state == State::Doomed);
-        as_read.or(slot.value.as_ref())
+    // ---- rows that are taken over ---------------------------------------------------------------------------
+
+    /// New objects with the key of one that is marked for deletion, and that one.
+    pub(crate) fn to_switch(&self) -> Vec<(u32, u32)> {
+        if self.work.waiting().doomed == 0 {
+            return Vec::new();
+        }
+        let taken_over = |(_, new): (u64, u32)| {
+            let old = *self.keys.get(&self.slots[new as usize].value.as_ref()?.key()?)?;
+            (self.slots[old as usize].state == State::Doomed).then_some((new, old))
+        };
+        self.added().into_iter().filter_map(taken_over).collect()
     }
 
-    // ---- row switches ---------------------------------------------------------------------------------------
-
-    /// New objects with the key of one that is marked for deletion are written as an update of its row.
+    /// These are written as updates of the rows that there are, which were read.
     pub(crate) fn switch_rows(&mut self) {
         self.switched.clear();
-        if self.in_state(State::Doomed).is_empty() {
-            return;
-        }
-        for (_, new) in self.in_state(State::Pending) {
-            let key = self.slots[new as usize].value.as_ref().and_then(Model::key);
-            let old = key.and_then(|key| self.position(&key));
-            let Some(old) = old.filter(|&old| self.slots[old as usize].state == State::Doomed) else {
-                continue;
-            };
-            let slot = &self.slots[old as usize];
-            if let Some(loaded) = slot.loaded.as_ref().or(slot.value.as_ref()).cloned() {
-                self.take_over(new, old, loaded);
-            }
-        }
-    }
-
-    fn take_over(&mut self, new: u32, old: u32, loaded: M) {
         let shape = M::shape();
-        let slot = &mut self.slots[new as usize];
-        let value = slot.value.as_mut().expect(HAS_VALUE);
-        for column in shape.with_role(Role::ReadOnly).iter() {
-            value.copy_column(&loaded, column);
-        }
-        if let Some(version) = shape.version.filter(|_| value.version_is_unset()) {
-            value.copy_column(&loaded, version);
-        }
-        slot.loaded = Some(loaded);
-        self.switched.push((new, old));
-    }
-
-    fn takes_over(&self, index: u32) -> bool {
-        self.switched.iter().any(|&(new, _)| new == index)
-    }
-
-    /// The row of a deleted object is that of a new one now.
-    pub(crate) fn switched(&mut self, index: u32) {
-        if let Some(at) = self.switched.iter().position(|&(new, _)| new == index) {
-            let (new, old) = self.switched.swap_remove(at);
-            self.deleted(old);
-            self.inserted(new);
-        }
-    }
-
-    // ---- parents --------------------------------------------------------------------------------------------
-
-    /// New objects can be found by their keys as well, until they are written.
-    pub(crate) fn index_added(&mut self) {
-        self.added_keys.clear();
-        for (_, index) in self.in_state(State::Pending) {
-            if let Some(key) = self.slots[index as usize].value.as_ref().and_then(Model::key) {
-                self.added_keys.insert(key, index);
+        for (new, old) in self.to_switch() {
+            // A row that was found to be gone is inserted.
+            if !self.is_known(old) || self.switched.values().any(|(taken, _)| *taken == old) {
+                continue;
             }
+            let loaded = self.read_at(old).clone();
+            let value = self.row_mut(new);
+            let unset = value.unset();
+            for column in shape.with_role(Role::ReadOnly).and(unset).iter() {
+                value.copy_column(&loaded, column);
+            }
+            if let Some(version) = shape.version.filter(|_| value.version_is_unset()) {
+                value.copy_column(&loaded, version);
+            }
+            self.switched.insert(new, (old, Box::new(loaded)));
         }
     }
 
-    /// Where the object with this key is.
-    pub(crate) fn position(&self, key: &M::Key) -> Option<u32> {
-        self.keys.get(key).or_else(|| self.added_keys.get(key)).copied()
+    /// An UPDATE has succeeded, or was not needed.
+    pub(crate) fn wrote(&mut self, index: u32) {
+        match self.switched.remove(&index) {
+            Some((old, _)) => {
+                self.deleted(old);
+                self.inserted(index);
+            }
+            None => self.updated(index),
+        }
     }
 
-    pub(crate) fn links(&self, index: u32) -> &[Link] {
-        &self.slots[index as usize].links
+    /// Whether it takes over a row.
+    pub(crate) fn is_switched(&self, index: u32) -> bool {
+        self.switched.contains_key(&index)
     }
 
-    pub(crate) fn take_links(&mut self, index: u32) -> Vec<Link> {
-        std::mem::take(&mut self.slots[index as usize].links)
-    }
+    // ---- parents and children -------------------------------------------------------------------------------
 
     /// The key of an object, if it is still the one that was meant.
     pub(crate) fn key_of_same(&self, index: u32, generation: u32) -> Option<&M::Key> {
@@ -187,38 +168,26 @@ impl<M: Model> Store<M> {
             .filter(|_| slot.generation == generation && slot.state != State::Free)
     }
 
-    /// Objects that are neither expired nor deleted and of which this holds.
-    pub(crate) fn find_all(&self, holds: impl Fn(&M) -> bool) -> Vec<Entity<M>> {
-        let slots = self.slots.iter().enumerate();
-        let found = slots.filter(|(_, slot)| {
-            matches!(slot.state, State::Pending | State::Persistent) && slot.value.as_ref().is_some_and(&holds)
+    /// Objects whose values hold and of which this is true.
+    pub(crate) fn find_all(&self, is: impl Fn(&M) -> bool) -> Vec<Entity<M>> {
+        let mut found = self.handles_in(|slot| {
+            matches!(slot.state, State::Pending | State::Persistent) && slot.value.as_ref().is_some_and(&is)
         });
+        found.retain(|entity| self.is_current(entity.index));
         found
-            .map(|(index, slot)| {
-                let index = u32::try_from(index).expect("slots are counted in u32");
-                Entity::new(self.session, index, slot.generation)
-            })
-            .collect()
     }
 
     // ---- the end --------------------------------------------------------------------------------------------
 
-    /// Everything is written.
-    pub(crate) fn flushed(&mut self) {
+    /// Everything is written, or a part of it and no more will be.
+    pub(crate) fn flush_ended(&mut self) {
         self.added_keys.clear();
         self.switched.clear();
-        let slots = &self.slots;
-        self.edited.retain(|&index| slots[index as usize].loaded.is_some());
     }
 
     /// Model and key, for errors.
     pub(crate) fn show(&self, index: u32) -> String {
-        let slot = &self.slots[index as usize];
-        let key = slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key));
-        match key {
-            Some(key) => format!("{} {key:?}", M::NAME),
-            None => format!("{} (new, no key yet)", M::NAME),
-        }
+        format!("{} ({})", M::NAME, self.slots[index as usize].key_in_words())
     }
 }
 

@@ -24,8 +24,7 @@ where
     for &row in rows {
         let columns = prepare(store, row, writer)?;
         if columns.is_empty() {
-            store.updated(row);
-            store.switched(row);
+            store.wrote(row);
         } else {
             changed.push((columns, row));
         }
@@ -86,11 +85,10 @@ where
     write(&pairs, columns, writer)?;
     let changes_key = changes_key::<M>(columns);
     for &row in rows {
-        if changes_key {
+        if changes_key && !store.is_switched(row) {
             store.key_changed(row);
         }
-        store.updated(row);
-        store.switched(row);
+        store.wrote(row);
     }
     Ok(())
 }
