@@ -52,8 +52,6 @@ const LINGERING: usize = 256;
 /// The objects of one model.
 pub(crate) struct Store<M: Model> {
     session: u64,
-    /// Whether an UPDATE of this object finds out that somebody else has changed it.
-    has_version: fn(&M) -> bool,
     slots: Vec<Slot<M>>,
     /// Where the object with this key is, if its row was read or written.
     keys: HashMap<M::Key, u32>,
@@ -103,10 +101,9 @@ pub(crate) enum Lookup<M> {
 }
 
 impl<M: Model> Store<M> {
-    pub(super) fn new(session: u64, depth: u32, has_version: fn(&M) -> bool) -> Self {
+    pub(super) fn new(session: u64, depth: u32) -> Self {
         Self {
             session,
-            has_version,
             slots: Vec::new(),
             keys: HashMap::new(),
             added_keys: HashMap::new(),

@@ -108,10 +108,10 @@ fn shape(model: &Model<'_>) -> TokenStream {
 
 /// `Some(3)`
 fn optional(column: Option<usize>) -> TokenStream {
-    match column.map(number) {
-        Some(column) => quote!(::core::option::Option::Some(#column)),
-        None => quote!(::core::option::Option::None),
-    }
+    let none = || quote!(::core::option::Option::None);
+    column
+        .map(number)
+        .map_or_else(none, |column| quote!(::core::option::Option::Some(#column)))
 }
 
 fn changes(model: &Model<'_>) -> TokenStream {
@@ -156,6 +156,10 @@ fn key_from_id(model: &Model<'_>) -> Option<TokenStream> {
         quote! {
             fn key_from_id(id: i64) -> ::core::option::Option<Self::Key> {
                 ::core::convert::TryFrom::try_from(id).ok()
+            }
+
+            fn id_from_key(key: &Self::Key) -> ::core::option::Option<i64> {
+                ::core::convert::TryFrom::try_from(*key).ok()
             }
         }
     })

@@ -120,7 +120,8 @@ impl<M: Model> Store<M> {
         let slot = self.usable(entity)?;
         match (&slot.value, self.freshness(slot)) {
             (Some(value), Freshness::Current) => Ok(value),
-            (Some(value), Freshness::Kept) if (self.has_version)(value) => Ok(value),
+            // An UPDATE finds out whether somebody else has changed it.
+            (Some(value), Freshness::Kept) if M::shape().version.is_some() => Ok(value),
             _ => Err(Trouble::Expired),
         }
     }
