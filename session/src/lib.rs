@@ -117,7 +117,7 @@ pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use factory::SessionFactory;
-pub use model::{BelongsTo, Entity, ForeignKey, Model, OnDelete, Persist, Timestamp, Written};
+pub use model::{BelongsTo, Entity, ForeignKey, Model, OnDelete, Persist, Timestamp};
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;

@@ -100,12 +100,6 @@ pub trait Model: Clone + Send + 'static {
         None
     }
 
-    /// The other way round.
-    #[doc(hidden)]
-    fn id_from_key(_key: &Self::Key) -> Option<i64> {
-        None
-    }
-
     /// Makes the key, where the client makes it and has not yet.
     #[doc(hidden)]
     fn make_key(&mut self) {}
@@ -237,58 +231,5 @@ pub trait Persist<DB: Backend>: Model {
     #[doc(hidden)]
     fn cascade<C: Dialect<Backend = DB>>(_cascading: &mut Cascading<'_, C, Self>) -> Result<()> {
         Ok(())
-    }
-
-    /// Inserts the row, and fills in the key that the database has made.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the server answers.
-    fn insert<C: Dialect<Backend = DB>>(&mut self, connection: &mut Connection<C>) -> QueryResult<()>;
-
-    /// Writes the columns that differ from `loaded`, and counts the version up.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the server answers.
-    fn update<C: Dialect<Backend = DB>>(
-        &mut self,
-        connection: &mut Connection<C>,
-        loaded: &Self,
-    ) -> QueryResult<Written>;
-
-    /// Deletes the row, if it is still the one that was read.
-    ///
-    /// # Errors
-    ///
-    /// Whatever the server answers.
-    fn delete<C: Dialect<Backend = DB>>(&self, connection: &mut Connection<C>) -> QueryResult<Written>;
-
-    /// The version as it was read, for models that have one.
-    fn version(&self) -> Option<i64>;
-}
-
-/// What a write has found.
-///
-/// ```
-/// use aludel::Written;
-///
-/// assert_eq!(Written::from_count(1), Written::Row);
-/// assert_eq!(Written::from_count(0), Written::Missing);
-/// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Written {
-    /// Nothing differed, nothing was sent.
-    Unchanged,
-    /// The one row.
-    Row,
-    /// No row with this key and this version.
-    Missing,
-}
-
-impl Written {
-    /// From the number of rows that the server reports.
-    pub fn from_count(count: usize) -> Self {
-        if count == 0 { Self::Missing } else { Self::Row }
     }
 }

@@ -19,7 +19,7 @@ pub use crate::model::{Column, Columns, Reference, Role, Shape, Stamp, VersionKi
 pub use crate::sql::{Answering, Select};
 pub use crate::unit_of_work::Cascading;
 
-pub use model::{OldLastInsertId, OldReturning, answering, bind, column, no_column, old_asks_by_id, old_only, text};
+pub use model::{answering, bind, column, no_column, text};
 
 pub use diesel::query_builder::{AstPass, QueryFragment};
 pub use diesel::result::QueryResult;

@@ -1,3 +1,9 @@
-//! Objects: the stories are `tests/support/models`.
+//! The stories of `tests/models`, on this database.
 
-aludel_tests::model_stories!(aludel_tests::cases::mariadb);
+/// The connection that they are told on.
+type C = diesel::MysqlConnection;
+
+#[path = "../models/ground.rs"]
+mod ground;
+#[path = "../models/keys.rs"]
+mod keys;

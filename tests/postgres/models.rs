@@ -1,3 +1,9 @@
-//! Objects: the stories are `tests/support/models`.
+//! The stories of `tests/models`, on this database.
 
-aludel_tests::model_stories!(aludel_tests::cases::postgres);
+/// The connection that they are told on.
+type C = diesel::PgConnection;
+
+#[path = "../models/ground.rs"]
+mod ground;
+#[path = "../models/keys.rs"]
+mod keys;

@@ -282,7 +282,10 @@ fn rows_are_inserted_and_selected_by_fragments() -> aludel::Result<()> {
         columns: Columns::first(7),
     };
     assert_eq!(Book::insert_returning(&mut connection, insert)?, [7]);
-    assert_eq!(Book::select(&mut connection, ByKey::<Book>(&7))?, [emma.clone()]);
+    assert_eq!(
+        Book::select(&mut connection, ByKey::<Book>(&7))?,
+        std::slice::from_ref(&emma)
+    );
     assert_eq!(Book::find(&mut connection, &7)?, Some(emma));
 
     diesel::insert_into(shares::table)
@@ -294,7 +297,10 @@ fn rows_are_inserted_and_selected_by_fragments() -> aludel::Result<()> {
         owner: "Ann".to_owned(),
         name: "SAP".to_owned(),
     };
-    assert_eq!(Share::select(&mut connection, ByKey::<Share>(&key))?, [share.clone()]);
+    assert_eq!(
+        Share::select(&mut connection, ByKey::<Share>(&key))?,
+        std::slice::from_ref(&share)
+    );
     assert_eq!(Share::find(&mut connection, &key)?, Some(share));
     connection.rollback()?;
     Ok(())

@@ -2,7 +2,6 @@
 //! what is written here for each that is compiled in, which is called `AludelBackend` there.
 
 mod model;
-mod old;
 mod persist;
 mod reference;
 

@@ -9,7 +9,7 @@ use super::ast::{Field, Input};
 use crate::errors::Errors;
 use crate::types;
 
-pub(super) use reference::Reference;
+pub(super) use reference::{Part, Reference};
 
 /// A struct that can be a model.
 pub(super) struct Model<'a> {

@@ -78,10 +78,7 @@ impl<C: Dialect> IdentityMap<C> {
         let next = self.stores.len();
         let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
         if index == next {
-            self.stores
-                .push(Box::new(Store::<M>::new(self.session, self.depth, |object| {
-                    object.version().is_some()
-                })));
+            self.stores.push(Box::new(Store::<M>::new(self.session, self.depth)));
         }
         self.stores[index]
             .as_any_mut()

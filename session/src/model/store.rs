@@ -17,8 +17,8 @@
 //! | `handles` | from a handle, or a key, to a place; the words for a handle that cannot be used |
 //! | `values` | freshness; values lent, edited, replaced, expired |
 //! | `verbs` | add, attach, delete, expunge, detach |
-//! | `work` | what waits for a flush |
-//! | `flush` | what a flush sees of it, and reports |
+//! | `work` | what waits for a flush, and what it reports |
+//! | `flush` | objects as a flush sees them; rows that are taken over |
 //! | `links` | parents that have no key yet |
 //! | `undo` | what transactions and savepoints do to objects when they end |
 //! | `invariants` | what holds after each step |
@@ -52,15 +52,11 @@ const LINGERING: usize = 256;
 /// The objects of one model.
 pub(crate) struct Store<M: Model> {
     session: u64,
-    /// Whether an UPDATE of this object finds out that somebody else has changed it.
-    has_version: fn(&M) -> bool,
     slots: Vec<Slot<M>>,
     /// Where the object with this key is, if its row was read or written.
     keys: HashMap<M::Key, u32>,
-    /// During a flush: new objects by their keys, where their order depends on it.
+    /// Where the object with this key is that was only added; see [`index_added`](Self::index_added).
     added_keys: HashMap<M::Key, u32>,
-    /// During a flush: a new object, and the deleted one whose row it takes over.
-    switched: HashMap<u32, u32>,
     /// Empty places, the longest empty first.
     free: VecDeque<u32>,
     epochs: Epochs,
@@ -69,6 +65,8 @@ pub(crate) struct Store<M: Model> {
     work: Work,
     journal: Journal<M::Key>,
     links: Links,
+    /// During a flush: a new object that takes over the row of a deleted one, that one, and the row as it was read.
+    switched: HashMap<u32, (u32, Box<M>)>,
 }
 
 pub(super) struct Slot<M: Model> {
@@ -103,20 +101,19 @@ pub(crate) enum Lookup<M> {
 }
 
 impl<M: Model> Store<M> {
-    pub(super) fn new(session: u64, depth: u32, has_version: fn(&M) -> bool) -> Self {
+    pub(super) fn new(session: u64, depth: u32) -> Self {
         Self {
             session,
-            has_version,
             slots: Vec::new(),
             keys: HashMap::new(),
             added_keys: HashMap::new(),
-            switched: HashMap::new(),
             free: VecDeque::new(),
             epochs: Epochs::default(),
             depth,
             work: Work::default(),
             journal: Journal::default(),
             links: Links::default(),
+            switched: HashMap::new(),
         }
     }
 

@@ -4,7 +4,7 @@ use std::fmt::Debug;
 
 use diesel::backend::Backend;
 use diesel::expression::Expression;
-use diesel::query_builder::{AstPass, QueryFragment};
+use diesel::query_builder::AstPass;
 use diesel::query_source::Column as TableColumn;
 use diesel::result::QueryResult;
 use diesel::serialize::ToSql;
@@ -53,47 +53,6 @@ pub fn text(version: &impl Debug) -> String {
 /// Always.
 pub fn no_column(model: &str, column: usize) -> ! {
     unreachable!("{model} has no column {column}")
-}
-
-/// Whether the first flush asks for a key by `LAST_INSERT_ID()`.
-pub fn old_asks_by_id<DB: 'static>() -> bool {
-    std::any::type_name::<DB>().contains("::Mysql")
-}
-
-/// The one key in an answer.
-///
-/// # Errors
-///
-/// When there is none.
-pub fn old_only<K>(keys: Vec<K>) -> QueryResult<K> {
-    keys.into_iter().next().ok_or(diesel::result::Error::NotFound)
-}
-
-/// `SELECT LAST_INSERT_ID()`
-#[derive(Debug)]
-pub struct OldLastInsertId;
-
-impl<DB: Backend> QueryFragment<DB> for OldLastInsertId {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        pass.push_sql("SELECT LAST_INSERT_ID()");
-        Ok(())
-    }
-}
-
-/// INSERT with RETURNING
-#[derive(Debug)]
-pub struct OldReturning<I, T>(pub I, pub T);
-
-impl<DB: Backend, I: QueryFragment<DB>, T: QueryFragment<DB> + TableColumn> QueryFragment<DB> for OldReturning<I, T> {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()> {
-        self.0.walk_ast(pass.reborrow())?;
-        pass.push_sql(" RETURNING ");
-        // As Diesel has it.
-        if std::any::type_name::<DB>().contains("::Sqlite") {
-            return pass.push_identifier(T::NAME);
-        }
-        self.1.walk_ast(pass)
-    }
 }
 
 /// What stands in for a model that was refused, so that its mistake is one error and not ten.
@@ -163,28 +122,6 @@ macro_rules! __model_fallback {
                 }
                 fn walk_table(_: $crate::plumbing::AstPass<'_, '_, DB>) -> $crate::plumbing::QueryResult<()> {
                     ::core::unimplemented!()
-                }
-                fn insert<C: $crate::Dialect<Backend = DB>>(
-                    &mut self,
-                    _: &mut $crate::Connection<C>,
-                ) -> $crate::plumbing::QueryResult<()> {
-                    ::core::unimplemented!()
-                }
-                fn update<C: $crate::Dialect<Backend = DB>>(
-                    &mut self,
-                    _: &mut $crate::Connection<C>,
-                    _: &Self,
-                ) -> $crate::plumbing::QueryResult<$crate::Written> {
-                    ::core::unimplemented!()
-                }
-                fn delete<C: $crate::Dialect<Backend = DB>>(
-                    &self,
-                    _: &mut $crate::Connection<C>,
-                ) -> $crate::plumbing::QueryResult<$crate::Written> {
-                    ::core::unimplemented!()
-                }
-                fn version(&self) -> ::core::option::Option<i64> {
-                    ::core::option::Option::None
                 }
             }
         };

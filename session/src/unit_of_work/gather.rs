@@ -3,7 +3,7 @@
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
 
-use aludel_core::{Dialect, Result};
+use aludel_core::{Dialect, Error, Result};
 
 use crate::connection::Connection;
 use crate::model::{Arrival, ForeignKey, IdentityMap, Model, OnDelete, Persist, Store};
@@ -71,8 +71,17 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
     ///
     /// Those of the statements; and where a foreign key that cannot be NULL would have to be.
     pub fn children<M: Persist<C::Backend>>(&mut self, reference: ForeignKey<M, P>, on_delete: OnDelete) -> Result<()> {
-        if on_delete == OnDelete::Database {
-            return Ok(());
+        match on_delete {
+            OnDelete::Database => return Ok(()),
+            OnDelete::SetNull if !reference.is_nullable() => {
+                return Err(Error::misuse(format!(
+                    "{}.{} cannot be NULL, so that `on_delete = \"set_null\"` cannot be done; make the field an `Option`, or \
+                     cascade",
+                    M::NAME,
+                    reference.name()
+                )));
+            }
+            OnDelete::Cascade | OnDelete::SetNull => {}
         }
         for keys in self.parents.chunks(PAGE) {
             let select = ByParents {
@@ -108,14 +117,15 @@ where
     M: Persist<C::Backend>,
 {
     let shape = M::shape();
-    if !all && shape.version.is_none() && shape.soft_delete.is_none() {
-        return Ok(());
-    }
-    let unread: Vec<u32> = store
-        .to_delete()
-        .into_iter()
-        .filter(|&index| !store.has_value(index))
-        .collect();
+    let all = all || shape.version.is_some() || shape.soft_delete.is_some();
+    // One whose row a new object takes over must be known in any case.
+    let mut doomed = if all {
+        store.to_delete()
+    } else {
+        store.to_switch().into_iter().map(|(_, old)| old).collect()
+    };
+    doomed.retain(|&index| !store.is_known(index));
+    let unread = doomed;
     for page in unread.chunks(PAGE) {
         let keys: Vec<M::Key> = page.iter().filter_map(|&index| store.key_at(index).cloned()).collect();
         let select = ByKeys::<M> {

@@ -36,8 +36,8 @@ pub(crate) trait Unit<C: Dialect> {
     fn parent_is_lost(&self, index: u32, reference: usize) -> Error;
     /// Writes.
     fn write(&mut self, action: Action, rows: &[u32], writer: &mut Writer<'_, C>) -> Result<()>;
-    /// All of it is written.
-    fn flushed(&mut self);
+    /// All of it is written, or no more of it will be.
+    fn flush_ended(&mut self);
     /// Sees to the children of what is deleted.
     fn cascade(&self) -> CascadeOf<C>;
     /// Reads rows that must be known before they are deleted.
@@ -48,15 +48,24 @@ pub(crate) trait Unit<C: Dialect> {
 
 /// Writes everything that is pending.
 pub(crate) fn flush<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut Connection<C>) -> Result<()> {
+    let result = write_all(objects, connection);
+    for store in 0..objects.count() {
+        objects.unit_mut(store).flush_ended();
+    }
+    result
+}
+
+fn write_all<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut Connection<C>) -> Result<()> {
     gather::children(objects, connection)?;
     let order = Order::of(&models(objects));
     for store in 0..objects.count() {
-        objects.unit_mut(store).switch_rows();
         let circular = order.is_circular(store);
+        let unit = objects.unit_mut(store);
+        unit.read_doomed(circular, connection)?;
+        unit.switch_rows();
         if circular {
-            objects.unit_mut(store).index_added();
+            unit.index_added();
         }
-        objects.unit_mut(store).read_doomed(circular, connection)?;
     }
     let steps = order.plan(&work(objects), |place| {
         objects.unit(place.store).named(place.index, objects)
@@ -68,9 +77,6 @@ pub(crate) fn flush<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut C
         objects
             .unit_mut(step.store)
             .write(step.action, &step.rows, &mut writer)?;
-    }
-    for store in 0..objects.count() {
-        objects.unit_mut(store).flushed();
     }
     Ok(())
 }
@@ -108,9 +114,7 @@ fn work<C: Dialect>(objects: &IdentityMap<C>) -> Work {
 fn fill_links<C: Dialect>(objects: &mut IdentityMap<C>, store: usize, rows: &[u32]) -> Result<()> {
     for &row in rows {
         for link in objects.unit_mut(store).take_links(row) {
-            let key = objects
-                .unit(link.parent.store)
-                .key_of(link.parent.index, link.generation);
+            let key = objects.unit(link.store).key_of(link.index, link.generation);
             let unit = objects.unit_mut(store);
             match key {
                 Some(key) => unit.fill(row, link.reference, key.as_ref()),
@@ -163,11 +167,17 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
             let index = reference.find(child?, objects.store_as_any(store))?;
             Some(Place { store, index })
         });
-        by_key.chain(self.links(index).map(|link| link.parent)).collect()
+        let linked = self.links(index).map(|link| Place {
+            store: link.store,
+            index: link.index,
+        });
+        by_key.chain(linked).collect()
     }
 
     fn take_links(&mut self, index: u32) -> Vec<Link> {
-        Self::take_links(self, index)
+        let links = self.links(index).collect();
+        self.unlink(index);
+        links
     }
 
     fn key_of(&self, index: u32, generation: u32) -> Option<Box<dyn Any>> {
@@ -195,8 +205,8 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
         }
     }
 
-    fn flushed(&mut self) {
-        Self::flushed(self);
+    fn flush_ended(&mut self) {
+        Self::flush_ended(self);
     }
 
     fn cascade(&self) -> CascadeOf<C> {

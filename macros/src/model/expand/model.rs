@@ -108,10 +108,10 @@ fn shape(model: &Model<'_>) -> TokenStream {
 
 /// `Some(3)`
 fn optional(column: Option<usize>) -> TokenStream {
-    match column.map(number) {
-        Some(column) => quote!(::core::option::Option::Some(#column)),
-        None => quote!(::core::option::Option::None),
-    }
+    let none = || quote!(::core::option::Option::None);
+    column
+        .map(number)
+        .map_or_else(none, |column| quote!(::core::option::Option::Some(#column)))
 }
 
 fn changes(model: &Model<'_>) -> TokenStream {

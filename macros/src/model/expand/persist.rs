@@ -3,7 +3,7 @@
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 
-use super::{at, key_type, number, old};
+use super::{at, key_type, number};
 use crate::model::valid::{Column, Model};
 
 /// For the backend that is called `AludelBackend` where this is expanded.
@@ -13,7 +13,6 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
     let select = select(model);
     let insert_returning = insert_returning(model);
     let (bind, bind_key) = (bind(model), bind_key(model));
-    let old = old::methods(model);
     quote! {
         #[automatically_derived]
         impl ::aludel::Persist<AludelBackend> for #ident {
@@ -26,8 +25,6 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
             fn walk_table(pass: ::aludel::plumbing::AstPass<'_, '_, AludelBackend>) -> ::aludel::plumbing::QueryResult<()> {
                 ::aludel::plumbing::QueryFragment::<AludelBackend>::walk_ast(&aludel_table::table, pass)
             }
-
-            #old
         }
     }
 }
@@ -35,13 +32,7 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
 fn find(model: &Model<'_>) -> TokenStream {
     let ident = model.ident;
     let filters = model.key().iter().enumerate().map(|(index, Column { name, ty, .. })| {
-        let part = match model.key() {
-            [_] => quote!(key),
-            _ => {
-                let index = number(index);
-                quote!((&key.#index))
-            }
-        };
+        let part = key_part(model, index);
         quote_spanned!(at(ty)=> .filter(aludel_table::#name.eq(#part)))
     });
     let selection = quote_spanned!(at(ident)=> <Self as ::aludel::plumbing::diesel::SelectableHelper<_>>::as_select());
@@ -128,11 +119,8 @@ fn bind(model: &Model<'_>) -> TokenStream {
 fn bind_key(model: &Model<'_>) -> TokenStream {
     let key_type = key_type(model);
     let arms = model.key().iter().enumerate().map(|(index, Column { ty, name, .. })| {
+        let part = key_part(model, index);
         let index = number(index);
-        let part = match model.key() {
-            [_] => quote!(key),
-            _ => quote!((&key.#index)),
-        };
         quote_spanned!(at(ty)=> #index => ::aludel::plumbing::bind(aludel_table::#name, #part, pass),)
     });
     quote! {
@@ -147,4 +135,13 @@ fn bind_key(model: &Model<'_>) -> TokenStream {
             }
         }
     }
+}
+
+/// A column of `key`, by reference.
+fn key_part(model: &Model<'_>, index: usize) -> TokenStream {
+    if model.keys == 1 {
+        return quote!(key);
+    }
+    let index = number(index);
+    quote!((&key.#index))
 }

@@ -5,7 +5,7 @@ use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
 use super::{at, number};
-use crate::model::valid::{Model, Reference};
+use crate::model::valid::{Model, Part, Reference};
 
 /// `impl Book { pub const AUTHOR_ID: ForeignKey<Book, Author> = ..; }`
 pub(super) fn constants(model: &Model<'_>) -> Option<TokenStream> {
@@ -62,16 +62,20 @@ fn constant(model: &Model<'_>, reference: &Reference<'_>) -> TokenStream {
 
 /// The parent's key; none when a part of it is NULL.
 fn get(reference: &Reference<'_>) -> TokenStream {
-    let parts = reference.parts.iter().map(|part| {
-        let (field, question) = (part.field, part.nullable.then(|| quote!(?)));
-        quote_spanned!(at(part.ty)=> ::core::clone::Clone::clone(&child.#field)#question)
-    });
-    let parts: Vec<_> = parts.collect();
-    let key = match &parts[..] {
-        [single] => quote!(#single),
-        several => quote!((#(#several,)*)),
+    let clone = |part: &Part<'_>| {
+        let field = part.field;
+        quote_spanned!(at(part.ty)=> ::core::clone::Clone::clone(&child.#field))
     };
-    quote!(|child| ::core::option::Option::Some(#key))
+    if let [single] = &reference.parts[..] {
+        let key = clone(single);
+        let some = (!single.nullable).then(|| quote!(::core::option::Option::Some));
+        return quote!(|child| #some(#key));
+    }
+    let parts = reference.parts.iter().map(|part| {
+        let (part, question) = (clone(part), part.nullable.then(|| quote!(?)));
+        quote!(#part #question)
+    });
+    quote!(|child| ::core::option::Option::Some((#(#parts,)*)))
 }
 
 /// NULL goes into those parts that can be NULL.

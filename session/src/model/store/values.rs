@@ -93,8 +93,10 @@ impl<M: Model> Store<M> {
     fn freshness(&self, slot: &Slot<M>) -> Freshness {
         match slot.value {
             None => Freshness::Expired,
-            // Whatever was changed and is not written yet holds, come what may.
-            Some(_) if slot.state == State::Pending || slot.loaded.is_some() => Freshness::Current,
+            // Whatever was changed and is not written yet holds, come what may, and a row is deleted as it was when it was marked.
+            Some(_) if matches!(slot.state, State::Pending | State::Doomed) || slot.loaded.is_some() => {
+                Freshness::Current
+            }
             Some(_) => self.epochs.of(slot.seen),
         }
     }
@@ -122,7 +124,8 @@ impl<M: Model> Store<M> {
         let slot = self.usable(entity)?;
         match (&slot.value, self.freshness(slot)) {
             (Some(value), Freshness::Current) => Ok(value),
-            (Some(value), Freshness::Kept) if (self.has_version)(value) => Ok(value),
+            // An UPDATE finds out whether somebody else has changed it.
+            (Some(value), Freshness::Kept) if M::shape().version.is_some() => Ok(value),
             _ => Err(Trouble::Expired),
         }
     }
@@ -270,6 +273,11 @@ impl<M: Model> Store<M> {
     pub(super) fn holds(&self, index: u32) -> bool {
         let freshness = self.freshness(&self.slots[index as usize]);
         matches!(freshness, Freshness::Current | Freshness::Kept)
+    }
+
+    /// Whether it was read or written in this transaction, or waits to be.
+    pub(super) fn is_current(&self, index: u32) -> bool {
+        self.freshness(&self.slots[index as usize]) == Freshness::Current
     }
 
     /// The value as it is in the database, as far as is known: what somebody who has read it since would find.

@@ -25,7 +25,7 @@ where
     let per_row = shape.keys + shape.version.map_or(0, |_| shape.keys + 1);
     for page in rows.chunks(writer.page(per_row)) {
         let count = if shape.version.is_some() {
-            let values: Vec<&M> = page.iter().map(|&row| store.as_read(row)).collect();
+            let values: Vec<&M> = page.iter().map(|&row| store.read_at(row)).collect();
             let delete = Delete {
                 flavour: C::FLAVOUR,
                 rows: &values,
@@ -68,7 +68,7 @@ where
 {
     let mut changed = Vec::new();
     for &row in rows {
-        let loaded = store.as_read(row).clone();
+        let loaded = store.read_at(row).clone();
         let mut value = loaded.clone();
         value.stamp(Stamp::Deleted, writer.now);
         let columns = columns_of_change(&mut value, &loaded);
