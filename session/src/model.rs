@@ -28,7 +28,7 @@ pub use entity::Entity;
 pub(crate) use map::IdentityMap;
 pub use reference::{BelongsTo, ForeignKey, OnDelete, Reference};
 pub use shape::{Column, Columns, Role, Shape, VersionKind};
-pub(crate) use store::{Arrival, Link, Lookup, Store, Trouble};
+pub(crate) use store::{Arrival, Link, Lookup, State, Store, Trouble};
 pub use timestamp::{Stamp, Timestamp};
 
 /// A struct that stands for the rows of a table; `#[derive(Model)]` implements it.
