@@ -8,6 +8,7 @@ use aludel_core::{Dialect, Error, Result};
 use crate::model::{Arrival, BelongsTo, Entity, ForeignKey, Link, Model, Persist};
 use crate::session::Session;
 use crate::sql::ByParents;
+use crate::unit_of_work::Place;
 
 /// Parents in the WHERE of one SELECT. More save round trips, fewer keep what the server has to parse small.
 const PAGE: usize = 500;
@@ -98,9 +99,9 @@ impl<C: Dialect> Session<C> {
         let number = number_of(reference)?;
         let parents = self.objects.store_mut::<P>();
         parents.find(parent)?;
-        let row = parents.row_key(parent);
+        let (row, generation) = (parents.row_key(parent), parent.generation());
         let key = parents.key(parent).ok().flatten();
-        let link = self.link_to(parent, number);
+        let place = self.place_of(parent);
         let value = self.edit(child)?;
         if let Some(key) = key {
             reference.set(value, Some(key));
@@ -109,7 +110,14 @@ impl<C: Dialect> Session<C> {
         if row.is_some() {
             children.unlink_one(child, number);
         } else {
-            children.link(child, link);
+            children.link(
+                child,
+                Link {
+                    reference: number,
+                    parent: place,
+                    generation,
+                },
+            );
         }
         Ok(())
     }
@@ -336,13 +344,19 @@ impl<C: Dialect> Session<C> {
     }
 
     fn link_to<P: Persist<C::Backend>>(&mut self, parent: Entity<P>, reference: usize) -> Link {
-        self.objects.store_mut::<P>();
-        let store = self.objects.position(TypeId::of::<P>());
         Link {
             reference,
+            parent: self.place_of(parent),
+            generation: parent.generation(),
+        }
+    }
+
+    fn place_of<P: Persist<C::Backend>>(&mut self, parent: Entity<P>) -> Place {
+        self.objects.store_mut::<P>();
+        let store = self.objects.position(TypeId::of::<P>());
+        Place {
             store: store.expect("store_mut() has made it"),
             index: parent.index(),
-            generation: parent.generation(),
         }
     }
 }
