@@ -11,6 +11,10 @@ mod flush_events;
 mod ground;
 #[path = "../models/keys.rs"]
 mod keys;
+#[path = "../models/states.rs"]
+mod states;
+#[path = "../models/verbs.rs"]
+mod verbs;
 
 /// Typed statements that write over a row.
 mod upserts {

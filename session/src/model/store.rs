@@ -33,6 +33,8 @@ mod flush;
 mod handles;
 mod invariants;
 mod links;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod values;
 mod verbs;
