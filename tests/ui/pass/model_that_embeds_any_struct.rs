@@ -13,7 +13,7 @@ struct Address {
 }
 
 #[derive(Model, Queryable, Selectable, Clone)]
-#[diesel(table_name = people)]
+#[diesel(table_name = people, check_for_backend(diesel::sqlite::Sqlite))]
 struct Person {
     id: i32,
     #[diesel(embed)]

@@ -106,7 +106,7 @@ fn children_of_what_is_deleted() {
         &[
             quote! {
                 cascading.children::<a::Page>(
-                    <a::Page as ::aludel::BelongsTo<_>>::FOREIGN_KEY,
+                    <a::Page as ::aludel::BelongsTo<Book>>::FOREIGN_KEY,
                     ::aludel::OnDelete::Cascade
                 )?;
                 cascading.children::<Loan>(<Loan>::LENT, ::aludel::OnDelete::SetNull)?;
