@@ -55,10 +55,10 @@ pub(super) fn nullable(model: &Model<'_>) -> TokenStream {
 }
 
 /// The one that is named, or the only one.
-fn foreign_key(model: &Model<'_>, children: &Children<'_>) -> TokenStream {
+fn foreign_key(model: &Model<'_>, children: Children<'_>) -> TokenStream {
     let (ident, child) = (model.ident, &children.child);
-    match &children.foreign_key {
-        Some(name) => quote_spanned!(at(name)=> <#child>::#name),
-        None => quote_spanned!(at(child)=> <#child as ::aludel::BelongsTo<#ident>>::FOREIGN_KEY),
+    if let Some(name) = &children.foreign_key {
+        return quote_spanned!(at(name)=> <#child>::#name);
     }
+    quote_spanned!(at(child)=> <#child as ::aludel::BelongsTo<#ident>>::FOREIGN_KEY)
 }
