@@ -166,6 +166,15 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// The schemes of its URLs, the preferred one first.
     const SCHEMES: &'static [&'static str];
 
+    /// Rows of one statement of a flush, unless the engine was told otherwise: enough for the round trip and the parsing to be shared
+    /// by many, few enough for a server's packet.
+    #[doc(hidden)]
+    const PAGE_SIZE: usize = 1000;
+
+    /// Whether rows of `INSERT .. RETURNING` can be read.
+    #[doc(hidden)]
+    const HAS_RETURNING: bool = true;
+
     /// How many parameters one statement may have.
     #[doc(hidden)]
     const MAX_PARAMETERS: usize = 65_535;
@@ -323,16 +332,25 @@ pub trait Dialect: LoadConnection + R2D2Connection + Sized + Send + 'static {
     /// Whatever the server answers.
     fn backend_id(&mut self) -> QueryResult<Option<i64>>;
 
-    /// Whether the server has `INSERT .. RETURNING`. Default: it has.
-    #[doc(hidden)]
-    fn has_returning(&mut self) -> QueryResult<bool> {
-        Ok(true)
-    }
-
-    /// The key that the database has made for the row that was inserted last on this connection.
+    /// The key that the database has made for the row that was inserted last on this connection; 0 for none since the last call
+    /// of this or of [`forget_last_insert_id`](Self::forget_last_insert_id), where the database would tell an older one.
     #[doc(hidden)]
     fn last_insert_id(&mut self) -> QueryResult<i64> {
         Err(diesel::result::Error::NotFound)
+    }
+
+    /// So that [`inserted_ids`](Self::inserted_ids) and [`last_insert_id`](Self::last_insert_id) tell of nothing that was before.
+    #[doc(hidden)]
+    fn forget_last_insert_id(&mut self) -> QueryResult<()> {
+        Ok(())
+    }
+
+    /// The first key that the last INSERT was given, and the distance to the next one, if as many rows as it had are there;
+    /// for databases without RETURNING that count without gaps.
+    #[doc(hidden)]
+    fn inserted_ids(&mut self, table: &str, key: &str, rows: usize) -> QueryResult<Option<(i64, i64)>> {
+        let _ = (table, key, rows);
+        Ok(None)
     }
 
     /// Whether a table has triggers, where that decides in which order the keys of a batch are made. Default: it has none.

@@ -121,7 +121,7 @@ pub use model::{BelongsTo, Embedded, Entity, ForeignKey, Model, OnDelete, Persis
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;
-pub use session::{Session, SessionEvent, SessionFacts, SessionTransaction};
+pub use session::{ObjectQuery, ObjectState, Objects, Session, SessionEvent, SessionFacts, SessionTransaction};
 pub use transaction::{JoinTransactionMode, Manager, Transaction, TransactionBuilder};
 pub use transactional::{Propagation, TransactionPolicy};
 

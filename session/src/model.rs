@@ -30,7 +30,7 @@ pub use entity::Entity;
 pub(crate) use map::IdentityMap;
 pub use reference::{BelongsTo, ForeignKey, OnDelete, Reference};
 pub use shape::{Column, Columns, Role, Shape, VersionKind};
-pub(crate) use store::{Arrival, Link, Lookup, Store, Trouble};
+pub(crate) use store::{Arrival, Link, Lookup, State, Store, Trouble};
 pub(crate) use timestamp::whole_microseconds;
 pub use timestamp::{Stamp, Timestamp};
 
@@ -100,12 +100,6 @@ pub trait Model: Clone + Send + 'static {
     /// A key from what `LAST_INSERT_ID()` and the like answer, where a key is such a number.
     #[doc(hidden)]
     fn key_from_id(_id: i64) -> Option<Self::Key> {
-        None
-    }
-
-    /// The other way round.
-    #[doc(hidden)]
-    fn id_from_key(_key: &Self::Key) -> Option<i64> {
         None
     }
 

@@ -25,6 +25,7 @@ mod info;
 mod loan;
 mod once;
 
+pub use entities::{ObjectQuery, ObjectState, Objects};
 pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;

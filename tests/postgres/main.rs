@@ -38,6 +38,7 @@ mod isolation;
 mod logging;
 mod migrations;
 mod model;
+mod models;
 mod objects;
 mod proxied;
 mod raw;

@@ -24,6 +24,7 @@ mod isolation_cases;
 mod logging;
 mod macros;
 mod mock;
+mod models;
 mod objects;
 mod once;
 mod panics;

@@ -133,9 +133,9 @@ fn objects_and_typed_queries_show_their_values() -> aludel::Result<()> {
     log.expect(&[
         "BEGIN;",
         "INSERT INTO `tags` (`name`, `uses`) VALUES (?, ?) /* \"red\", 0 */;",
-        "UPDATE `tags` SET `uses` = ? WHERE (`tags`.`name` = ?) /* 1, \"red\" */;",
+        "UPDATE `tags` SET `uses` = ? WHERE `name` = ? /* 1, \"red\" */;",
         "SELECT `tags`.`name`, `tags`.`uses` FROM `tags` WHERE (`tags`.`name` = ?) LIMIT ? /* \"blue\", 1 */;",
-        "DELETE FROM `tags` WHERE (`tags`.`name` = ?) /* \"red\" */;",
+        "DELETE FROM `tags` WHERE `name` IN (?) /* \"red\" */;",
         "UPDATE `accounts` SET `balance` = ? WHERE (`accounts`.`id` = ?) /* 0, 9 */;",
         "COMMIT;",
     ]);

@@ -26,6 +26,7 @@ use crate::verify::{CommitToken, KnownTable, Mark, Recorded};
 
 mod arguments;
 mod connect_args;
+mod ids;
 mod limit;
 mod once;
 mod verify;
@@ -41,6 +42,10 @@ static CONTROL_NOT_PREPARABLE: AtomicBool = AtomicBool::new(false);
 
 impl Dialect for MysqlConnection {
     const FLAVOUR: Flavour = Flavour::MySql;
+    /// MariaDB has it, and sends the columns of the answer with the answer; Diesel asks for them before (`MysqlConnection::load`)
+    /// and says "No metadata exists".
+    const HAS_RETURNING: bool = false;
+
     const SCHEMES: &'static [&'static str] = &["mysql", "mariadb"];
 
     fn driver_url(url: &Url) -> Result<SecretString> {
@@ -128,11 +133,6 @@ impl Dialect for MysqlConnection {
         Ok(i64::try_from(id).ok())
     }
 
-    fn has_returning(&mut self) -> QueryResult<bool> {
-        let version: String = diesel::select(sql::<Text>("VERSION()")).get_result(self)?;
-        Ok(mariadb_since(&version, (10, 5)))
-    }
-
     fn statement_limit(&mut self) -> QueryResult<Option<Duration>> {
         limit::asked(self)
     }
@@ -162,8 +162,16 @@ impl Dialect for MysqlConnection {
         verify::read(self, key)
     }
 
+    fn forget_last_insert_id(&mut self) -> QueryResult<()> {
+        ids::forget(self)
+    }
+
+    fn inserted_ids(&mut self, table: &str, key: &str, rows: usize) -> QueryResult<Option<(i64, i64)>> {
+        ids::inserted(self, table, key, rows)
+    }
+
     fn last_insert_id(&mut self) -> QueryResult<i64> {
-        diesel::select(sql::<BigInt>("LAST_INSERT_ID()")).get_result(self)
+        ids::take_last(self)
     }
 
     fn server_clock(&mut self) -> QueryResult<i64> {
@@ -241,22 +249,6 @@ fn show(value: MysqlValue<'_>, hide: bool) -> String {
         _ => Some(text_or_bytes(bytes)),
     };
     shown.unwrap_or_else(|| hidden(bytes))
-}
-
-/// Whether this is what a MariaDB of this version, or of a later one, calls itself (`10.11.19-MariaDB-deb12`; until 11.0 some say
-/// `5.5.5-` first, for old replicas). Oracle's say `8.0.36`.
-fn mariadb_since(version: &str, since: (u32, u32)) -> bool {
-    if !version.to_ascii_lowercase().contains("mariadb") {
-        return false;
-    }
-    let mut numbers = version
-        .trim_start_matches("5.5.5-")
-        .split(['.', '-'])
-        .map(str::parse::<u32>);
-    match (numbers.next(), numbers.next()) {
-        (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= since,
-        _ => false,
-    }
 }
 
 /// Runs a statement prepared, in one round trip, or as text where the server does not take it so.

@@ -33,6 +33,9 @@ pub use connect_args::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
 impl Dialect for SqliteConnection {
     const FLAVOUR: Flavour = Flavour::Sqlite;
+    /// More make a statement that costs more to run than it saves.
+    const PAGE_SIZE: usize = 250;
+
     /// SQLITE_MAX_VARIABLE_NUMBER since 3.32.
     const MAX_PARAMETERS: usize = 32_766;
 

@@ -45,7 +45,7 @@ const CONNECT_ARGS: &str = "connect_args.";
 /// | `echo`, `echo_pool` | `true` or `false` | `false` |
 /// | `hide_parameters` | `true` or `false` | `true` |
 /// | `logging_name` | a name | none |
-/// | `insertmanyvalues_page_size` | rows of one statement of a flush | 1000 |
+/// | `insertmanyvalues_page_size` | rows of one statement of a flush | 1000; on SQLite 250 |
 /// | `implicit_returning` | `true` or `false` | `true` |
 /// | `retry_attempts` | attempts of a retry, the first one included | 5 |
 /// | `retry_deadline` | a time, which servers are told of; see [`RetryPolicy::deadline`](crate::RetryPolicy::deadline) | 30 s, which they are not |

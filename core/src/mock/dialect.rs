@@ -15,6 +15,7 @@ use crate::verify::{KnownTable, Recorded};
 
 impl<B: MockBackend> Dialect for Mock<B> {
     const FLAVOUR: Flavour = B::FLAVOUR;
+    const HAS_RETURNING: bool = !matches!(B::FLAVOUR, Flavour::MySql);
     const SCHEMES: &'static [&'static str] = B::SCHEMES;
 
     fn driver_url(url: &Url) -> Result<SecretString> {

@@ -49,6 +49,14 @@ impl<M> Entity<M> {
             model: PhantomData,
         }
     }
+
+    pub(crate) fn index(self) -> u32 {
+        self.index
+    }
+
+    pub(crate) fn generation(self) -> u32 {
+        self.generation
+    }
 }
 
 // Derives would demand the same of `M`.

@@ -41,6 +41,7 @@ pub(crate) trait AnyStore<C: Dialect>: Unit<C> + Send {
     fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
     fn assert_invariants(&self);
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result;
 }
 
 impl<C: Dialect> IdentityMap<C> {
@@ -180,6 +181,22 @@ impl<C: Dialect> IdentityMap<C> {
         }
     }
 
+    /// How many objects there are.
+    pub(crate) fn len(&self) -> usize {
+        self.stores.iter().map(|store| store.len()).sum()
+    }
+
+    /// Each object in a line.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.stores.iter().try_for_each(|store| store.describe(f))
+    }
+
+    pub(crate) fn assert_invariants(&self) {
+        let waits = self.stores.iter().any(|store| store.is_pending());
+        assert!(self.pending || !waits, "something waits for a flush, and nobody knows");
+        self.stores.iter().for_each(|store| store.assert_invariants());
+    }
+
     pub(crate) fn clear(&mut self) {
         self.pending = false;
         for store in &mut self.stores {
@@ -227,6 +244,10 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
 
     fn assert_invariants(&self) {
         Self::assert_invariants(self);
+    }
+
+    fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        Self::describe(self, f)
     }
 }
 

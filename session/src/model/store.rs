@@ -17,8 +17,8 @@
 //! | `handles` | from a handle, or a key, to a place; the words for a handle that cannot be used |
 //! | `values` | freshness; values lent, edited, replaced, expired |
 //! | `verbs` | add, attach, delete, expunge, detach |
-//! | `work` | what waits for a flush, and what it reports |
-//! | `flush` | objects as a flush sees them; rows that are taken over |
+//! | `work` | what waits for a flush |
+//! | `flush` | what a flush sees of it, and reports |
 //! | `links` | parents that have no key yet |
 //! | `undo` | what transactions and savepoints do to objects when they end |
 //! | `invariants` | what holds after each step |
@@ -55,8 +55,10 @@ pub(crate) struct Store<M: Model> {
     slots: Vec<Slot<M>>,
     /// Where the object with this key is, if its row was read or written.
     keys: HashMap<M::Key, u32>,
-    /// Where the object with this key is that was only added; see [`index_added`](Self::index_added).
+    /// During a flush: new objects by their keys, where their order depends on it.
     added_keys: HashMap<M::Key, u32>,
+    /// During a flush: a new object, and the deleted one whose row it takes over.
+    switched: HashMap<u32, u32>,
     /// Empty places, the longest empty first.
     free: VecDeque<u32>,
     epochs: Epochs,
@@ -65,8 +67,6 @@ pub(crate) struct Store<M: Model> {
     work: Work,
     journal: Journal<M::Key>,
     links: Links,
-    /// During a flush: a new object that takes over the row of a deleted one, that one, and the row as it was read.
-    switched: HashMap<u32, (u32, Box<M>)>,
 }
 
 pub(super) struct Slot<M: Model> {
@@ -107,13 +107,13 @@ impl<M: Model> Store<M> {
             slots: Vec::new(),
             keys: HashMap::new(),
             added_keys: HashMap::new(),
+            switched: HashMap::new(),
             free: VecDeque::new(),
             epochs: Epochs::default(),
             depth,
             work: Work::default(),
             journal: Journal::default(),
             links: Links::default(),
-            switched: HashMap::new(),
         }
     }
 
@@ -200,11 +200,11 @@ impl<M: Model> Store<M> {
         &mut self.slots[index as usize]
     }
 
-    /// Handles to all objects in a state, in the order of their places.
-    fn handles_in(&self, is: impl Fn(&Slot<M>) -> bool) -> Vec<Entity<M>> {
-        let places = self.slots.iter().enumerate().filter(|(_, slot)| is(slot));
+    /// Handles to all objects of which this holds, in the order of their places.
+    fn handles_in(&self, is: impl Fn(u32, &Slot<M>) -> bool) -> Vec<Entity<M>> {
+        let places = (0..).zip(&self.slots).filter(|(index, slot)| is(*index, slot));
         places
-            .map(|(index, slot)| Entity::new(self.session, position(index), slot.generation))
+            .map(|(index, slot)| Entity::new(self.session, index, slot.generation))
             .collect()
     }
 
@@ -228,11 +228,6 @@ impl<M: Model> Slot<M> {
     /// The value as it was read, if it was edited since.
     pub(super) fn loaded(&self) -> Option<&M> {
         self.loaded.as_deref()
-    }
-
-    /// What a flush works with: the value, and the one that it was read as if it was edited since.
-    pub(super) fn edited(&mut self) -> Option<(&mut M, &M)> {
-        Some((self.value.as_mut()?, self.loaded.as_deref()?))
     }
 }
 

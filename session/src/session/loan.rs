@@ -18,7 +18,7 @@ impl<C: Dialect> Session<C> {
     /// # Errors
     ///
     /// As there.
-    pub fn detach(&mut self) -> Result<()> {
+    pub fn detach_connection(&mut self) -> Result<()> {
         self.connection.detach()
     }
 

@@ -49,7 +49,7 @@ impl<M: Persist<DB>, DB: Backend> QueryFragment<DB> for Update<'_, M> {
         M::walk_table(pass.reborrow())?;
         match (self.rows, self.flavour) {
             ([row], _) => self.walk_one(row, pass),
-            (_, Flavour::MySql) => self.walk_cases(pass),
+            (_, Flavour::MySql) => self.walk_typed_join(pass),
             _ => self.walk_join(pass),
         }
     }
@@ -98,11 +98,58 @@ impl<M> Update<'_, M> {
             push_column(&mut pass, matched + at);
         }
         pass.push_sql(" FROM (VALUES ");
-        for (at, row) in self.rows.iter().enumerate() {
+        self.walk_rows(&mut pass)?;
+        pass.push_sql(") AS ");
+        pass.push_sql(ROWS);
+        pass.push_sql(" WHERE ");
+        self.walk_match(&mut pass)
+    }
+
+    /// ` AS t JOIN (SELECT .. FROM t WHERE FALSE UNION ALL VALUES ..) AS v ON t.key = v.key SET t.a = v.a`: the same, where
+    /// MariaDB takes the types and the collations of `v` from the table's own columns. By themselves VALUES would have those of
+    /// their first row, and would be compared with the table's by a collation that may be another one.
+    fn walk_typed_join<'b, DB: Backend>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        M: Persist<DB>,
+    {
+        let shape = M::shape();
+        let matched = self.matched::<DB>().count();
+        pass.push_sql(" AS ");
+        pass.push_sql(TABLE);
+        pass.push_sql(" JOIN (SELECT ");
+        for (at, column) in self.matched::<DB>().chain(self.columns.iter()).enumerate() {
             comma(&mut pass, at);
+            pass.push_identifier(shape.columns[column].name)?;
+            pass.push_sql(" AS column");
+            pass.push_sql(&(at + 1).to_string());
+        }
+        pass.push_sql(" FROM ");
+        M::walk_table(pass.reborrow())?;
+        pass.push_sql(" WHERE FALSE UNION ALL VALUES ");
+        self.walk_rows(&mut pass)?;
+        pass.push_sql(") AS ");
+        pass.push_sql(ROWS);
+        pass.push_sql(" ON ");
+        self.walk_match(&mut pass)?;
+        pass.push_sql(" SET ");
+        for (at, column) in self.columns.iter().enumerate() {
+            comma(&mut pass, at);
+            push_own(&mut pass, shape.columns[column].name)?;
+            pass.push_sql(" = ");
+            push_column(&mut pass, matched + at);
+        }
+        Ok(())
+    }
+
+    fn walk_rows<'b, DB: Backend>(&'b self, pass: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
+    where
+        M: Persist<DB>,
+    {
+        for (at, row) in self.rows.iter().enumerate() {
+            comma(pass, at);
             pass.push_sql("(");
             for (at, column) in self.matched::<DB>().enumerate() {
-                comma(&mut pass, at);
+                comma(pass, at);
                 row.loaded.bind(column, pass.reborrow())?;
             }
             for column in self.columns.iter() {
@@ -111,64 +158,22 @@ impl<M> Update<'_, M> {
             }
             pass.push_sql(")");
         }
-        pass.push_sql(") AS ");
-        pass.push_sql(ROWS);
-        pass.push_sql(" WHERE ");
+        Ok(())
+    }
+
+    fn walk_match<DB: Backend>(&self, pass: &mut AstPass<'_, '_, DB>) -> QueryResult<()>
+    where
+        M: Persist<DB>,
+    {
         for (at, column) in self.matched::<DB>().enumerate() {
             if at > 0 {
                 pass.push_sql(" AND ");
             }
-            pass.push_sql(TABLE);
-            pass.push_sql(".");
-            pass.push_identifier(shape.columns[column].name)?;
+            push_own(pass, M::shape().columns[column].name)?;
             pass.push_sql(" = ");
-            push_column(&mut pass, at);
+            push_column(pass, at);
         }
         Ok(())
-    }
-
-    /// ` SET a = CASE key WHEN ? THEN ? .. END WHERE key IN (..)`: MariaDB would compare the columns of a join by two
-    /// collations, and refuse.
-    fn walk_cases<'b, DB: Backend>(&'b self, mut pass: AstPass<'_, 'b, DB>) -> QueryResult<()>
-    where
-        M: Persist<DB>,
-    {
-        let shape = M::shape();
-        let names: Vec<_> = self.matched::<DB>().map(|column| shape.columns[column].name).collect();
-        // The columns of the WHERE that are written as well come last: MariaDB sets from left to right, and what is on the
-        // right of it would be compared with what is new.
-        let (last, first): (Vec<_>, Vec<_>) = self
-            .columns
-            .iter()
-            .partition(|&column| self.matched::<DB>().any(|matched| matched == column));
-        pass.push_sql(" SET ");
-        for (at, &column) in first.iter().chain(&last).enumerate() {
-            comma(&mut pass, at);
-            pass.push_identifier(shape.columns[column].name)?;
-            pass.push_sql(" = CASE");
-            if shape.keys == 1 {
-                pass.push_sql(" ");
-                pass.push_identifier(names[0])?;
-            }
-            for row in self.rows {
-                pass.push_sql(" WHEN ");
-                for (key, name) in names.iter().take(shape.keys).enumerate() {
-                    if shape.keys > 1 {
-                        pass.push_sql(if key == 0 { "" } else { " AND " });
-                        pass.push_identifier(name)?;
-                        pass.push_sql(" = ");
-                    }
-                    row.loaded.bind(key, pass.reborrow())?;
-                }
-                pass.push_sql(" THEN ");
-                row.value.bind(column, pass.reborrow())?;
-            }
-            pass.push_sql(" END");
-        }
-        pass.push_sql(" WHERE ");
-        walk_matched::<M, DB>(pass, self.flavour, self.version, self.rows.len(), |row| {
-            self.rows[row].loaded
-        })
     }
 
     /// The columns of the WHERE: the key, and the version.
@@ -201,6 +206,13 @@ pub(super) fn walk_matched<'b, M: Persist<DB>, DB: Backend>(
         })?;
     }
     Ok(())
+}
+
+/// A column of the table.
+fn push_own<DB: Backend>(pass: &mut AstPass<'_, '_, DB>, name: &str) -> QueryResult<()> {
+    pass.push_sql(TABLE);
+    pass.push_sql(".");
+    pass.push_identifier(name)
 }
 
 /// A column of VALUES: `column1` is the name that SQLite and PostgreSQL give the first one.

@@ -78,27 +78,6 @@ pub(crate) enum Change {
 }
 
 impl Change {
-    /// Whether objects may have to go back to what they were.
-    pub(crate) fn undoes(self) -> bool {
-        match self {
-            Self::Superseded
-            | Self::RolledBack
-            | Self::Unknown
-            | Self::Abandoned
-            | Self::Closed
-            | Self::Forgotten
-            | Self::RolledBackTo(_) => true,
-            Self::Beginning
-            | Self::NotBegun
-            | Self::Begun
-            | Self::Committed
-            | Self::Savepoint(_)
-            | Self::Released(_) => false,
-        }
-    }
-}
-
-impl Change {
     /// How many savepoints are open afterwards, where so many were before.
     pub(crate) fn depth_after(self, before: u32) -> u32 {
         let number = |depth: usize| u32::try_from(depth).expect("nobody sets so many savepoints in each other");

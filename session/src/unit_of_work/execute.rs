@@ -51,10 +51,9 @@ impl<'a, C: Dialect> Writer<'a, C> {
         (C::MAX_PARAMETERS / parameters.max(1)).clamp(1, self.page_size)
     }
 
-    /// Whether INSERTs can give back keys.
-    fn uses_returning(&mut self) -> Result<bool> {
-        let engine = self.connection.engine().clone();
-        self.ask(|raw| engine.uses_returning(raw))
+    /// Whether INSERTs give back keys.
+    fn uses_returning(&self) -> bool {
+        C::HAS_RETURNING && self.connection.engine().implicit_returning()
     }
 
     /// A question of our own to the database.

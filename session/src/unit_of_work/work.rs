@@ -114,7 +114,9 @@ fn work<C: Dialect>(objects: &IdentityMap<C>) -> Work {
 fn fill_links<C: Dialect>(objects: &mut IdentityMap<C>, store: usize, rows: &[u32]) -> Result<()> {
     for &row in rows {
         for link in objects.unit_mut(store).take_links(row) {
-            let key = objects.unit(link.store).key_of(link.index, link.generation);
+            let key = objects
+                .unit(link.parent.store)
+                .key_of(link.parent.index, link.generation);
             let unit = objects.unit_mut(store);
             match key {
                 Some(key) => unit.fill(row, link.reference, key.as_ref()),
@@ -167,17 +169,11 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
             let index = reference.find(child?, objects.store_as_any(store))?;
             Some(Place { store, index })
         });
-        let linked = self.links(index).map(|link| Place {
-            store: link.store,
-            index: link.index,
-        });
-        by_key.chain(linked).collect()
+        by_key.chain(self.links(index).map(|link| link.parent)).collect()
     }
 
     fn take_links(&mut self, index: u32) -> Vec<Link> {
-        let links = self.links(index).collect();
-        self.unlink(index);
-        links
+        Self::take_links(self, index)
     }
 
     fn key_of(&self, index: u32, generation: u32) -> Option<Box<dyn Any>> {

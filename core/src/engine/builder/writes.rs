@@ -5,7 +5,8 @@ use crate::dialect::Dialect;
 
 impl<C: Dialect> EngineBuilder<C> {
     /// At most so many rows are inserted, updated or deleted by one statement of a flush; fewer where the database takes fewer
-    /// parameters in one statement. Default: 1000, as in SQLAlchemy; 0 counts as 1, which is a statement for each row.
+    /// parameters in one statement. Default: 1000, as in SQLAlchemy, and on SQLite 250, which has no round trips to save; 0 counts
+    /// as 1, which is a statement for each row.
     ///
     /// A larger page saves round trips and a smaller one memory: MariaDB refuses a statement with its values above
     /// `max_allowed_packet` (16 MB by default), which a thousand rows with large texts can reach.
@@ -24,13 +25,15 @@ impl<C: Dialect> EngineBuilder<C> {
     /// See "Insert Many Values" in
     /// [SQLAlchemy's documentation](https://docs.sqlalchemy.org/en/20/core/connections.html#controlling-the-batch-size).
     pub fn insertmanyvalues_page_size(mut self, rows: usize) -> Self {
-        self.writes.page_size = rows.max(1);
+        self.writes.page_size = Some(rows.max(1));
         self
     }
 
-    /// Whether keys that the database makes are learned by `INSERT .. RETURNING` (PostgreSQL, SQLite, MariaDB since 10.5).
-    /// Without it, and always on Oracle MySQL, rows with such keys are inserted one by one and the database is asked for
-    /// each key. Default: `true`.
+    /// Whether keys that the database makes are learned by `INSERT .. RETURNING` (PostgreSQL, SQLite). Without it rows with such
+    /// keys are inserted one by one, and the database is asked for each key. Default: `true`.
+    ///
+    /// MariaDB and MySQL are asked for the first number that a statement was given, with either setting: MariaDB has RETURNING,
+    /// and Diesel cannot read what it answers.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {

@@ -159,10 +159,6 @@ fn key_from_id(model: &Model<'_>) -> Option<TokenStream> {
             fn key_from_id(id: i64) -> ::core::option::Option<Self::Key> {
                 ::core::convert::TryFrom::try_from(id).ok()
             }
-
-            fn id_from_key(key: &Self::Key) -> ::core::option::Option<i64> {
-                ::core::convert::TryFrom::try_from(*key).ok()
-            }
         }
     })
 }

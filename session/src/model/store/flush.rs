@@ -1,6 +1,8 @@
-//! Objects as a flush sees them, and rows that are taken over.
+//! What a flush sees of the objects of a model, and tells them.
 
-use super::{State, Store};
+use std::collections::HashSet;
+
+use super::{State, Store, What};
 use crate::model::{Entity, Model, Role};
 use crate::sql::Pair;
 
@@ -15,23 +17,21 @@ impl<M: Model> Store<M> {
         self.slots[index as usize].value.as_mut().expect(HAS_VALUE)
     }
 
-    /// What is updated: as it is to be, and as it was read.
+    /// An edited object: as it is to be, and as it was read.
     pub(crate) fn pair(&self, index: u32) -> Pair<'_, M> {
         let slot = &self.slots[index as usize];
-        let taken_over = self.switched.get(&index).map(|(_, loaded)| &**loaded);
         Pair {
             value: slot.value.as_ref().expect(HAS_VALUE),
-            loaded: slot.loaded().or(taken_over).expect(WAS_EDITED),
+            loaded: slot.loaded().expect(WAS_EDITED),
         }
     }
 
     /// The same, the first of them to be changed.
     pub(crate) fn pair_mut(&mut self, index: u32) -> (&mut M, &M) {
         let slot = &mut self.slots[index as usize];
-        let taken_over = self.switched.get(&index).map(|(_, loaded)| &**loaded);
         (
             slot.value.as_mut().expect(HAS_VALUE),
-            slot.loaded.as_deref().or(taken_over).expect(WAS_EDITED),
+            slot.loaded.as_deref().expect(WAS_EDITED),
         )
     }
 
@@ -52,20 +52,11 @@ impl<M: Model> Store<M> {
         self.slots[index as usize].key.as_ref()
     }
 
-    /// The value of an object as it is in its row, or will be.
-    pub(crate) fn as_written(&self, index: u32) -> Option<&M> {
-        let slot = &self.slots[index as usize];
-        let as_read = slot.loaded().filter(|_| slot.state == State::Doomed);
-        as_read.or(slot.value.as_ref())
-    }
-
     /// The database has more to say of a row than was written.
     pub(crate) fn written_as(&mut self, index: u32, value: M) {
-        self.stop_editing(index);
-        let now = self.epochs.now();
         let slot = self.slot_at(index);
         slot.value = Some(value);
-        slot.seen = now;
+        self.is_written(index);
     }
 
     /// The row of a doomed object was read.
@@ -78,10 +69,7 @@ impl<M: Model> Store<M> {
     /// Added objects, each with its place in the order of all adds.
     pub(crate) fn to_insert(&self) -> Vec<(u64, u32)> {
         let mut added = self.added();
-        if !self.switched.is_empty() {
-            added.retain(|(_, index)| !self.switched.contains_key(index));
-        }
-        added.sort_unstable();
+        added.retain(|(_, index)| !self.switched.contains_key(index));
         added
     }
 
@@ -90,66 +78,78 @@ impl<M: Model> Store<M> {
         let mut all = self.edited();
         if !self.switched.is_empty() {
             all.extend(self.switched.keys());
-            all.sort_by_cached_key(|&index| self.pair(index).loaded.key());
+            all.sort_by_cached_key(|&index| {
+                let slot = &self.slots[index as usize];
+                slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key))
+            });
         }
         all
     }
 
     /// Objects that are marked for deletion, in the order of their keys.
     pub(crate) fn to_delete(&self) -> Vec<u32> {
-        let mut doomed: Vec<u32> = self.doomed().into_iter().map(|(_, index)| index).collect();
-        if !self.switched.is_empty() {
-            let taken_over: Vec<u32> = self.switched.values().map(|(old, _)| *old).collect();
-            doomed.retain(|index| !taken_over.contains(index));
-        }
+        let taken_over: HashSet<u32> = self.switched.values().copied().collect();
+        let doomed = self.doomed().into_iter().map(|(_, index)| index);
+        let mut doomed: Vec<u32> = doomed.filter(|index| !taken_over.contains(index)).collect();
         doomed.sort_by(|&a, &b| self.key_at(a).cmp(&self.key_at(b)));
         doomed
     }
 
-    // ---- rows that are taken over ---------------------------------------------------------------------------
+    /// The value of an object as it is, or will be, in its row.
+    pub(crate) fn as_written(&self, index: u32) -> Option<&M> {
+        let slot = &self.slots[index as usize];
+        let as_read = slot.loaded().filter(|_| slot.state == State::Doomed);
+        as_read.or(slot.value.as_ref())
+    }
+
+    // ---- row switches ---------------------------------------------------------------------------------------
 
     /// New objects with the key of one that is marked for deletion, and that one.
     pub(crate) fn to_switch(&self) -> Vec<(u32, u32)> {
-        if self.work.waiting().doomed == 0 {
-            return Vec::new();
-        }
         let taken_over = |(_, new): (u64, u32)| {
             let old = *self.keys.get(&self.slots[new as usize].value.as_ref()?.key()?)?;
             (self.slots[old as usize].state == State::Doomed).then_some((new, old))
         };
+        if self.doomed().is_empty() {
+            return Vec::new();
+        }
         self.added().into_iter().filter_map(taken_over).collect()
     }
 
     /// These are written as updates of the rows that there are, which were read.
     pub(crate) fn switch_rows(&mut self) {
         self.switched.clear();
-        let shape = M::shape();
         for (new, old) in self.to_switch() {
-            // A row that was found to be gone is inserted.
-            if !self.is_known(old) || self.switched.values().any(|(taken, _)| *taken == old) {
-                continue;
+            // The row of one that was not found is inserted, and two new ones cannot have the same.
+            if self.is_known(old) && !self.switched.values().any(|&taken| taken == old) {
+                let loaded = self.read_at(old).clone();
+                self.take_over(new, old, loaded);
             }
-            let loaded = self.read_at(old).clone();
-            let value = self.row_mut(new);
-            let unset = value.unset();
-            for column in shape.with_role(Role::ReadOnly).and(unset).iter() {
-                value.copy_column(&loaded, column);
-            }
-            if let Some(version) = shape.version.filter(|_| value.version_is_unset()) {
-                value.copy_column(&loaded, version);
-            }
-            self.switched.insert(new, (old, Box::new(loaded)));
         }
+    }
+
+    fn take_over(&mut self, new: u32, old: u32, loaded: M) {
+        let shape = M::shape();
+        self.stop_editing(new);
+        let slot = self.slot_at(new);
+        let value = slot.value.as_mut().expect(HAS_VALUE);
+        for column in shape.with_role(Role::ReadOnly).and(value.unset()).iter() {
+            value.copy_column(&loaded, column);
+        }
+        if let Some(version) = shape.version.filter(|_| value.version_is_unset()) {
+            value.copy_column(&loaded, version);
+        }
+        self.compare_with(new, loaded);
+        self.switched.insert(new, old);
     }
 
     /// An UPDATE has succeeded, or was not needed.
     pub(crate) fn wrote(&mut self, index: u32) {
-        match self.switched.remove(&index) {
-            Some((old, _)) => {
-                self.deleted(old);
-                self.inserted(index);
-            }
-            None => self.updated(index),
+        if let Some(old) = self.switched.remove(&index) {
+            self.deleted(old);
+            self.inserted(index);
+        } else {
+            self.updated(index);
         }
     }
 
@@ -158,7 +158,22 @@ impl<M: Model> Store<M> {
         self.switched.contains_key(&index)
     }
 
-    // ---- parents and children -------------------------------------------------------------------------------
+    // ---- parents --------------------------------------------------------------------------------------------
+
+    /// New objects can be found by their keys as well, until they are written.
+    pub(crate) fn index_added(&mut self) {
+        self.added_keys.clear();
+        for (_, index) in self.added() {
+            if let Some(key) = self.slots[index as usize].value.as_ref().and_then(Model::key) {
+                self.added_keys.insert(key, index);
+            }
+        }
+    }
+
+    /// Where the object with this key is.
+    pub(crate) fn position(&self, key: &M::Key) -> Option<u32> {
+        self.keys.get(key).or_else(|| self.added_keys.get(key)).copied()
+    }
 
     /// The key of an object, if it is still the one that was meant.
     pub(crate) fn key_of_same(&self, index: u32, generation: u32) -> Option<&M::Key> {
@@ -168,18 +183,68 @@ impl<M: Model> Store<M> {
             .filter(|_| slot.generation == generation && slot.state != State::Free)
     }
 
-    /// Objects whose values hold and of which this is true.
-    pub(crate) fn find_all(&self, is: impl Fn(&M) -> bool) -> Vec<Entity<M>> {
-        let mut found = self.handles_in(|slot| {
-            matches!(slot.state, State::Pending | State::Persistent) && slot.value.as_ref().is_some_and(&is)
-        });
-        found.retain(|entity| self.is_current(entity.index));
-        found
+    /// Objects that are neither expired nor deleted and of which this holds.
+    pub(crate) fn find_all(&self, holds: impl Fn(&M) -> bool) -> Vec<Entity<M>> {
+        self.handles_in(|index, slot| {
+            let is_there = matches!(slot.state, State::Pending | State::Persistent) && self.is_current(index);
+            is_there && slot.value.as_ref().is_some_and(&holds)
+        })
+    }
+
+    // ---- reports --------------------------------------------------------------------------------------------
+
+    /// An INSERT has succeeded, and the value has its key.
+    pub(crate) fn inserted(&mut self, index: u32) {
+        self.set_state(index, State::Persistent);
+        self.is_written(index);
+        let slot = self.slot_at(index);
+        slot.key = slot.value.as_ref().and_then(Model::key);
+        self.seat_new(index);
+    }
+
+    fn updated(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        // A statement beside it has changed the row since it was read; the edit was kept, and is written by now.
+        let old = slot.state == State::Persistent && !self.epochs.hold(slot.seen);
+        if old {
+            self.expire_at(index);
+        } else {
+            self.is_written(index);
+        }
+        self.note(index, What::Touched);
+    }
+
+    /// An UPDATE has changed the key to that of the value.
+    pub(crate) fn key_changed(&mut self, index: u32) {
+        self.unseat(index);
+        let slot = self.slot_at(index);
+        let key = slot.value.as_ref().and_then(Model::key);
+        if let Some(old) = std::mem::replace(&mut slot.key, key) {
+            let generation = slot.generation;
+            self.journal.note_key(index, generation, self.depth, old);
+        }
+        self.seat(index);
+    }
+
+    /// A DELETE has succeeded.
+    pub(crate) fn deleted(&mut self, index: u32) {
+        self.stop_editing(index);
+        self.unlink(index);
+        self.set_state(index, State::Deleted);
+        self.slot_at(index).value = None;
+    }
+
+    /// The value is that of the row.
+    fn is_written(&mut self, index: u32) {
+        self.stop_editing(index);
+        self.unlink(index);
+        let now = self.epochs.now();
+        self.slot_at(index).seen = now;
     }
 
     // ---- the end --------------------------------------------------------------------------------------------
 
-    /// Everything is written, or a part of it and no more will be.
+    /// Everything is written, or no more of it will be.
     pub(crate) fn flush_ended(&mut self) {
         self.added_keys.clear();
         self.switched.clear();
@@ -187,7 +252,12 @@ impl<M: Model> Store<M> {
 
     /// Model and key, for errors.
     pub(crate) fn show(&self, index: u32) -> String {
-        format!("{} ({})", M::NAME, self.slots[index as usize].key_in_words())
+        let slot = &self.slots[index as usize];
+        let key = slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key));
+        match key {
+            Some(key) => format!("{} {key:?}", M::NAME),
+            None => format!("{} (new, no key yet)", M::NAME),
+        }
     }
 }
 

@@ -108,11 +108,6 @@ impl<M: Model> Store<M> {
         }
     }
 
-    /// Where the object with this key is, also one that is only added if [`index_added`](Self::index_added) has looked.
-    pub(crate) fn position(&self, key: &M::Key) -> Option<u32> {
-        self.keys.get(key).copied().or_else(|| self.added_with(key))
-    }
-
     /// The key of the row, or the one that it will have.
     pub(crate) fn key(&self, entity: Entity<M>) -> Result<Option<M::Key>, Trouble> {
         let slot = self.slot(entity)?;

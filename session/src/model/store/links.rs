@@ -4,16 +4,15 @@ use std::collections::HashMap;
 
 use super::{State, Store};
 use crate::model::{Entity, Model};
+use crate::unit_of_work::Place;
 
 /// The parent of an object, by one of the foreign keys of its model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Link {
     /// Which of `M::REFERENCES`.
     pub(crate) reference: usize,
-    /// Number of the parent's store in the map.
-    pub(crate) store: usize,
-    /// Its place there.
-    pub(crate) index: u32,
+    /// Where it is.
+    pub(crate) parent: Place,
     /// What its place must have for it to be there still.
     pub(crate) generation: u32,
 }
@@ -41,6 +40,11 @@ impl<M: Model> Store<M> {
     /// The parent by one foreign key is another one, or none.
     pub(crate) fn unlink_one(&mut self, child: Entity<M>, reference: usize) {
         self.links.0.remove(&(child.index, reference));
+    }
+
+    /// All parents are those that the value names.
+    pub(crate) fn unlink_all(&mut self, child: Entity<M>) {
+        self.unlink(child.index);
     }
 
     /// The parent by one foreign key, if it had no key when it became the parent and nothing was written since.
@@ -71,6 +75,13 @@ impl<M: Model> Store<M> {
         children.into_iter().map(|child| self.entity(child)).collect()
     }
 
+    /// The same, and they are forgotten.
+    pub(crate) fn take_links(&mut self, child: u32) -> Vec<Link> {
+        let links = self.links(child).collect();
+        self.unlink(child);
+        links
+    }
+
     pub(crate) fn unlink(&mut self, child: u32) {
         if !self.links.0.is_empty() {
             for reference in 0..M::REFERENCES.len() {
@@ -81,8 +92,8 @@ impl<M: Model> Store<M> {
 
     /// The handle of what a link names, if it is still there.
     pub(crate) fn linked(&self, link: Link) -> Option<Entity<M>> {
-        let slot = self.slots.get(link.index as usize)?;
+        let slot = self.slots.get(link.parent.index as usize)?;
         let is = slot.generation == link.generation && slot.state != State::Free;
-        is.then(|| self.entity(link.index))
+        is.then(|| self.entity(link.parent.index))
     }
 }

@@ -83,6 +83,8 @@ pub(crate) enum Arrival {
     Keeps,
     /// It takes the row's, unless it was edited.
     Refreshes,
+    /// It takes the row's, and has what was edited on top of it.
+    Rebases,
     /// It takes the row's.
     Replaces,
 }
@@ -189,9 +191,16 @@ impl<M: Model> Store<M> {
         if slot.state != State::Persistent || slot.loaded.is_some() {
             return;
         }
-        slot.loaded = slot.value.clone().map(Box::new);
+        if let Some(loaded) = slot.value.clone() {
+            self.compare_with(index, loaded);
+            self.note(index, What::Touched);
+        }
+    }
+
+    /// This is the row that the value is to be compared with.
+    pub(super) fn compare_with(&mut self, index: u32, loaded: M) {
+        self.slot_at(index).loaded = Some(Box::new(loaded));
         self.work.edits(index);
-        self.note(index, What::Touched);
     }
 
     /// What was edited is written, or is given up.
@@ -228,17 +237,25 @@ impl<M: Model> Store<M> {
             && match arrival {
                 Arrival::Keeps => self.freshness(slot) != Freshness::Current,
                 Arrival::Refreshes => slot.loaded.is_none(),
-                Arrival::Replaces => true,
+                Arrival::Rebases | Arrival::Replaces => true,
             };
-        if takes {
+        if !takes {
+            return;
+        }
+        let now = self.epochs.now();
+        let slot = &mut self.slots[index as usize];
+        slot.seen = now;
+        if let (Arrival::Rebases, Some(value), Some(loaded)) = (arrival, &mut slot.value, &mut slot.loaded) {
+            let edited = value.changes(loaded);
+            let theirs = std::mem::replace(value, row.clone());
+            edited.iter().for_each(|column| value.copy_column(&theirs, column));
+            **loaded = row;
+        } else {
+            slot.value = Some(row);
             self.stop_editing(index);
             self.unlink(index);
-            let now = self.epochs.now();
-            let slot = self.slot_at(index);
-            slot.value = Some(row);
-            slot.seen = now;
-            self.note(index, What::Touched);
         }
+        self.note(index, What::Touched);
     }
 
     /// The value is to be read again, and changes that were not written are given up.
@@ -262,7 +279,7 @@ impl<M: Model> Store<M> {
     }
 
     /// The value as it is in the database, as far as is known: what somebody who has read it since would find.
-    pub(crate) fn as_read(&self, entity: Entity<M>) -> Option<&M> {
+    pub(crate) fn known_row(&self, entity: Entity<M>) -> Option<&M> {
         let slot = self.usable(entity).ok()?;
         let known = slot.state == State::Persistent && self.holds(entity.index);
         known.then(|| slot.loaded().or(slot.value.as_ref())).flatten()

@@ -1,9 +1,11 @@
 //! Add, attach, delete, expunge, detach.
 
+use std::fmt;
+
 use aludel_core::Error;
 
 use super::{State, Store, Trouble, What};
-use crate::model::{Entity, Model};
+use crate::model::{Columns, Entity, Model, Role};
 
 impl<M: Model> Store<M> {
     pub(crate) fn add(&mut self, value: M, sequence: u64) -> Entity<M> {
@@ -124,8 +126,60 @@ impl<M: Model> Store<M> {
     }
 
     /// Objects that are marked for deletion, in the order of the deletes.
-    pub(crate) fn deleted_objects(&self) -> Vec<Entity<M>> {
+    pub(crate) fn marked_for_deletion(&self) -> Vec<Entity<M>> {
         let doomed = self.doomed().into_iter();
         doomed.map(|(_, index)| self.entity(index)).collect()
+    }
+
+    /// The key of the row that an object stands for.
+    pub(crate) fn row_key(&self, entity: Entity<M>) -> Option<M::Key> {
+        let slot = self.slot(entity).ok()?;
+        let stands = slot.state != State::Pending;
+        slot.key.clone().filter(|_| stands)
+    }
+
+    /// The columns that a flush would write.
+    pub(crate) fn changes(&self, entity: Entity<M>) -> Result<Columns, Trouble> {
+        let slot = self.slot(entity)?;
+        let written = Columns::first(M::shape().columns.len()).without(M::shape().with_role(Role::ReadOnly));
+        Ok(match (slot.state, &slot.value, slot.loaded()) {
+            (State::Pending, ..) => written,
+            (State::Persistent, Some(value), Some(loaded)) => {
+                let links = self
+                    .links(entity.index)
+                    .map(|link| M::REFERENCES[link.reference].columns());
+                let linked = links.flatten().map(|&column| Columns::one(column));
+                linked.fold(value.changes(loaded), Columns::and)
+            }
+            _ => Columns::NONE,
+        })
+    }
+
+    /// Each object in a line: model, key, state, changed columns.
+    pub(crate) fn describe(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, slot) in (0..).zip(&self.slots) {
+            let state = match slot.state {
+                State::Free => continue,
+                State::Pending => "pending",
+                State::Persistent if !self.holds(index) => "persistent, to be read again",
+                State::Persistent => "persistent",
+                State::Doomed => "to be deleted",
+                State::Deleted => "deleted",
+            };
+            match slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key)) {
+                Some(key) => write!(f, "{} {key:?}: {state}", M::NAME)?,
+                None => write!(f, "{} (no key yet): {state}", M::NAME)?,
+            }
+            let changed = match slot.state {
+                State::Persistent => self.changes(self.entity(index)).unwrap_or_default(),
+                _ => Columns::NONE,
+            };
+            let names: Vec<&str> = changed.iter().map(|column| M::shape().columns[column].name).collect();
+            match names.is_empty() {
+                true => writeln!(f)?,
+                false => writeln!(f, ", changed: {}", names.join(", "))?,
+            }
+        }
+        Ok(())
     }
 }

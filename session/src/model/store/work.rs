@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use super::{State, Store, What};
+use super::{State, Store};
 use crate::model::Model;
 
 #[derive(Debug, Default)]
@@ -157,67 +157,5 @@ impl<M: Model> Store<M> {
         });
         edited.dedup();
         edited
-    }
-
-    /// An INSERT has succeeded, and the value has its key.
-    pub(crate) fn inserted(&mut self, index: u32) {
-        self.set_state(index, State::Persistent);
-        self.unlink(index);
-        let now = self.epochs.now();
-        let slot = self.slot_at(index);
-        slot.seen = now;
-        slot.key = slot.value.as_ref().and_then(Model::key);
-        self.seat_new(index);
-    }
-
-    /// An UPDATE has succeeded, or was not needed.
-    pub(crate) fn updated(&mut self, index: u32) {
-        let slot = &self.slots[index as usize];
-        // A statement beside it has changed the row since it was read; the edit was kept, and is written by now.
-        let old = slot.state == State::Persistent && !self.epochs.hold(slot.seen);
-        self.stop_editing(index);
-        self.unlink(index);
-        if old {
-            self.expire_at(index);
-        } else {
-            let now = self.epochs.now();
-            self.slot_at(index).seen = now;
-        }
-        self.note(index, What::Touched);
-    }
-
-    /// An UPDATE has changed the key to that of the value.
-    pub(crate) fn key_changed(&mut self, index: u32) {
-        self.unseat(index);
-        let slot = self.slot_at(index);
-        let key = slot.value.as_ref().and_then(Model::key);
-        if let Some(old) = std::mem::replace(&mut slot.key, key) {
-            let generation = slot.generation;
-            self.journal.note_key(index, generation, self.depth, old);
-        }
-        self.seat(index);
-    }
-
-    /// A DELETE has succeeded.
-    pub(crate) fn deleted(&mut self, index: u32) {
-        self.stop_editing(index);
-        self.unlink(index);
-        self.set_state(index, State::Deleted);
-        self.slot_at(index).value = None;
-    }
-
-    /// Looks at the keys of what was added, for [`position`](Self::position). They hold until the next look.
-    pub(crate) fn index_added(&mut self) {
-        self.added_keys.clear();
-        for (_, index) in self.added() {
-            if let Some(key) = self.slots[index as usize].value.as_ref().and_then(Model::key) {
-                self.added_keys.insert(key, index);
-            }
-        }
-    }
-
-    pub(super) fn added_with(&self, key: &M::Key) -> Option<u32> {
-        let index = *self.added_keys.get(key)?;
-        (self.slots[index as usize].state == State::Pending).then_some(index)
     }
 }

@@ -1,16 +1,16 @@
 //! INSERT of new objects.
 //!
 //! No database promises the order in which RETURNING gives rows back. Rows whose key the client knows need none. For the
-//! others the order is proved: the rows were given keys one after the other, and so the answer must be a row of ascending
-//! numbers with the same distance between all of them where the database counts without gaps. Where it is not, the batch is
-//! undone, and its rows are inserted one by one.
+//! others the order is proved: the rows were given keys one after the other, and so those that come back must ascend.
+//! MariaDB and MySQL, whose RETURNING Diesel cannot read, give the rows of a statement numbers without gaps, and so there must be as
+//! many rows from the first one on. Where that is not so, the batch is undone, and its rows are inserted one by one.
 
 use aludel_core::{Dialect, Error, ErrorKind, Flavour, Result};
 use diesel::RunQueryDsl as _;
 
 use super::{Writer, fetch, wrong_count};
 use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
-use crate::sql::Insert;
+use crate::sql::{Insert, Table};
 
 /// Fewer rows than this are inserted one by one: a batch has a savepoint around it, which costs two round trips.
 const WORTH_A_BATCH: usize = 4;
@@ -76,9 +76,13 @@ where
         }
         return Ok(());
     }
-    let returning = writer.uses_returning()?;
-    let batch = returning && rows.len() >= WORTH_A_BATCH && !columns.is_empty() && may_batch::<C, M>(writer)?;
+    let returning = writer.uses_returning();
+    let learns = returning || C::FLAVOUR == Flavour::MySql;
+    let batch = learns && rows.len() >= WORTH_A_BATCH && !columns.is_empty() && may_batch::<C, M>(writer)?;
     if !(batch && insert_batch(store, rows, columns, writer)?) {
+        if !returning {
+            writer.ask(C::forget_last_insert_id)?;
+        }
         for &row in rows {
             insert_one(store, row, columns, returning, writer)?;
         }
@@ -139,6 +143,16 @@ where
 /// The key of the row that was inserted last.
 fn made_last<C: Dialect, M: Persist<C::Backend>>(writer: &mut Writer<'_, C>) -> Result<M::Key> {
     let id = writer.ask(C::last_insert_id)?;
+    if id == 0 && C::FLAVOUR == Flavour::MySql {
+        return Err(Error::object(
+            ErrorKind::Misuse,
+            format!(
+                "the database has made no key for a row of {}: its column has no AUTO_INCREMENT, or a trigger sets the key, which then \
+                 nobody can learn; let the client make it, `#[model(assigned)]`",
+                M::NAME
+            ),
+        ));
+    }
     M::key_from_id(id).ok_or_else(|| {
         let text = format!(
             "the database has made the key {id} for {}, which is not of the type of its field; a key that is no integer is \
@@ -165,7 +179,7 @@ where
 
 /// Its name without its schema and without quotes.
 fn table_name<C: Dialect, M: Persist<C::Backend>>() -> Result<String> {
-    let quoted = C::sql(&crate::sql::Table::<M>::new())?;
+    let quoted = C::sql(&Table::<M>::new())?;
     let last = quoted.rsplit('.').next().unwrap_or_default();
     Ok(last.trim_matches(['"', '`']).to_owned())
 }
@@ -207,12 +221,22 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    let mut all = Vec::with_capacity(rows.len());
+    let mut all: Vec<M::Key> = Vec::with_capacity(rows.len());
+    if C::FLAVOUR == Flavour::MySql {
+        writer.ask(C::forget_last_insert_id)?;
+    }
     for page in rows.chunks(writer.page(columns.len())) {
         let values: Vec<&M> = page.iter().map(|&row| store.row(row)).collect();
-        let insert = statement::<C, M>(&values, columns, true, writer.page_size);
-        let keys = M::insert_returning(writer.connection, insert)?;
-        if keys.len() != page.len() || !is_in_order::<M>(C::FLAVOUR, &keys) {
+        let keys = match C::FLAVOUR {
+            Flavour::MySql => count(&values, columns, writer)?,
+            _ => M::insert_returning(
+                writer.connection,
+                statement::<C, M>(&values, columns, true, writer.page_size),
+            )?,
+        };
+        // Those of an earlier page would be told again where this one was given none.
+        let ascends = keys.is_sorted() && all.last() < keys.first();
+        if keys.len() != page.len() || !ascends {
             return Ok(None);
         }
         all.extend(keys);
@@ -220,17 +244,28 @@ where
     Ok(Some(all))
 }
 
-/// MariaDB gives the rows of one statement numbers without gaps, `@@auto_increment_increment` apart. PostgreSQL's sequences
-/// and SQLite's rowids ascend.
-fn is_in_order<M: Model>(flavour: Flavour, keys: &[M::Key]) -> bool {
-    let ids: Option<Vec<i64>> = keys.iter().map(M::id_from_key).collect();
-    let Some(ids) = ids else { return false };
-    let step = ids.get(1).map_or(1, |second| second.wrapping_sub(ids[0]));
-    let is_next = |pair: &[i64]| match flavour {
-        Flavour::MySql => pair[1].wrapping_sub(pair[0]) == step && step > 0,
-        _ => pair[0] < pair[1],
+/// Inserts, and counts from the first key on; none where the rows are not found there.
+fn count<C, M>(values: &[&M], columns: Columns, writer: &mut Writer<'_, C>) -> Result<Vec<M::Key>>
+where
+    C: Dialect,
+    M: Persist<C::Backend>,
+{
+    let count = statement::<C, M>(values, columns, false, writer.page_size).execute(writer.connection)?;
+    if count != values.len() {
+        return Err(wrong_count::<M>("INSERT", values.len(), count));
+    }
+    let table = C::sql(&Table::<M>::new())?;
+    let key = M::shape().columns[0].name;
+    let ids = writer.ask(|raw| raw.inserted_ids(&table, key, count))?;
+    let Some((mut id, step)) = ids else {
+        return Ok(Vec::new());
     };
-    ids.windows(2).all(is_next)
+    let mut keys = Vec::with_capacity(count);
+    for _ in 0..count {
+        keys.extend(M::key_from_id(id));
+        id += step;
+    }
+    Ok(keys)
 }
 
 fn statement<'a, C: Dialect, M>(

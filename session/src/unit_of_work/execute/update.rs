@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use aludel_core::{Dialect, Error, Flavour, Result};
+use aludel_core::{Dialect, Error, Result};
 use diesel::RunQueryDsl as _;
 
 use super::{Writer, conflict, fetch};
@@ -104,7 +104,7 @@ where
     M: Persist<C::Backend>,
 {
     // Keys are changed one by one, in the order of the old ones.
-    let page = if changes_key::<M>(columns) {
+    let page = if changes_key::<M>(columns) || pairs.len() < WORTH_A_BATCH {
         1
     } else {
         page::<C, M>(columns, writer)
@@ -115,7 +115,7 @@ where
             rows,
             columns,
             version: M::shape().version,
-            cached: rows.len() == 1,
+            cached: rows.len() == 1 || rows.len() == page,
         };
         let count = update.execute(writer.connection)?;
         if count != rows.len() {
@@ -136,19 +136,11 @@ pub(super) fn columns_of_change<M: Model>(value: &mut M, loaded: &M) -> Columns 
     value.changes(loaded).without(made_by_database)
 }
 
-/// How many rows an UPDATE has. A CASE is searched from its beginning for each row, so that a longer one costs more than it
-/// saves.
+/// How many rows an UPDATE has.
 fn page<C: Dialect, M: Model>(columns: Columns, writer: &Writer<'_, C>) -> usize {
     let shape = M::shape();
-    let matched = shape.keys + usize::from(shape.version.is_some());
-    match C::FLAVOUR {
-        Flavour::MySql => {
-            let parameters = columns.len() * (shape.keys + 1) + shape.keys + matched;
-            writer.page(parameters).min(CASES)
-        }
-        _ => writer.page(columns.len() + matched),
-    }
+    writer.page(columns.len() + shape.keys + usize::from(shape.version.is_some()))
 }
 
-/// Rows of an UPDATE with CASE.
-const CASES: usize = 100;
+/// Fewer rows than this are updated one by one, by a statement that is prepared once.
+const WORTH_A_BATCH: usize = 4;
