@@ -7,3 +7,6 @@ type C = diesel::MysqlConnection;
 mod ground;
 #[path = "../models/keys.rs"]
 mod keys;
+#[cfg(feature = "chrono")]
+#[path = "../models/written.rs"]
+mod written;

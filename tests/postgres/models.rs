@@ -7,3 +7,6 @@ type C = diesel::PgConnection;
 mod ground;
 #[path = "../models/keys.rs"]
 mod keys;
+#[cfg(feature = "chrono")]
+#[path = "../models/written.rs"]
+mod written;
