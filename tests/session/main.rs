@@ -24,6 +24,7 @@ mod isolation_cases;
 mod logging;
 mod macros;
 mod mock;
+mod model_stories;
 mod models;
 mod objects;
 mod once;

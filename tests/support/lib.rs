@@ -68,6 +68,8 @@ pub mod forked;
 pub mod gate;
 pub mod hidden;
 mod logging;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+pub mod models;
 pub mod once;
 pub mod outage;
 pub mod panics;
