@@ -15,6 +15,9 @@ mod keys;
 mod states;
 #[path = "../models/verbs.rs"]
 mod verbs;
+#[cfg(feature = "chrono")]
+#[path = "../models/written.rs"]
+mod written;
 
 /// Typed statements that write over a row.
 mod upserts {

@@ -20,9 +20,10 @@ use crate::unit_of_work::{self, Unit};
 pub(crate) struct IdentityMap<C: Dialect> {
     session: u64,
     stores: Vec<Box<dyn AnyStore<C>>>,
+    /// Whose store is where. A program has few models, and looking through them costs less than hashing.
+    index: Vec<TypeId>,
     /// The name of each one's table; see [`bare_name`].
     tables: Vec<String>,
-    index: HashMap<TypeId, usize>,
     /// The names of tables by the types that `table!` has made for them; none where a statement did not say.
     names: HashMap<&'static str, Option<String>>,
     sequence: u64,
@@ -64,8 +65,8 @@ impl<C: Dialect> IdentityMap<C> {
         Self {
             session,
             stores: Vec::new(),
+            index: Vec::new(),
             tables: Vec::new(),
-            index: HashMap::new(),
             names: HashMap::new(),
             sequence: 0,
             depth: 0,
@@ -87,22 +88,22 @@ impl<C: Dialect> IdentityMap<C> {
 
     /// The objects of one model, if there were ever any.
     pub(crate) fn store<M: Model>(&self) -> Option<&Store<M>> {
-        let index = *self.index.get(&TypeId::of::<M>())?;
+        let index = self.position(TypeId::of::<M>())?;
         self.stores[index].as_any().downcast_ref()
     }
 
     /// The objects of one model.
     pub(crate) fn store_mut<M: Persist<C::Backend>>(&mut self) -> &mut Store<M> {
-        let next = self.stores.len();
-        let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
-        if index == next {
+        let index = self.position(TypeId::of::<M>()).unwrap_or_else(|| {
+            self.index.push(TypeId::of::<M>());
             self.stores.push(Box::new(Store::<M>::new(self.session, self.depth)));
             let quoted = C::sql(&Table::<M>::new()).unwrap_or_else(|_| M::NAME.to_owned());
-            if let Some(witness) = &self.witness {
-                self.stores[index].listen(witness.clone());
-            }
             self.tables.push(bare_name(C::FLAVOUR, &quoted));
-        }
+            if let Some(witness) = &self.witness {
+                self.stores[self.index.len() - 1].listen(witness.clone());
+            }
+            self.index.len() - 1
+        });
         self.stores[index]
             .as_any_mut()
             .downcast_mut()
@@ -174,7 +175,7 @@ impl<C: Dialect> IdentityMap<C> {
 
     /// The number of a model, if the session has ever had objects of it.
     pub(crate) fn position(&self, model: TypeId) -> Option<usize> {
-        self.index.get(&model).copied()
+        self.index.iter().position(|&known| known == model)
     }
 
     /// Marks an object for deletion.
@@ -238,8 +239,8 @@ impl<C: Dialect> IdentityMap<C> {
     /// Whether the rows of a model refer to those of a table, or to what refers to them. Of a model that the session has never had
     /// objects of, the table's name is taken from its type.
     fn hangs_on(&self, number: usize, table: &str) -> bool {
-        self.stores[number].hangs_on(&|parent, type_of_table| match self.index.get(&parent) {
-            Some(&parent) => self.tables[parent] == table,
+        self.stores[number].hangs_on(&|parent, type_of_table| match self.position(parent) {
+            Some(parent) => self.tables[parent] == table,
             None => type_of_table
                 .rsplit("::")
                 .nth(1)
