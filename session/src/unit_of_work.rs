@@ -13,7 +13,6 @@ mod order;
 mod plan;
 mod work;
 
-#[allow(unused_imports)] // the verbs' merge and get_for_update
 pub(crate) use execute::version_conflict;
 pub use gather::Cascading;
 pub(crate) use plan::Place;

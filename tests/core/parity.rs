@@ -84,6 +84,9 @@ fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     lookup("core::parity").expect("this module");
     lookup("ui::fail::hook_uses_its_session").expect("a file in a folder");
     lookup("core::config::files").expect("a module in a file");
+    lookup("everywhere::models::keys::five_thousand_shuffled_rows_each_learn_their_key").expect("by #[path]");
+    assert!(told("everywhere::models::keys::no_such_case").contains("models/keys.rs has no test `no_such_case`"));
+    lookup("everywhere::model_stories::verbs::get").expect("a test in a module that a macro makes");
     lookup("session::design::as_you_go").expect("a test that a macro of the support library makes");
     assert_eq!(
         names("the tests of these names in `core::hooks`: `one`"),
@@ -153,24 +156,34 @@ fn lookup(name: &str) -> Result<(), String> {
         parts.next();
     }
     let rest: Vec<&str> = parts.collect();
-    let Some(file) = file else {
+    let Some(mut file) = file else {
         return Err(format!(
             "there is no module `{}`",
             rest.first().copied().unwrap_or_default()
         ));
     };
-    let source = read(&file);
-    let mut inside = source.as_str();
+    let mut inside = read(&file);
     for (index, part) in rest.iter().enumerate() {
+        if let Some(elsewhere) = by_path(&file, &inside, part) {
+            (inside, file) = (read(&elsewhere), elsewhere);
+            continue;
+        }
         match inside.split_once(&format!("mod {part} {{")) {
-            Some((_, module)) => inside = module,
-            None if index + 1 == rest.len() && (has_test(inside, part) || makes_test(inside, part)) => {}
+            Some((_, module)) => inside = module.to_owned(),
+            None if index + 1 == rest.len() && (has_test(&inside, part) || makes_test(&inside, part)) => {}
             // A module that a macro makes.
-            None if index + 1 < rest.len() && makes_test(inside, part) => {}
+            None if index + 1 < rest.len() && makes_test(&inside, part) => {}
             None => return Err(format!("{} has no test `{part}`", file.display())),
         }
     }
     Ok(())
+}
+
+/// The file of a module that stands in another folder.
+fn by_path(file: &Path, source: &str, module: &str) -> Option<PathBuf> {
+    let (before, _) = source.split_once(&format!("\"]\nmod {module};"))?;
+    let (_, path) = before.rsplit_once("#[path = \"")?;
+    Some(file.parent()?.join(path))
 }
 
 /// Whether there is a function of this name with `#[test]` among its attributes.

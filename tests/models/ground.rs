@@ -7,7 +7,7 @@ use std::any::Any;
 
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
-use aludel::{Dialect as _, EngineBuilder, Event, Flavour};
+use aludel::{EngineBuilder, Event, Flavour};
 use aludel_tests::EventLog;
 use aludel_tests::stage::Staged;
 use diesel::connection::SimpleConnection;
