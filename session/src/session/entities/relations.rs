@@ -331,13 +331,12 @@ impl<C: Dialect> Session<C> {
         }
         let mut found = Vec::with_capacity(parents.len());
         for (key, &parent) in keys.into_iter().zip(parents) {
-            found.push(match key {
-                Some(key) => families.get(&key).cloned().unwrap_or_default(),
+            found.push(if let Some(key) = key {
+                families.get(&key).cloned().unwrap_or_default()
+            } else {
                 // It has no row, so it has those children alone that were given to it since.
-                None => {
-                    let parent = self.link_to(parent, number);
-                    self.objects.store_mut::<M>().linked_to(parent)
-                }
+                let parent = self.link_to(parent, number);
+                self.objects.store_mut::<M>().linked_to(parent)
             });
         }
         Ok(found)
