@@ -3,7 +3,17 @@
 /// The connection that they are told on.
 type C = diesel::PgConnection;
 
+#[path = "../models/gist.rs"]
+mod gist;
 #[path = "../models/ground.rs"]
 mod ground;
 #[path = "../models/keys.rs"]
 mod keys;
+#[path = "../models/links.rs"]
+mod links;
+#[path = "../models/order.rs"]
+mod order;
+#[path = "../models/self_reference.rs"]
+mod self_reference;
+#[path = "../models/stale.rs"]
+mod stale;
