@@ -1,5 +1,9 @@
 //! What is generated, token for token, and every message.
 
+mod embedded;
+mod relations;
+mod writers;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -20,14 +24,30 @@ fn says(item: TokenStream, expected: &[TokenStream]) {
 /// Asserts that there are exactly these mistakes, each known by a part of its message.
 #[track_caller]
 fn refuses(item: TokenStream, expected: &[&str]) {
+    compare(
+        &found(item, "Model", |read, errors| valid::check(read, errors).map(drop)),
+        expected,
+    );
+}
+
+/// The messages of all mistakes.
+fn found(
+    item: TokenStream,
+    derive: &str,
+    check: impl FnOnce(&ast::Input<'_>, &mut Errors) -> Option<()>,
+) -> Vec<String> {
     let input = syn::parse2(item).expect("a test derives on what can be derived on");
     let mut errors = Errors::default();
-    let read = ast::read(&input, &mut errors);
-    let checked = valid::check(&read, &mut errors).map(drop);
-    let found: Vec<_> = match errors.finish(checked) {
+    let read = ast::read(&input, derive, &mut errors);
+    let checked = check(&read, &mut errors);
+    match errors.finish(checked) {
         Ok(()) => Vec::new(),
         Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
-    };
+    }
+}
+
+#[track_caller]
+fn compare(found: &[String], expected: &[&str]) {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.contains(expected), "{found:?} does not say {expected:?}");
@@ -149,7 +169,7 @@ fn a_foreign_key() {
             quote! {
                 #[doc = "The foreign key `author_id`."]
                 const AUTHOR_ID: ::aludel::ForeignKey<Self, people::Author> =
-                    ::aludel::ForeignKey::new("author_id", &[1], false, |child|)
+                    ::aludel::ForeignKey::<Self, people::Author>::new("author_id", &[1], false, |child|)
             },
         ],
     );
@@ -299,10 +319,9 @@ fn attributes_are_all_checked() {
             "name all of its columns in one `primary_key(..)`",
             "`model` takes its arguments in parentheses: `#[model(..)]`",
             "unknown key `verson`; did you mean `version`?",
-            "`version` takes no value; write `#[model(version)]`",
+            "a version is counted (`version`), made by a function",
             "`key` is given twice; keep one",
             "`column_name` is the name that the column has in `table!`",
-            "`embed` is not supported by `derive(Model)` yet",
             "which table?",
             "column `a` is mapped by the field `a` too",
             "names another key",
@@ -319,7 +338,7 @@ fn after_a_mistake_the_model_is_still_one() {
     ))
     .to_string();
     assert!(
-        fallback.ends_with(&quote!(::aludel::__model_fallback! { model: Account }).to_string()),
+        fallback.ends_with(&quote!(::aludel::__model_fallback! { model: Account, key: i32 }).to_string()),
         "{fallback}"
     );
     assert!(

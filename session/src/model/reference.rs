@@ -42,7 +42,7 @@ impl<M, P: Model> ForeignKey<M, P> {
     }
 
     /// Whether it can be NULL.
-    pub fn is_nullable(&self) -> bool {
+    pub const fn is_nullable(&self) -> bool {
         self.nullable
     }
 
@@ -79,7 +79,8 @@ impl<M, P: Model> fmt::Debug for ForeignKey<M, P> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no foreign key to `{P}`, or more than one",
     label = "which foreign key?",
-    note = "mark the field `#[model(belongs_to = {P})]`; where there are several, name one: `set_parent(child, Child::PARENT_ID, parent)`"
+    note = "mark the field `#[model(belongs_to = {P})]`; where there are several, name one: `set_parent(child, Child::PARENT_ID, parent)`, \
+            `has_many(Child, foreign_key = PARENT_ID)`"
 )]
 pub trait BelongsTo<P: Model>: Model {
     /// It.
