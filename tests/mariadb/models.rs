@@ -3,6 +3,8 @@
 /// The connection that they are told on.
 type C = diesel::MysqlConnection;
 
+#[path = "../models/deletes.rs"]
+mod deletes;
 #[path = "../models/gist.rs"]
 mod gist;
 #[path = "../models/ground.rs"]
@@ -17,3 +19,5 @@ mod order;
 mod self_reference;
 #[path = "../models/stale.rs"]
 mod stale;
+#[path = "../models/versions.rs"]
+mod versions;

@@ -57,7 +57,12 @@ where
     M: Persist<C::Backend>,
 {
     let shape = M::shape();
+    let is_new = store.is_switched(row);
     let (value, loaded) = store.pair_mut(row);
+    if is_new {
+        // It takes over a row, and is a new one all the same.
+        value.stamp(Stamp::Created, writer.now);
+    }
     let changed = value.changes(loaded);
     let forbidden = changed.common(shape.with_role(Role::ReadOnly));
     if let Some(column) = forbidden.iter().next() {
