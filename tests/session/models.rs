@@ -25,6 +25,10 @@ mod self_reference;
 mod stale;
 #[path = "../models/versions.rs"]
 mod versions;
+#[path = "../models/states.rs"]
+mod states;
+#[path = "../models/verbs.rs"]
+mod verbs;
 #[cfg(feature = "chrono")]
 #[path = "../models/written.rs"]
 mod written;
