@@ -22,6 +22,7 @@ mod killed;
 mod logging;
 mod lost;
 mod models;
+mod models_programs;
 mod once;
 mod panics;
 mod propagation;

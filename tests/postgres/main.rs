@@ -2,6 +2,7 @@
 
 // Where the stories take place.
 mod bank;
+mod models_programs;
 mod support;
 
 // What the server, the network and the caller do to a transaction.

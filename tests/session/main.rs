@@ -25,6 +25,7 @@ mod logging;
 mod macros;
 mod mock;
 mod models;
+mod models_programs;
 mod objects;
 mod once;
 mod panics;

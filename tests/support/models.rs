@@ -1,0 +1,3 @@
+//! Objects, as stories for any database.
+
+pub mod programs;

@@ -1,0 +1,1 @@
+//! Programs that once found something, each as small as it was found.
