@@ -51,6 +51,15 @@ impl Entry {
         paths.into_iter().flatten().collect()
     }
 
+    /// The path that `key(a::B, c = d)` begins with, and the arguments after it.
+    pub(crate) fn path_and_arguments(&self, errors: &mut Errors) -> Option<(Path, Vec<Entry>)> {
+        let Form::List(tokens) = &self.form else { return None };
+        let mut arguments = split(tokens.clone()).into_iter();
+        let path = syn::parse2(arguments.next()?).ok()?;
+        let rest = arguments.filter_map(|argument| read_one(argument, errors)).collect();
+        Some((path, rest))
+    }
+
     /// The names in `key = (a, b)`, or the one in `key = a`.
     pub(crate) fn tuple(&self) -> Option<Vec<Ident>> {
         let Form::Value(tokens) = &self.form else { return None };
@@ -81,14 +90,18 @@ impl ToTokens for Entry {
 
 /// The arguments in `tokens`. One that cannot be read costs an error and leaves the others as they are.
 pub(crate) fn read(tokens: TokenStream, errors: &mut Errors) -> Vec<Entry> {
-    let mut entries = Vec::new();
-    for argument in split(tokens) {
-        match entry(&argument) {
-            Some(entry) => entries.push(entry),
-            None => errors.at(argument, "an argument is written `name`, `name = value` or `name(..)`"),
-        }
+    split(tokens)
+        .into_iter()
+        .filter_map(|argument| read_one(argument, errors))
+        .collect()
+}
+
+fn read_one(argument: TokenStream, errors: &mut Errors) -> Option<Entry> {
+    let entry = entry(&argument);
+    if entry.is_none() {
+        errors.at(argument, "an argument is written `name`, `name = value` or `name(..)`");
     }
-    entries
+    entry
 }
 
 /// The arguments of all `#[name(..)]` among `attributes`.

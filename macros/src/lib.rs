@@ -68,3 +68,9 @@ pub fn transactional(arguments: TokenStream, item: TokenStream) -> TokenStream {
 pub fn derive_model(item: TokenStream) -> TokenStream {
     model::macro_impl(item.into()).into()
 }
+
+/// Embedded.
+#[proc_macro_derive(Embedded, attributes(diesel, model))]
+pub fn derive_embedded(item: TokenStream) -> TokenStream {
+    model::embedded_impl(item.into()).into()
+}

@@ -60,6 +60,11 @@ pub(crate) fn is_option(ty: &Type) -> bool {
     last_segment(ty).is_some_and(|name| name == "Option")
 }
 
+/// Whether it is `bool`, by this name.
+pub(crate) fn is_bool(ty: &Type) -> bool {
+    last_segment(ty).is_some_and(|name| name == "bool")
+}
+
 /// What a type mentions, functions that it only describes (`fn(&mut T)`, `Fn(&T) -> &T`) left out.
 #[derive(Default)]
 pub(crate) struct Mentions {

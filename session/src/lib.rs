@@ -112,12 +112,12 @@ pub use aludel_core::{
     RetryReport, Url,
 };
 pub use aludel_core::{classify, clock, dialect, event, log, mock, pool, url, verify};
-pub use aludel_macros::{Model, retry, transactional};
+pub use aludel_macros::{Embedded, Model, retry, transactional};
 pub use ambient::{current, current_named, current_with};
 pub use connection::{Connection, Cursor};
 pub use engine::EngineExt;
 pub use factory::SessionFactory;
-pub use model::{BelongsTo, Entity, ForeignKey, Model, OnDelete, Persist, Timestamp};
+pub use model::{BelongsTo, Embedded, Entity, ForeignKey, Model, OnDelete, Persist, Timestamp};
 pub use reconnecting::{ReadOnlyQuery, ReadQuery, Reconnecting};
 pub use result::ResultExt;
 pub use retry::IntoRetryPolicy;

@@ -17,6 +17,7 @@ use diesel::result::QueryResult;
 use crate::connection::Connection;
 use crate::unit_of_work::Cascading;
 
+mod embedded;
 mod entity;
 mod map;
 mod reference;
@@ -24,11 +25,13 @@ mod shape;
 mod store;
 mod timestamp;
 
+pub use embedded::{BindEmbedded, Embedded};
 pub use entity::Entity;
 pub(crate) use map::IdentityMap;
 pub use reference::{BelongsTo, ForeignKey, OnDelete, Reference};
 pub use shape::{Column, Columns, Role, Shape, VersionKind};
 pub(crate) use store::{Arrival, Link, Lookup, State, Store, Trouble};
+pub(crate) use timestamp::whole_microseconds;
 pub use timestamp::{Stamp, Timestamp};
 
 /// A struct that stands for the rows of a table; `#[derive(Model)]` implements it.

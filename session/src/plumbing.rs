@@ -15,7 +15,7 @@ mod backends;
 mod model;
 
 pub use crate::ambient::Ambient;
-pub use crate::model::{Column, Columns, Reference, Role, Shape, Stamp, VersionKind};
+pub use crate::model::{BindEmbedded, Column, Columns, Reference, Role, Shape, Stamp, VersionKind};
 pub use crate::sql::{Answering, Select};
 pub use crate::unit_of_work::Cascading;
 
@@ -25,6 +25,7 @@ pub use diesel::query_builder::{AstPass, QueryFragment};
 pub use diesel::result::QueryResult;
 pub use std::string::String;
 pub use std::sync::OnceLock;
+pub use std::time::SystemTime;
 pub use std::vec::Vec;
 pub use {aludel_core, diesel};
 

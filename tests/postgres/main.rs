@@ -2,7 +2,6 @@
 
 // Where the stories take place.
 mod bank;
-mod models_programs;
 mod support;
 
 // What the server, the network and the caller do to a transaction.
@@ -40,6 +39,7 @@ mod logging;
 mod migrations;
 mod model;
 mod models;
+mod models_programs;
 mod objects;
 mod proxied;
 mod raw;

@@ -1,5 +1,11 @@
 //! What `#[derive(Model)]` says of a struct, and what the fragments that are made of it send.
 
+mod embedded;
+mod relations;
+#[cfg(feature = "chrono")]
+mod times;
+mod writers;
+
 use aludel::plumbing::{AstPass, Columns, QueryFragment, QueryResult};
 use aludel::prelude::*;
 use aludel::{BelongsTo, ForeignKey};

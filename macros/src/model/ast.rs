@@ -29,30 +29,30 @@ impl Field<'_> {
     }
 }
 
-/// Reads everything that can be read.
-pub(super) fn read<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Input<'a> {
+/// Reads everything that can be read, for `#[derive(..)]` of this name.
+pub(super) fn read<'a>(input: &'a DeriveInput, derive: &str, errors: &mut Errors) -> Input<'a> {
     Input {
         ident: &input.ident,
         visibility: &input.vis,
         generics: &input.generics,
         options: StructOptions::read(&input.attrs, errors),
-        fields: fields(input, errors),
+        fields: fields(input, derive, errors),
     }
 }
 
-fn fields<'a>(input: &'a DeriveInput, errors: &mut Errors) -> Option<Vec<Field<'a>>> {
+fn fields<'a>(input: &'a DeriveInput, derive: &str, errors: &mut Errors) -> Option<Vec<Field<'a>>> {
     let what = match &input.data {
         Data::Struct(data) => match &data.fields {
             Fields::Named(fields) => return Some(fields.named.iter().map(|field| read_field(field, errors)).collect()),
             Fields::Unnamed(_) => "a tuple struct has no names for them; write `struct S { id: i32, .. }`",
             Fields::Unit => "a unit struct has none; write `struct S { id: i32, .. }`",
         },
-        Data::Enum(_) => "an enum has none; derive `Model` on a struct, and map the enum to one of its columns",
-        Data::Union(_) => "a union has none of a known type; derive `Model` on a struct",
+        Data::Enum(_) => "an enum has none; derive it on a struct, and map the enum to one of its columns",
+        Data::Union(_) => "a union has none of a known type; derive it on a struct",
     };
     errors.at(
         &input.ident,
-        format!("`#[derive(Model)]` maps the fields of a struct to columns, and {what}"),
+        format!("`#[derive({derive})]` maps the fields of a struct to columns, and {what}"),
     );
     None
 }

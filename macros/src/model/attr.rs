@@ -1,12 +1,18 @@
 //! Checks what stands in `#[model(..)]` and, where it concerns us, in `#[diesel(..)]`. The rest of `#[diesel(..)]` is
 //! for Diesel's own derives, which report their own mistakes.
 
-use syn::{Attribute, Ident, LitStr, Path};
+mod field;
+mod relation;
 
-use crate::entry::{self, Entry, Form};
+use syn::{Attribute, Ident, Path};
+
+use crate::entry::{self, Entry};
 use crate::errors::{Errors, unknown};
 
-const FIELD_KEYS: [&str; 5] = ["key", "version", "generated", "assigned", "belongs_to"];
+pub(super) use field::{FieldOptions, Version, VersionKind};
+pub(super) use relation::{BelongsTo, HasMany, OnDelete};
+
+const STRUCT_KEYS: [&str; 2] = ["belongs_to", "has_many"];
 
 /// The attributes on the struct.
 #[derive(Default)]
@@ -18,24 +24,18 @@ pub(super) struct StructOptions {
     pub(super) primary_key: Option<Vec<Ident>>,
     /// Those that Diesel checks the struct for; empty when nothing is said.
     pub(super) backends: Vec<Path>,
-}
-
-/// The attributes on a field; each holds the place where it was written.
-#[derive(Default)]
-pub(super) struct FieldOptions {
-    pub(super) key: Option<Ident>,
-    pub(super) version: Option<Ident>,
-    pub(super) generated: Option<Ident>,
-    pub(super) assigned: Option<Ident>,
-    pub(super) belongs_to: Option<Path>,
-    pub(super) column: Option<Ident>,
+    /// Foreign keys of several columns, or with a name of their own.
+    pub(super) belongs_to: Vec<BelongsTo>,
+    pub(super) has_many: Vec<HasMany>,
+    /// The first key in `#[model(..)]`.
+    pub(super) model: Option<Ident>,
 }
 
 impl StructOptions {
     pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
         let mut options = Self::default();
         for entry in entry::of_attributes(attributes, "model", errors) {
-            errors.at(&entry, format!("`#[model({})]` belongs on a field", entry.key));
+            options.read_model(entry, errors);
         }
         for entry in diesel(attributes) {
             if entry.key == "table_name" {
@@ -47,6 +47,17 @@ impl StructOptions {
             }
         }
         options
+    }
+
+    fn read_model(&mut self, entry: Entry, errors: &mut Errors) {
+        let key = entry.key.to_string();
+        match key.as_str() {
+            "belongs_to" => self.belongs_to.extend(BelongsTo::read(&entry, errors)),
+            "has_many" => self.has_many.extend(HasMany::read(&entry, errors)),
+            key if field::KEYS.contains(&key) => errors.at(&entry, format!("`#[model({key})]` belongs on a field")),
+            other => errors.at(&entry.key, unknown("key", other, &STRUCT_KEYS)),
+        }
+        self.model.get_or_insert(entry.key);
     }
 
     fn read_table(&mut self, entry: &Entry, errors: &mut Errors) {
@@ -83,80 +94,7 @@ impl StructOptions {
     }
 }
 
-impl FieldOptions {
-    pub(super) fn read(attributes: &[Attribute], errors: &mut Errors) -> Self {
-        let mut options = Self::default();
-        for entry in entry::of_attributes(attributes, "model", errors) {
-            options.read_model(entry, errors);
-        }
-        for entry in diesel(attributes) {
-            if entry.key == "column_name" {
-                options.column = column(&entry, errors);
-            } else if entry.key == "embed" {
-                let message = "`embed` is not supported by `derive(Model)` yet; write the columns as fields of this \
-                               struct, or load it with Diesel's `Queryable` alone";
-                errors.at(&entry, message);
-            }
-        }
-        options
-    }
-
-    fn read_model(&mut self, entry: Entry, errors: &mut Errors) {
-        if entry.key == "belongs_to" {
-            return self.read_belongs_to(&entry, errors);
-        }
-        let place = match entry.key.to_string().as_str() {
-            "key" => &mut self.key,
-            "version" => &mut self.version,
-            "generated" => &mut self.generated,
-            "assigned" => &mut self.assigned,
-            other => return errors.at(&entry.key, unknown("key", other, &FIELD_KEYS)),
-        };
-        if !matches!(entry.form, Form::Word) {
-            errors.at(
-                &entry,
-                format!("`{key}` takes no value; write `#[model({key})]`", key = entry.key),
-            );
-        } else if place.is_some() {
-            errors.at(&entry, format!("`{}` is given twice; keep one", entry.key));
-        }
-        *place = Some(entry.key);
-    }
-
-    fn read_belongs_to(&mut self, entry: &Entry, errors: &mut Errors) {
-        if self.belongs_to.is_some() {
-            errors.at(entry, "`belongs_to` is given twice; keep one");
-        }
-        self.belongs_to = entry.value();
-        if self.belongs_to.is_none() {
-            errors.at(
-                entry.place(),
-                "`belongs_to` is the path of a model: `#[model(belongs_to = Author)]`",
-            );
-        }
-    }
-}
-
 /// The arguments of `#[diesel(..)]`; what cannot be read is Diesel's to report.
 fn diesel(attributes: &[Attribute]) -> Vec<Entry> {
     entry::of_attributes(attributes, "diesel", &mut Errors::default())
-}
-
-/// As an identifier or as text; a keyword becomes a raw identifier, as it does in Diesel.
-fn column(entry: &Entry, errors: &mut Errors) -> Option<Ident> {
-    let column = entry.value::<Ident>().or_else(|| from_text(&entry.value()?));
-    if column.is_none() {
-        let message = "`column_name` is the name that the column has in `table!`: `#[diesel(column_name = owner)]`";
-        errors.at(entry.place(), message);
-    }
-    column
-}
-
-fn from_text(text: &LitStr) -> Option<Ident> {
-    let name = text.value();
-    let mut column = syn::parse_str::<Ident>(&name)
-        .or_else(|_| syn::parse_str(&format!("r#{name}")))
-        .ok()?;
-    column.set_span(text.span());
-    Some(column)
 }

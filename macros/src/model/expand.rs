@@ -1,6 +1,9 @@
 //! Writes the implementations. Which backends they are for is decided by `__for_each_backend!` in `aludel`: it repeats
 //! what is written here for each that is compiled in, which is called `AludelBackend` there.
 
+mod children;
+mod embedded;
+mod fields;
 mod model;
 mod persist;
 mod reference;
@@ -10,7 +13,7 @@ use quote::{ToTokens, quote};
 use syn::Path;
 use syn::spanned::Spanned;
 
-use super::valid::{Column, Model};
+use super::valid::{Column, Embedded, Model};
 
 /// The implementations.
 pub(super) fn model(model: &Model<'_>) -> TokenStream {
@@ -19,6 +22,7 @@ pub(super) fn model(model: &Model<'_>) -> TokenStream {
     let persist = for_backends(model.backends, &persist::implementation(model));
     let belongs_to = reference::belongs_to(model);
     let constants = reference::constants(model);
+    let nullable = children::nullable(model);
     quote! {
         const _: () = {
             use #table as aludel_table;
@@ -26,8 +30,24 @@ pub(super) fn model(model: &Model<'_>) -> TokenStream {
             #implementation
             #persist
             #belongs_to
+            #nullable
         };
         #constants
+    }
+}
+
+/// The same for a struct that is embedded in models.
+pub(super) fn embedded(embedded: &Embedded<'_>) -> TokenStream {
+    let table = embedded.table;
+    let implementation = embedded::implementation(embedded);
+    let bind = for_backends(embedded.backends, &embedded::bind(embedded));
+    quote! {
+        const _: () = {
+            use #table as aludel_table;
+
+            #implementation
+            #bind
+        };
     }
 }
 

@@ -22,7 +22,7 @@ fn says(item: TokenStream, expected: &[TokenStream]) {
 fn refuses(item: TokenStream, expected: &[&str]) {
     let input = syn::parse2(item).expect("a test derives on what can be derived on");
     let mut errors = Errors::default();
-    let read = ast::read(&input, &mut errors);
+    let read = ast::read(&input, "Model", &mut errors);
     let checked = valid::check(&read, &mut errors).map(drop);
     let found: Vec<_> = match errors.finish(checked) {
         Ok(()) => Vec::new(),
@@ -149,7 +149,7 @@ fn a_foreign_key() {
             quote! {
                 #[doc = "The foreign key `author_id`."]
                 const AUTHOR_ID: ::aludel::ForeignKey<Self, people::Author> =
-                    ::aludel::ForeignKey::new("author_id", &[1], false, |child|)
+                    ::aludel::ForeignKey::<Self, people::Author>::new("author_id", &[1], false, |child|)
             },
         ],
     );
@@ -299,10 +299,9 @@ fn attributes_are_all_checked() {
             "name all of its columns in one `primary_key(..)`",
             "`model` takes its arguments in parentheses: `#[model(..)]`",
             "unknown key `verson`; did you mean `version`?",
-            "`version` takes no value; write `#[model(version)]`",
+            "a version is counted (`version`), made by a function",
             "`key` is given twice; keep one",
             "`column_name` is the name that the column has in `table!`",
-            "`embed` is not supported by `derive(Model)` yet",
             "which table?",
             "column `a` is mapped by the field `a` too",
             "names another key",
@@ -319,7 +318,7 @@ fn after_a_mistake_the_model_is_still_one() {
     ))
     .to_string();
     assert!(
-        fallback.ends_with(&quote!(::aludel::__model_fallback! { model: Account }).to_string()),
+        fallback.ends_with(&quote!(::aludel::__model_fallback! { model: Account, key: i32 }).to_string()),
         "{fallback}"
     );
     assert!(

@@ -1,15 +1,19 @@
-//! Checks the whole: which fields are the key, who makes it, which one is the version, and whose children there are.
+//! Checks the whole: which fields are the key, who makes it, who writes the other columns, and whose children there are.
 
-mod key;
+mod children;
+mod fields;
+pub(super) mod key;
 mod reference;
+mod role;
 
-use syn::{Generics, Ident, Path, Type, Visibility};
+use syn::{Generics, Ident, Path, Visibility};
 
 use super::ast::{Field, Input};
 use crate::errors::Errors;
-use crate::types;
 
-pub(super) use reference::{Part, Reference};
+pub(super) use children::Children;
+pub(super) use fields::{Column, Embed, Fields};
+pub(super) use reference::{Part, Reference, constant, constant_of};
 
 /// A struct that can be a model.
 pub(super) struct Model<'a> {
@@ -18,130 +22,120 @@ pub(super) struct Model<'a> {
     pub(super) table: &'a Path,
     /// The only backends that it is for, if the user names them.
     pub(super) backends: &'a [Path],
-    /// Those of the key first, then the others in the order of the fields.
-    pub(super) columns: Vec<Column<'a>>,
+    /// The columns of the key come first.
+    pub(super) fields: Fields<'a>,
     /// How many of them are the key.
     pub(super) keys: usize,
     /// Whether the database makes the key.
     pub(super) generated: bool,
-    /// Which of them is the version.
-    pub(super) version: Option<usize>,
     pub(super) references: Vec<Reference<'a>>,
+    pub(super) children: Vec<Children<'a>>,
 }
 
-/// A field and its column.
-#[derive(Clone, Copy)]
-pub(super) struct Column<'a> {
-    pub(super) field: &'a Ident,
-    pub(super) ty: &'a Type,
-    pub(super) name: &'a Ident,
+/// A struct whose fields are columns of the model that embeds it.
+pub(super) struct Embedded<'a> {
+    pub(super) ident: &'a Ident,
+    pub(super) table: &'a Path,
+    pub(super) backends: &'a [Path],
+    pub(super) fields: Fields<'a>,
 }
 
 impl<'a> Model<'a> {
     pub(super) fn key(&self) -> &[Column<'a>] {
-        &self.columns[..self.keys]
+        &self.fields.columns[..self.keys]
     }
-}
 
-impl<'a> From<&'a Field<'a>> for Column<'a> {
-    fn from(field: &'a Field<'a>) -> Self {
-        Self {
-            field: field.ident,
-            ty: field.ty,
-            name: field.column(),
-        }
+    /// The number of the first column that is marked so.
+    pub(super) fn position(&self, is_marked: impl Fn(&Column<'_>) -> bool) -> Option<usize> {
+        self.fields.columns.iter().position(is_marked)
+    }
+
+    pub(super) fn version(&self) -> Option<usize> {
+        self.position(|column| column.options.version.is_some())
+    }
+
+    pub(super) fn soft_delete(&self) -> Option<usize> {
+        self.position(|column| column.options.soft_delete.is_some())
     }
 }
 
 /// Checks everything; answers something whenever there are fields and a table.
 pub(super) fn check<'a>(input: &'a Input<'a>, errors: &mut Errors) -> Option<Model<'a>> {
-    check_generics(input.generics, errors);
-    let fields = input.fields.as_deref()?;
-    if !input.options.table_seen {
-        let message =
-            "which table? name it: `#[diesel(table_name = accounts)]`; it is not guessed from the name of the struct";
-        errors.at(input.ident, message);
-    }
-    if fields.is_empty() {
+    let fields = check_struct(input, "a model", errors)?;
+    let columns = fields::columns(fields);
+    if columns.is_empty() {
         errors.at(
             input.ident,
             "a model needs a field for each column that it maps, the key among them: `id: i32`",
         );
         return None;
     }
-    check_columns(fields, errors);
-    let key = key::find(input, fields, errors);
-    key::check_makers(fields, &key, errors);
-    let version = version(fields, &key, errors);
-    let ordered = in_order(fields, &key);
-    let position = |field: &Field<'_>| ordered.iter().position(|other| other.ident == field.ident);
+    let key = key::find(input, &columns, errors);
+    key::check_makers(&columns, &key, errors);
+    role::check(&columns, &key, errors);
+    fields::check_embedded(fields, errors);
+    let ordered = in_order(&columns, &key);
+    let references = reference::all(input, &ordered, errors);
     Some(Model {
         ident: input.ident,
         visibility: input.visibility,
         table: input.options.table.as_ref()?,
         backends: &input.options.backends,
         keys: key.len(),
-        generated: key::is_generated(&key),
-        version: version.and_then(position),
-        references: reference::all(&ordered),
-        columns: ordered.into_iter().map(Column::from).collect(),
+        generated: key::is_generated(&key, &references),
+        references,
+        children: children::all(input, errors),
+        fields: Fields::new(ordered, fields),
     })
 }
 
+/// Checks a struct that is embedded.
+pub(super) fn check_embedded<'a>(input: &'a Input<'a>, errors: &mut Errors) -> Option<Embedded<'a>> {
+    let fields = check_struct(input, "an embedded struct", errors)?;
+    if let Some(key) = &input.options.model {
+        let message = format!("`{key}` is said by the model that embeds this struct; move it there");
+        errors.at(key, message);
+    }
+    let columns = fields::columns(fields);
+    role::check(&columns, &[], errors);
+    role::check_embeddable(&columns, errors);
+    fields::check_embedded(fields, errors);
+    Some(Embedded {
+        ident: input.ident,
+        table: input.options.table.as_ref()?,
+        backends: &input.options.backends,
+        fields: Fields::new(columns, fields),
+    })
+}
+
+/// What a model and an embedded struct have in common; its fields.
+fn check_struct<'a>(input: &'a Input<'a>, what: &str, errors: &mut Errors) -> Option<&'a [Field<'a>]> {
+    check_generics(input.generics, what, errors);
+    let fields = input.fields.as_deref()?;
+    if !input.options.table_seen {
+        let message =
+            "which table? name it: `#[diesel(table_name = accounts)]`; it is not guessed from the name of the struct";
+        errors.at(input.ident, message);
+    }
+    fields::check_columns(fields, errors);
+    Some(fields)
+}
+
 /// The key first.
-fn in_order<'a>(fields: &'a [Field<'a>], key: &[&'a Field<'a>]) -> Vec<&'a Field<'a>> {
+fn in_order<'a>(columns: &[&'a Field<'a>], key: &[&'a Field<'a>]) -> Vec<&'a Field<'a>> {
     let is_key = |field: &&Field<'_>| key.iter().any(|key| key.ident == field.ident);
-    let others = fields.iter().filter(|field| !is_key(field));
+    let others = columns.iter().copied().filter(|field| !is_key(field));
     key.iter().copied().chain(others).collect()
 }
 
-fn check_generics(generics: &Generics, errors: &mut Errors) {
+fn check_generics(generics: &Generics, what: &str, errors: &mut Errors) {
     if !generics.params.is_empty() {
-        let message = "a model owns its values and has one table, so it cannot be generic; write the types out, and \
-                       `String` for `&str`";
+        let message = format!(
+            "{what} owns its values and has one table, so it cannot be generic; write the types out, and `String` for \
+             `&str`"
+        );
         errors.at(&generics.params, message);
     } else if let Some(clause) = &generics.where_clause {
-        errors.at(clause, "a model cannot be generic; remove the `where` clause");
+        errors.at(clause, format!("{what} cannot be generic; remove the `where` clause"));
     }
-}
-
-fn check_columns(fields: &[Field<'_>], errors: &mut Errors) {
-    for (index, field) in fields.iter().enumerate() {
-        if let Some(first) = fields[..index].iter().find(|first| first.column() == field.column()) {
-            let message = format!(
-                "column `{}` is mapped by the field `{}` too; keep one",
-                field.column(),
-                first.ident
-            );
-            errors.at(field.column(), message);
-        }
-    }
-}
-
-fn version<'a>(fields: &'a [Field<'a>], key: &[&Field<'_>], errors: &mut Errors) -> Option<&'a Field<'a>> {
-    let mut first: Option<&Field<'_>> = None;
-    for field in fields {
-        let Some(mark) = &field.options.version else { continue };
-        match first {
-            None => first = Some(field),
-            Some(Field { ident, .. }) => {
-                errors.at(
-                    mark,
-                    format!("a model has one version, and `{ident}` is it already; keep one"),
-                );
-            }
-        }
-        if key.iter().any(|key| key.ident == field.ident) {
-            errors.at(
-                mark,
-                "a key does not change, and a version does with each UPDATE; mark another field `version`",
-            );
-        }
-        if !types::is_integer(field.ty) {
-            let message = "a version is counted up, so it is an integer (`i16` to `i64`, `u16` to `u64`, by these \
-                           names); write `version: i32`";
-            errors.at(field.ty, message);
-        }
-    }
-    first
 }

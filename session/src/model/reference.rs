@@ -42,7 +42,7 @@ impl<M, P: Model> ForeignKey<M, P> {
     }
 
     /// Whether it can be NULL.
-    pub fn is_nullable(&self) -> bool {
+    pub const fn is_nullable(&self) -> bool {
         self.nullable
     }
 

@@ -60,19 +60,19 @@ pub fn no_column(model: &str, column: usize) -> ! {
 #[doc(hidden)]
 #[macro_export]
 macro_rules! __model_fallback {
-    (model: $model:ident) => {
+    (model: $model:ident, key: $key:ty) => {
         const _: () = {
             #[automatically_derived]
             impl $crate::Model for $model
             where
                 Self: ::core::clone::Clone + ::core::marker::Send + 'static,
             {
-                type Key = i32;
+                type Key = $key;
                 const NAME: &'static str = "";
                 fn table() -> &'static str {
                     ""
                 }
-                fn key(&self) -> ::core::option::Option<i32> {
+                fn key(&self) -> ::core::option::Option<$key> {
                     ::core::option::Option::None
                 }
                 fn shape() -> &'static $crate::plumbing::Shape {
@@ -81,7 +81,7 @@ macro_rules! __model_fallback {
                 fn changes(&self, _: &Self) -> $crate::plumbing::Columns {
                     ::core::unimplemented!()
                 }
-                fn set_key(&mut self, _: i32) {}
+                fn set_key(&mut self, _: $key) {}
                 fn copy_column(&mut self, _: &Self, _: usize) {}
             }
 
@@ -92,7 +92,7 @@ macro_rules! __model_fallback {
             {
                 fn find<C: $crate::Dialect<Backend = DB>>(
                     _: &mut $crate::Connection<C>,
-                    _: &i32,
+                    _: &$key,
                 ) -> $crate::plumbing::QueryResult<::core::option::Option<Self>> {
                     ::core::unimplemented!()
                 }
@@ -114,13 +114,51 @@ macro_rules! __model_fallback {
                     ::core::unimplemented!()
                 }
                 fn bind_key<'b>(
-                    _: &'b i32,
+                    _: &'b $key,
                     _: usize,
                     _: $crate::plumbing::AstPass<'_, 'b, DB>,
                 ) -> $crate::plumbing::QueryResult<()> {
                     ::core::unimplemented!()
                 }
                 fn walk_table(_: $crate::plumbing::AstPass<'_, '_, DB>) -> $crate::plumbing::QueryResult<()> {
+                    ::core::unimplemented!()
+                }
+            }
+        };
+    };
+}
+
+/// What stands in for an embedded struct that was refused.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __embedded_fallback {
+    (embedded: $embedded:ident) => {
+        const _: () = {
+            #[automatically_derived]
+            impl $crate::Embedded for $embedded
+            where
+                Self: ::core::clone::Clone + ::core::marker::Send + 'static,
+            {
+                const COLUMNS: usize = 0;
+                fn columns() -> $crate::plumbing::Vec<$crate::plumbing::Column> {
+                    ::core::unimplemented!()
+                }
+                fn changes(&self, _: &Self) -> $crate::plumbing::Columns {
+                    ::core::unimplemented!()
+                }
+                fn copy_column(&mut self, _: &Self, _: usize) {}
+            }
+
+            #[automatically_derived]
+            impl<DB: $crate::plumbing::diesel::backend::Backend> $crate::plumbing::BindEmbedded<DB> for $embedded
+            where
+                Self: ::core::clone::Clone + ::core::marker::Send + 'static,
+            {
+                fn bind<'b>(
+                    &'b self,
+                    _: usize,
+                    _: $crate::plumbing::AstPass<'_, 'b, DB>,
+                ) -> $crate::plumbing::QueryResult<()> {
                     ::core::unimplemented!()
                 }
             }

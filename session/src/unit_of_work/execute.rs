@@ -14,7 +14,7 @@ use aludel_core::{Dialect, Error, ErrorKind, Phase, Result};
 use diesel::result::QueryResult;
 
 use crate::connection::{Connection, no_text};
-use crate::model::Model;
+use crate::model::{Model, whole_microseconds};
 
 mod conflict;
 mod delete;
@@ -41,7 +41,7 @@ impl<'a, C: Dialect> Writer<'a, C> {
         let engine = connection.engine();
         Self {
             page_size: engine.insertmanyvalues_page_size(),
-            now: engine.clock().wall(),
+            now: whole_microseconds(engine.clock().wall()),
             connection,
         }
     }

@@ -4,7 +4,9 @@ use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
 use syn::ext::IdentExt;
 
+use super::fields::{self, is_default};
 use super::{at, key_type, number};
+use crate::model::attr::{Version, VersionKind};
 use crate::model::valid::{Column, Model};
 
 pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
@@ -13,8 +15,9 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
     let key_type = key_type(model);
     let (key, set_key) = (key(model), set_key(model));
     let shape = shape(model);
-    let (changes, copy_column) = (changes(model), copy_column(model));
-    let key_from_id = key_from_id(model);
+    let fields = fields::methods(&model.fields, &name);
+    let (key_from_id, make_key) = (key_from_id(model), make_key(model));
+    let mark = mark(model);
     let version = version(model);
     let references = references(model);
     quote! {
@@ -22,6 +25,7 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
         impl ::aludel::Model for #ident {
             type Key = #key_type;
             const NAME: &'static str = #name;
+            #mark
             #references
 
             fn table() -> &'static str {
@@ -33,27 +37,29 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
             }
 
             #shape
-            #changes
+            #fields
 
             fn set_key(&mut self, key: Self::Key) {
                 #set_key
             }
 
-            #copy_column
             #key_from_id
+            #make_key
             #version
         }
     }
 }
 
-/// None while the database has still to make it.
+/// None while it has still to be made.
 fn key(model: &Model<'_>) -> TokenStream {
     let clones: Vec<_> = model.key().iter().map(clone).collect();
     let key = match &clones[..] {
         [single] => quote!(#single),
         several => quote!((#(#several,)*)),
     };
-    let unmade = model.key().iter().filter(|_| model.generated).map(is_default);
+    let unmade = model.key().iter();
+    let unmade = unmade.filter(|column| model.generated || column.options.default.is_some());
+    let unmade = unmade.map(is_default);
     quote! {
         #(if #unmade {
             return ::core::option::Option::None;
@@ -65,11 +71,6 @@ fn key(model: &Model<'_>) -> TokenStream {
 fn clone(column: &Column<'_>) -> TokenStream {
     let Column { field, ty, .. } = column;
     quote_spanned!(at(ty)=> ::core::clone::Clone::clone(&self.#field))
-}
-
-fn is_default(column: &Column<'_>) -> TokenStream {
-    let Column { field, ty, .. } = column;
-    quote_spanned!(at(ty)=> self.#field == <#ty as ::core::default::Default>::default())
 }
 
 fn set_key(model: &Model<'_>) -> TokenStream {
@@ -84,26 +85,62 @@ fn set_key(model: &Model<'_>) -> TokenStream {
 }
 
 fn shape(model: &Model<'_>) -> TokenStream {
-    let columns = model.columns.iter().map(|Column { field, name, .. }| {
-        let text = field.unraw().to_string();
-        quote!(::aludel::plumbing::column(aludel_table::#name, #text, ::aludel::plumbing::Role::Plain))
-    });
+    let columns = fields::columns(&model.fields);
     let (keys, generated) = (number(model.keys), model.generated);
-    let version = optional(model.version);
+    let (version, soft_delete) = (optional(model.version()), optional(model.soft_delete()));
+    let kind = match version_of(model).map(|version| &version.kind) {
+        Some(VersionKind::Manual) => quote!(Manual),
+        Some(VersionKind::Server) => quote!(Server),
+        Some(VersionKind::Counted | VersionKind::Function(_)) | None => quote!(Client),
+    };
     quote! {
         fn shape() -> &'static ::aludel::plumbing::Shape {
             static SHAPE: ::aludel::plumbing::OnceLock<::aludel::plumbing::Shape> =
                 ::aludel::plumbing::OnceLock::new();
             SHAPE.get_or_init(|| ::aludel::plumbing::Shape {
-                columns: ::aludel::plumbing::Vec::from([#(#columns),*]),
+                columns: #columns,
                 keys: #keys,
                 generated: #generated,
                 version: #version,
-                version_kind: ::aludel::plumbing::VersionKind::Client,
-                soft_delete: ::core::option::Option::None,
+                version_kind: ::aludel::plumbing::VersionKind::#kind,
+                soft_delete: #soft_delete,
             })
         }
     }
+}
+
+/// A mark is a time, if nothing is said.
+fn mark(model: &Model<'_>) -> Option<TokenStream> {
+    let mark = &model.fields.columns[model.soft_delete()?];
+    crate::types::is_bool(mark.ty).then(|| {
+        quote!(
+            const SOFT_DELETE_IS_TIME: bool = false;
+        )
+    })
+}
+
+/// Those parts of the key that a function of the program makes.
+fn make_key(model: &Model<'_>) -> Option<TokenStream> {
+    let made: Vec<_> = model
+        .key()
+        .iter()
+        .filter_map(|column| {
+            let (field, default) = (column.field, column.options.default.as_ref()?);
+            let unmade = is_default(column);
+            Some(quote_spanned! {at(default)=>
+                if #unmade {
+                    self.#field = #default();
+                }
+            })
+        })
+        .collect();
+    (!made.is_empty()).then(|| {
+        quote! {
+            fn make_key(&mut self) {
+                #(#made)*
+            }
+        }
+    })
 }
 
 /// `Some(3)`
@@ -112,41 +149,6 @@ fn optional(column: Option<usize>) -> TokenStream {
     column
         .map(number)
         .map_or_else(none, |column| quote!(::core::option::Option::Some(#column)))
-}
-
-fn changes(model: &Model<'_>) -> TokenStream {
-    let differs = model
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, Column { field, ty, .. })| {
-            let index = number(index);
-            quote_spanned!(at(ty)=> .and(::aludel::plumbing::Columns::one_if(#index, self.#field != other.#field)))
-        });
-    quote! {
-        fn changes(&self, other: &Self) -> ::aludel::plumbing::Columns {
-            ::aludel::plumbing::Columns::NONE #(#differs)*
-        }
-    }
-}
-
-fn copy_column(model: &Model<'_>) -> TokenStream {
-    let arms = model
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, Column { field, ty, .. })| {
-            let index = number(index);
-            quote_spanned!(at(ty)=> #index => ::core::clone::Clone::clone_from(&mut self.#field, &from.#field),)
-        });
-    quote! {
-        fn copy_column(&mut self, from: &Self, column: usize) {
-            match column {
-                #(#arms)*
-                _ => ::aludel::plumbing::no_column(Self::NAME, column),
-            }
-        }
-    }
 }
 
 /// Only keys of the integer types that the macro knows by name.
@@ -161,20 +163,34 @@ fn key_from_id(model: &Model<'_>) -> Option<TokenStream> {
     })
 }
 
+fn version_of<'a>(model: &'a Model<'_>) -> Option<&'a Version> {
+    model.fields.columns[model.version()?].options.version.as_ref()
+}
+
 fn version(model: &Model<'_>) -> Option<TokenStream> {
-    let column = &model.columns[model.version?];
-    let field = column.field;
-    let unset = is_default(column);
-    Some(quote! {
-        fn advance_version(&mut self, loaded: ::core::option::Option<&Self>) {
-            match loaded {
-                ::core::option::Option::None if #unset => self.#field = 1,
-                ::core::option::Option::Some(loaded) if self.#field == loaded.#field => {
-                    self.#field = loaded.#field.wrapping_add(1);
+    let column = &model.fields.columns[model.version()?];
+    let (field, unset) = (column.field, is_default(column));
+    let (first, next) = match &version_of(model)?.kind {
+        VersionKind::Counted => (Some(quote!(1)), Some(quote!(loaded.#field.wrapping_add(1)))),
+        VersionKind::Function(path) => (
+            Some(quote_spanned!(at(path)=> #path(::core::option::Option::None))),
+            Some(quote_spanned!(at(path)=> #path(::core::option::Option::Some(&loaded.#field)))),
+        ),
+        VersionKind::Manual | VersionKind::Server => (None, None),
+    };
+    let advance = first.map(|first| {
+        quote! {
+            fn advance_version(&mut self, loaded: ::core::option::Option<&Self>) {
+                match loaded {
+                    ::core::option::Option::None if #unset => self.#field = #first,
+                    ::core::option::Option::Some(loaded) if self.#field == loaded.#field => self.#field = #next,
+                    _ => {}
                 }
-                _ => {}
             }
         }
+    });
+    Some(quote! {
+        #advance
 
         fn version_text(&self) -> ::core::option::Option<::aludel::plumbing::String> {
             ::core::option::Option::Some(::aludel::plumbing::text(&self.#field))

@@ -2,8 +2,9 @@
 
 use proc_macro2::TokenStream;
 use quote::{quote, quote_spanned};
+use syn::ext::IdentExt;
 
-use super::{at, key_type, number};
+use super::{at, children, fields, key_type, number};
 use crate::model::valid::{Column, Model};
 
 /// For the backend that is called `AludelBackend` where this is expanded.
@@ -12,7 +13,8 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
     let find = find(model);
     let select = select(model);
     let insert_returning = insert_returning(model);
-    let (bind, bind_key) = (bind(model), bind_key(model));
+    let bind = fields::bind(&model.fields, &ident.unraw().to_string());
+    let (bind_key, cascade) = (bind_key(model), children::cascade(model));
     quote! {
         #[automatically_derived]
         impl ::aludel::Persist<AludelBackend> for #ident {
@@ -21,6 +23,7 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
             #insert_returning
             #bind
             #bind_key
+            #cascade
 
             fn walk_table(pass: ::aludel::plumbing::AstPass<'_, '_, AludelBackend>) -> ::aludel::plumbing::QueryResult<()> {
                 ::aludel::plumbing::QueryFragment::<AludelBackend>::walk_ast(&aludel_table::table, pass)
@@ -31,6 +34,7 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
 
 fn find(model: &Model<'_>) -> TokenStream {
     let ident = model.ident;
+    let alive = alive(model);
     let filters = model.key().iter().enumerate().map(|(index, Column { name, ty, .. })| {
         let part = key_part(model, index);
         quote_spanned!(at(ty)=> .filter(aludel_table::#name.eq(#part)))
@@ -47,11 +51,22 @@ fn find(model: &Model<'_>) -> TokenStream {
             use ::aludel::plumbing::diesel::{ExpressionMethods as _, OptionalExtension as _, QueryDsl as _, RunQueryDsl as _};
             aludel_table::table
                 #(#filters)*
+                #alive
                 .select(#selection)
                 .first(connection)
                 .optional()
         }
     }
+}
+
+/// What is not marked as deleted.
+fn alive(model: &Model<'_>) -> Option<TokenStream> {
+    let Column { name, ty, .. } = &model.fields.columns[model.soft_delete()?];
+    Some(if crate::types::is_bool(ty) {
+        quote_spanned!(at(ty)=> .filter(aludel_table::#name.eq(false)))
+    } else {
+        quote_spanned!(at(ty)=> .filter(aludel_table::#name.is_null()))
+    })
 }
 
 fn select(model: &Model<'_>) -> TokenStream {
@@ -91,29 +106,6 @@ fn insert_returning(model: &Model<'_>) -> Option<TokenStream> {
             #load
         }
     })
-}
-
-fn bind(model: &Model<'_>) -> TokenStream {
-    let arms = model
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(index, Column { field, ty, name })| {
-            let index = number(index);
-            quote_spanned!(at(ty)=> #index => ::aludel::plumbing::bind(aludel_table::#name, &self.#field, pass),)
-        });
-    quote! {
-        fn bind<'b>(
-            &'b self,
-            column: usize,
-            pass: ::aludel::plumbing::AstPass<'_, 'b, AludelBackend>,
-        ) -> ::aludel::plumbing::QueryResult<()> {
-            match column {
-                #(#arms)*
-                _ => ::aludel::plumbing::no_column(<Self as ::aludel::Model>::NAME, column),
-            }
-        }
-    }
 }
 
 fn bind_key(model: &Model<'_>) -> TokenStream {

@@ -56,7 +56,7 @@ fn constant(model: &Model<'_>, reference: &Reference<'_>) -> TokenStream {
     quote_spanned! {at(parent)=>
         #[doc = #doc]
         #visibility const #name: ::aludel::ForeignKey<Self, #parent> =
-            ::aludel::ForeignKey::new(#fields, &[#(#columns),*], #nullable, #get, #set);
+            ::aludel::ForeignKey::<Self, #parent>::new(#fields, &[#(#columns),*], #nullable, #get, #set);
     }
 }
 
