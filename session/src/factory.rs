@@ -21,6 +21,7 @@ mod lending;
 /// | Option | Default | |
 /// |---|---|---|
 /// | [`autobegin`](Self::autobegin) | true | a statement begins a transaction by itself |
+/// | [`autoflush`](Self::autoflush) | true | what is pending is written before a query |
 /// | [`expire_on_commit`](Self::expire_on_commit) | true | what was read is read again after a commit |
 /// | [`close_resets_only`](Self::close_resets_only) | true | a closed session can be used again |
 /// | [`join_transaction_mode`](Self::join_transaction_mode) | `ConditionalSavepoint` | what a session does with somebody else's transaction |
@@ -70,6 +71,7 @@ type Copier = Arc<dyn Fn(&mut Extensions) + Send + Sync>;
 /// What a factory has said.
 pub(crate) struct Recipe<C: Dialect> {
     pub(crate) autobegin: bool,
+    pub(crate) autoflush: bool,
     pub(crate) expire_on_commit: bool,
     pub(crate) close_resets_only: bool,
     pub(crate) join: JoinTransactionMode,
@@ -106,6 +108,34 @@ impl<C: Dialect> SessionFactory<C> {
     /// each transaction has its scope. In AUTOCOMMIT there is none to begin, and statements pass.
     pub fn autobegin(self, autobegin: bool) -> Self {
         self.saying(|recipe| recipe.autobegin = autobegin)
+    }
+
+    /// Whether what is pending is written before each query. Where it is not, a query does not see what was added, changed or
+    /// deleted and is not flushed yet; [`flush`](Session::flush), a savepoint and a commit write it as ever.
+    /// [`Session::no_autoflush`] is for a part of a function.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::SessionFactory;
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = SessionFactory::new(&engine).autoflush(false).session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// session.add(Note { id: 1, text: "hello".to_owned() });
+    /// assert_eq!(notes::table.count().get_result::<i64>(&mut session)?, 0);
+    /// session.flush()?;
+    /// assert_eq!(notes::table.count().get_result::<i64>(&mut session)?, 1);
+    /// # session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn autoflush(self, autoflush: bool) -> Self {
+        self.saying(|recipe| recipe.autoflush = autoflush)
     }
 
     /// Whether what a session has read is read again after a commit. Where it is not, values stay as they are until
@@ -302,6 +332,7 @@ impl<C: Dialect> Clone for Recipe<C> {
     fn clone(&self) -> Self {
         Self {
             autobegin: self.autobegin,
+            autoflush: self.autoflush,
             expire_on_commit: self.expire_on_commit,
             close_resets_only: self.close_resets_only,
             join: self.join,
@@ -319,6 +350,7 @@ impl<C: Dialect> Default for Recipe<C> {
     fn default() -> Self {
         Self {
             autobegin: true,
+            autoflush: true,
             expire_on_commit: true,
             close_resets_only: true,
             join: JoinTransactionMode::default(),

@@ -20,6 +20,7 @@ mod diesel_impl;
 mod ends;
 mod entities;
 mod events;
+mod flush;
 mod hooks;
 mod info;
 mod loan;
@@ -31,6 +32,7 @@ pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
 use events::Ears;
+use flush::Flushes;
 use hooks::BeforeCommit;
 
 /// SQLAlchemy's `Session`: a Diesel connection with transactions that tell the truth and an identity map.
@@ -67,6 +69,7 @@ use hooks::BeforeCommit;
 pub struct Session<C: Dialect> {
     connection: Connection<C>,
     objects: IdentityMap<C>,
+    flushes: Flushes,
     before_commit: BeforeCommit<C>,
     ears: Ears,
     info: Option<Box<Extensions>>,
@@ -88,6 +91,7 @@ impl<C: Dialect> Session<C> {
         let mut session = Self {
             connection,
             objects: IdentityMap::new(number),
+            flushes: Flushes::default(),
             before_commit: BeforeCommit::default(),
             ears: Ears::default(),
             info: None,
@@ -103,6 +107,7 @@ impl<C: Dialect> Session<C> {
     fn is_made_by(&mut self, factory: Arc<Recipe<C>>) {
         self.before = Some(Box::new(self.connection.take_up(&factory)));
         self.objects.keep_on_commit(!factory.expire_on_commit);
+        self.flushes.by_itself = factory.autoflush;
         self.ears.listeners.clone_from(&factory.listeners);
         for copy in &factory.info {
             copy(self.info_mut());
@@ -400,8 +405,8 @@ impl<C: Dialect> Session<C> {
     /// it, and what is pending is written (*autoflush*).
     pub(crate) fn about_to_use(&mut self) -> Result<()> {
         self.follow_a_beginning();
-        if self.objects.is_pending() {
-            return self.flush();
+        if self.flushes.by_itself && self.objects.is_pending() {
+            return self.flush().map_err(Error::from_autoflush);
         }
         if !self.ears.is_empty() {
             self.connection.ready()?;

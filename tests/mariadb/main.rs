@@ -21,6 +21,7 @@ mod isolation_cases;
 mod killed;
 mod logging;
 mod lost;
+mod model_stories;
 mod models;
 mod models_programs;
 mod once;

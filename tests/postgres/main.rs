@@ -38,6 +38,7 @@ mod isolation;
 mod logging;
 mod migrations;
 mod model;
+mod model_stories;
 mod models;
 mod models_programs;
 mod objects;

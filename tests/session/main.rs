@@ -24,6 +24,7 @@ mod isolation_cases;
 mod logging;
 mod macros;
 mod mock;
+mod model_stories;
 mod models;
 mod models_programs;
 mod objects;

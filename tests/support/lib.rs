@@ -69,6 +69,7 @@ pub mod forked;
 pub mod gate;
 pub mod hidden;
 mod logging;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
 pub mod models;
 pub mod once;
 pub mod outage;

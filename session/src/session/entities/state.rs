@@ -66,8 +66,9 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Takes up a value of which the caller knows that there is such a row: a detached object (`make_transient_to_detached` and `add`
-    /// in SQLAlchemy). Nothing is sent, and nothing is read; as any other value it is read again in the next transaction. What is
-    /// edited after it was attached is written with the next flush, with the version that the value has.
+    /// in SQLAlchemy). Nothing is sent, and nothing is read; as any other value it is read again in the next transaction,
+    /// once what was edited of it in the meantime is written. That edit is compared with the version that
+    /// the value has.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -87,7 +88,7 @@ impl<C: Dialect> Session<C> {
     /// let note = session.attach(Note { id: 1, text: "hello".to_owned() })?;
     /// session.edit(note)?.text.push('!');
     /// session.commit()?; // UPDATE notes SET text = ? WHERE id = ?, without a SELECT
-    /// assert_eq!(session[note].text, "hello!");
+    /// assert_eq!(session.read(note)?.text, "hello!");
     /// # session.rollback()?;
     /// # }
     /// # Ok::<(), aludel::Error>(())
