@@ -26,7 +26,10 @@ pub fn config(cases: u32, long: u32) -> Config {
 pub fn seeded(cases: u32, long: u32, variable: &str) -> (Config, u64) {
     let number = |name: &str| {
         let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|error| panic!("{name}={text}: {error}")))
+        Some(
+            text.parse::<u64>()
+                .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+        )
     };
     let mut config = config(cases, long);
     let seed = number(&format!("{variable}_SEED")).unwrap_or_else(|| match config.rng_seed {

@@ -292,7 +292,7 @@ impl<C: Dialect> Session<C> {
         self.refresh_unless(found, entity)
     }
 
-    fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+    pub(super) fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let found = self.objects.store_mut::<M>().editable(entity).map(drop);
         self.refresh_unless(found, entity)
     }

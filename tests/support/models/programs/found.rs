@@ -1,1 +1,109 @@
 //! Programs that once found something, each as small as it was found.
+
+use aludel::prelude::*;
+
+use super::play::Place;
+use super::program::{Deed, Look, Make, Pick, Program, Step, Which};
+use super::tables::{Letter, Library, Topic, Writer};
+
+/// A letter is written, and is looked for among the children of the deleted writer, whose key the new one has: it is none
+/// of them.
+///
+/// # Panics
+///
+/// If it is deleted with them.
+pub fn the_letter_of_a_writer_who_takes_over_a_row_stays<C: Library>()
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    let again = Make {
+        keyed: true,
+        ..make(Which::Writer)
+    };
+    played::<C>(
+        "taken",
+        [
+            Deed::Add(make(Which::Writer)),
+            Deed::Flush,
+            Deed::Delete(Pick(Which::Writer, 1)),
+            Deed::Add(again),
+            Deed::AddTo(1),
+            Deed::Flush,
+        ],
+    );
+}
+
+/// The letter is read before it is given, and for that the writer is written: its key is known by then.
+///
+/// # Panics
+///
+/// If the letter does not have it.
+pub fn a_parent_that_is_written_to_read_its_child_has_a_key<C: Library>()
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    played::<C>(
+        "given",
+        [
+            Deed::Add(make(Which::Letter)),
+            Deed::Commit,
+            Deed::Add(make(Which::Writer)),
+            Deed::SetWriter(1, 1),
+        ],
+    );
+}
+
+/// Nobody has read the deleted row in this transaction, and the new object takes it over all the same.
+///
+/// # Panics
+///
+/// If both are written one after the other.
+pub fn a_row_that_was_not_read_is_taken_over<C: Library>()
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    for which in [Which::Writer, Which::Topic, Which::Letter] {
+        let again = Make {
+            keyed: true,
+            ..make(which)
+        };
+        played::<C>(
+            "unread",
+            [
+                Deed::Add(make(which)),
+                Deed::Commit,
+                Deed::Delete(Pick(which, 1)),
+                Deed::Add(again),
+                Deed::Commit,
+            ],
+        );
+    }
+}
+
+fn make(which: Which) -> Make {
+    Make {
+        which,
+        with: 0,
+        keyed: false,
+        wrong: false,
+    }
+}
+
+fn played<C: Library>(name: &str, deeds: impl IntoIterator<Item = Deed>)
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    let steps = deeds.into_iter().map(|deed| Step { deed, look: Look::All });
+    let program = Program { steps: steps.collect() };
+    if let Err(failure) = Place::<C>::open(name).play(&program) {
+        panic!("{failure}");
+    }
+}

@@ -70,7 +70,9 @@ fn same<T: PartialEq + std::fmt::Debug>(what: &str, session: &T, reference: &T) 
     if session == reference {
         Ok(())
     } else {
-        wrong(format!("{what}:\n      {session:?} of the session's,\n      {reference:?} of the reference's"))
+        wrong(format!(
+            "{what}:\n      {session:?} of the session's,\n      {reference:?} of the reference's"
+        ))
     }
 }
 
@@ -104,13 +106,19 @@ where
     pub(super) fn open(name: &str) -> Self {
         let (url, kept) = C::place(name);
         let url = match C::FLAVOUR {
-            aludel::Flavour::Sqlite => format!("{url}?foreign_keys=on"),
+            aludel::Flavour::Sqlite => format!("{url}?foreign_keys=on&synchronous=off"),
             _ => url,
         };
         let outside = Engine::<C>::new(url.as_str()).expect("the URL of a test is sound");
         let mut raw = outside.raw_connection().expect("the database is there");
         for sql in C::TABLES {
             raw.batch_execute(sql).expect("the database is empty");
+        }
+        // It is about what is written, not about what survives a power cut; this makes a program three times as fast.
+        if C::FLAVOUR == aludel::Flavour::PostgreSql {
+            let lazily = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit TO off', \
+                          current_database()); END $$; SET synchronous_commit TO off";
+            raw.batch_execute(lazily).expect("the database is the test's own");
         }
         drop(raw);
         let script = FaultScript::new();
@@ -268,7 +276,9 @@ where
             self.refused(session)?;
         }
         self.note(|| "rollback".to_owned());
-        session.rollback().or_else(|error| wrong(format!("rollback: {error}")))?;
+        session
+            .rollback()
+            .or_else(|error| wrong(format!("rollback: {error}")))?;
         same("doomed after the rollback", &session.is_doomed(), &false)?;
         self.reference.rollback();
         self.compare_outside()?;
@@ -363,7 +373,9 @@ where
     }
 
     fn entity<M: Kind>(&self, at: usize) -> Entity<M> {
-        self.reference.now.of::<M>()[at].entity.expect("it was picked from those that are known")
+        self.reference.now.of::<M>()[at]
+            .entity
+            .expect("it was picked from those that are known")
     }
 
     fn stage<M: Kind>(&self, at: usize) -> Stage {

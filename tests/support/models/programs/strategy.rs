@@ -23,7 +23,8 @@ fn step(deed: impl Strategy<Value = Deed> + 'static, depth: u32) -> BoxedStrateg
     let deed = if depth == 0 {
         deed.boxed()
     } else {
-        let nested = (vec(step(inside(), depth - 1), INNER), leave()).prop_map(|(steps, leave)| Deed::Nested(steps, leave));
+        let nested =
+            (vec(step(inside(), depth - 1), INNER), leave()).prop_map(|(steps, leave)| Deed::Nested(steps, leave));
         prop_oneof![9 => deed, 1 => nested].boxed()
     };
     (deed, look()).prop_map(|(deed, look)| Step { deed, look }).boxed()
@@ -67,7 +68,12 @@ fn inside() -> impl Strategy<Value = Deed> {
 }
 
 fn adds() -> impl Strategy<Value = Deed> {
-    let one = (which(), any::<u8>(), prop::bool::weighted(0.15), prop::bool::weighted(0.06));
+    let one = (
+        which(),
+        any::<u8>(),
+        prop::bool::weighted(0.15),
+        prop::bool::weighted(0.1),
+    );
     prop_oneof![
         6 => one.prop_map(|(which, with, keyed, wrong)| Deed::Add(Make { which, with, keyed, wrong })),
         2 => (which(), AT_ONCE).prop_map(|(which, count)| Deed::AddMany(which, count)),

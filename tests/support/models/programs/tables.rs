@@ -273,7 +273,9 @@ macro_rules! library {
         }
 
         fn topics(session: &mut Session<Self>, at_least: i32) -> aludel::Result<Vec<Entity<Topic>>> {
-            let heavy = topics::table.filter(topics::weight.ge(at_least)).order(topics::name);
+            let heavy = topics::table
+                .filter(topics::weight.ge(at_least))
+                .order(topics::name);
             session.query::<Topic, _>(heavy)
         }
 

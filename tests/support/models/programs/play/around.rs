@@ -155,7 +155,9 @@ where
         let expected: BTreeSet<Trouble> = must.union(&may).copied().chain(own).collect();
         match trouble(error) {
             Some(found) if expected.contains(&found) => Ok(()),
-            found => wrong(format!("it fails for {found:?}, and the reference knows {expected:?}: {error}")),
+            found => wrong(format!(
+                "it fails for {found:?}, and the reference knows {expected:?}: {error}"
+            )),
         }
     }
 }
@@ -199,7 +201,9 @@ pub(super) fn trouble(error: &aludel::Error) -> Option<Trouble> {
     if error.kind() == ErrorKind::Misuse {
         return Some(Trouble::Misuse);
     }
-    let diesel = error.as_diesel().or_else(|| error.source()?.downcast_ref::<DieselError>())?;
+    let diesel = error
+        .as_diesel()
+        .or_else(|| error.source()?.downcast_ref::<DieselError>())?;
     match diesel {
         DieselError::DatabaseError(DatabaseErrorKind::UniqueViolation, _) => Some(Trouble::Unique),
         DieselError::DatabaseError(DatabaseErrorKind::NotNullViolation, _) => Some(Trouble::NotNull),

@@ -74,7 +74,11 @@ where
             rows.keys().nth(usize::from(index).checked_rem(rows.len())?).cloned()
         }
         let name = self.fresh("plain");
-        let Tables { writers, topics, letters } = &self.reference.now.tables;
+        let Tables {
+            writers,
+            topics,
+            letters,
+        } = &self.reference.now.tables;
         Some(match plan {
             Plan::Grade(row, with) => Plain::Grade(nth(writers, row)?, (with % 4 > 0).then_some(i32::from(with))),
             Plan::Bump(row) => Plain::Bump(nth(writers, row)?),
@@ -118,11 +122,14 @@ where
         let mut raw = self.place.outside.raw_connection().expect("the database is there");
         match (raw.batch_execute(&statement.sql()), refusal) {
             (Ok(()), None) => {
-                self.reference.meanwhile(|tables| tables.apply(&statement).expect("it was tried"));
+                self.reference
+                    .meanwhile(|tables| tables.apply(&statement).expect("it was tried"));
                 Ok(())
             }
             (Err(_), Some(_)) => Ok(()),
-            (result, refusal) => wrong(format!("the reference knows {refusal:?} of a statement outside: {result:?}")),
+            (result, refusal) => wrong(format!(
+                "the reference knows {refusal:?} of a statement outside: {result:?}"
+            )),
         }
     }
 
@@ -134,10 +141,13 @@ where
         match C::FLAVOUR {
             Flavour::Sqlite => {
                 let closed = DatabaseErrorKind::ClosedConnection;
-                self.place.script.fail_before(Phase::Statement, closed, Recorder::NEVER_ARRIVED);
+                self.place
+                    .script
+                    .fail_before(Phase::Statement, closed, Recorder::NEVER_ARRIVED);
             }
             _ => {
-                let backend = session.backend_id().or_else(|error| wrong(format!("backend_id: {error}")))?;
+                let backend = session.no_autoflush(Session::backend_id);
+                let backend = backend.or_else(|error| wrong(format!("backend_id: {error}")))?;
                 C::kill(backend.expect("a server has a number for each connection"));
             }
         }
@@ -151,12 +161,17 @@ where
 
     /// A writer is edited, and has another version when that is written.
     pub(super) fn conflict(&mut self, session: &mut Session<C>, index: u8) -> Result<(), Stop> {
-        let Some(at) = self.pick_alive::<Writer>(index).filter(|&at| self.stage::<Writer>(at) == Stage::Persistent) else {
+        let Some(at) = self
+            .pick_alive::<Writer>(index)
+            .filter(|&at| self.stage::<Writer>(at) == Stage::Persistent)
+        else {
             return Ok(());
         };
         let entity = self.entity::<Writer>(at);
         let change = |writer: &mut Writer| writer.grade = Some(writer.grade.unwrap_or(0) + 1000);
-        let result = self.around(session, Learn::ByReading, None, |session| session.edit(entity).map(change))?;
+        let result = self.around(session, Learn::ByReading, None, |session| {
+            session.edit(entity).map(change)
+        })?;
         if !self.is_there::<Writer, _>(at, &result)? {
             return Ok(());
         }
@@ -179,15 +194,22 @@ where
             if raw.batch_execute(&lock).is_ok() {
                 let done = raw.batch_execute(&format!("{}; COMMIT", statement.sql()));
                 done.or_else(|error| wrong(format!("somebody else: {error}")))?;
-                self.reference.meanwhile(|tables| tables.apply(&statement).expect("it is only a version"));
+                self.reference
+                    .meanwhile(|tables| tables.apply(&statement).expect("it is only a version"));
                 self.with("changed by somebody else");
                 return Ok(());
             }
             raw.batch_execute("ROLLBACK").expect("somebody else goes away");
         }
         let run = |session: &mut Session<C>| C::run(session, &statement, Way::Typed);
-        session.no_autoflush(run).or_else(|error| wrong(format!("a version: {error}")))?;
-        self.reference.now.tables.apply(&statement).expect("it is only a version");
+        session
+            .no_autoflush(run)
+            .or_else(|error| wrong(format!("a version: {error}")))?;
+        self.reference
+            .now
+            .tables
+            .apply(&statement)
+            .expect("it is only a version");
         self.with("changed beside it");
         Ok(())
     }

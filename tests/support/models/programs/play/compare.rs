@@ -59,7 +59,11 @@ where
             _ => Vec::new(),
         };
         if thing.links.is_empty() {
-            same(&format!("modified, of {entity:?}"), &session.is_modified(entity), &!said.is_empty())?;
+            same(
+                &format!("modified, of {entity:?}"),
+                &session.is_modified(entity),
+                &!said.is_empty(),
+            )?;
         }
         for list in [&mut changes, &mut said] {
             list.retain(|column| !thing.links.keys().any(|link| column == &name(*link)));
@@ -82,7 +86,11 @@ where
             }
             Look::Rows => {
                 self.flush(session)?;
-                let rows = if self.names.is_multiple_of(2) { C::typed(session) } else { C::raw(session) };
+                let rows = if self.names.is_multiple_of(2) {
+                    C::typed(session)
+                } else {
+                    C::raw(session)
+                };
                 let rows = rows.or_else(|error| wrong(format!("rows: {error}")))?;
                 same("the rows", &rows, &self.reference.now.tables)
             }

@@ -17,7 +17,12 @@ where
     Letter: Object<C>,
 {
     fn new_letter(&mut self, name: &str) -> Letter {
-        let make = Make { which: Which::Letter, with: 0, keyed: false, wrong: false };
+        let make = Make {
+            which: Which::Letter,
+            with: 0,
+            keyed: false,
+            wrong: false,
+        };
         let name = self.fresh(name);
         let mut letter = <Letter as super::Kind>::make(&self.reference.now, make, name);
         letter.writer_id = None;
@@ -157,7 +162,9 @@ where
     }
 
     fn if_alive<M: Object<C>>(&self, at: usize) -> Option<Entity<M>> {
-        self.reference.now.of::<M>()[at].entity.filter(|_| self.is_alive::<M>(at))
+        self.reference.now.of::<M>()[at]
+            .entity
+            .filter(|_| self.is_alive::<M>(at))
     }
 
     pub(super) fn letters(&mut self, session: &mut Session<C>, parent: u8) -> Result<(), Stop> {

@@ -29,7 +29,12 @@ where
         let values: Vec<M> = (0..count)
             .map(|with| {
                 let name = self.fresh("many");
-                let make = Make { which: M::WHICH, with, keyed: false, wrong: false };
+                let make = Make {
+                    which: M::WHICH,
+                    with,
+                    keyed: false,
+                    wrong: false,
+                };
                 M::make(&self.reference.now, make, name)
             })
             .collect();
@@ -46,7 +51,10 @@ where
             Change::Name(with) if with % 8 == 0 => format!("taken{}", with % 3),
             Change::Title(with) if with % 4 == 0 => {
                 let mut names = self.reference.now.tables.topics.keys();
-                names.nth(usize::from(with) % 5).cloned().unwrap_or_else(|| "title".to_owned())
+                names
+                    .nth(usize::from(with) % 5)
+                    .cloned()
+                    .unwrap_or_else(|| "title".to_owned())
             }
             _ => self.fresh("changed"),
         };
@@ -65,7 +73,14 @@ where
             Change::Note(is) => self.edit::<Topic>(session, index, &|topic| topic.note = is.then(|| name.clone())),
             Change::Text(with) => self.edit::<Letter>(session, index, &|letter| letter.alter(with)),
             Change::WriterId(with) => {
-                let key = self.reference.now.tables.writers.keys().nth(usize::from(with) % 5).copied();
+                let key = self
+                    .reference
+                    .now
+                    .tables
+                    .writers
+                    .keys()
+                    .nth(usize::from(with) % 5)
+                    .copied();
                 let linked = self.pick::<Letter>(index);
                 if linked.is_some_and(|at| self.reference.now.things.letters[at].links.contains_key(&Link::Writer)) {
                     return Ok(());
@@ -81,7 +96,9 @@ where
         };
         let entity = self.entity::<M>(at);
         self.with(format!("{entity:?}"));
-        let result = self.around(session, Learn::ByReading, None, |session| session.edit(entity).map(change))?;
+        let result = self.around(session, Learn::ByReading, None, |session| {
+            session.edit(entity).map(change)
+        })?;
         if self.is_there::<M, _>(at, &result)? {
             change(self.reference.now.draft::<M>(at));
         }
@@ -102,9 +119,11 @@ where
                 Ok(false)
             }
             Err(error) if error.is_stale_entity() && !is_alive => Ok(false),
-            Err(error) => wrong(format!("it is {:?}, and its row is {}: {error}", self.stage::<M>(at), {
-                if has_value { "there" } else { "not there" }
-            })),
+            Err(error) => wrong(format!(
+                "it is {:?}, and its row is {}: {error}",
+                self.stage::<M>(at),
+                { if has_value { "there" } else { "not there" } }
+            )),
         }
     }
 
@@ -155,11 +174,15 @@ where
             Ok(())
         };
         let result = self.around(session, Learn::ByReading, None, verb)?;
-        let gone: Vec<usize> =
-            all.iter().copied().filter(|&at| self.reference.now.value::<M>(at).is_none()).collect();
+        let gone: Vec<usize> = all
+            .iter()
+            .copied()
+            .filter(|&at| self.reference.now.value::<M>(at).is_none())
+            .collect();
         match result {
             Ok(()) if gone.is_empty() => {
-                all.into_iter().for_each(|at| self.reference.now.draft::<M>(at).alter(with));
+                all.into_iter()
+                    .for_each(|at| self.reference.now.draft::<M>(at).alter(with));
                 Ok(())
             }
             Ok(()) => wrong("edit_many has found what is gone"),
@@ -193,7 +216,15 @@ where
         let Some(at) = self.pick::<M>(index) else {
             return Ok(());
         };
-        let value = self.reference.now.value::<M>(at).or_else(|| self.reference.now.of::<M>()[at].before.as_ref());
+        if self.reference.now.of::<M>()[at].is_edited() {
+            // Nobody could tell what waited before from what is merged into it.
+            self.flush(session)?;
+        }
+        let value = self
+            .reference
+            .now
+            .value::<M>(at)
+            .or_else(|| self.reference.now.of::<M>()[at].before.as_ref());
         let Some(mut value) = value.cloned() else {
             return Ok(());
         };
@@ -329,7 +360,14 @@ where
             let draft = thing.draft.as_ref().and_then(|draft| draft.key());
             thing.key.clone().or(draft)
         });
-        let all: BTreeSet<M::Key> = self.reference.now.rows::<M>().keys().cloned().chain(of_things).collect();
+        let all: BTreeSet<M::Key> = self
+            .reference
+            .now
+            .rows::<M>()
+            .keys()
+            .cloned()
+            .chain(of_things)
+            .collect();
         all.into_iter().collect()
     }
 
@@ -374,7 +412,13 @@ where
         if let Some(known) = self.reference.now.of::<M>()[at].entity {
             return same("the object of a row", &entity, &known);
         }
-        if self.reference.now.of::<M>().iter().any(|other| other.entity == Some(entity)) {
+        if self
+            .reference
+            .now
+            .of::<M>()
+            .iter()
+            .any(|other| other.entity == Some(entity))
+        {
             return wrong(format!("{entity:?} is the object of another row"));
         }
         self.reference.now.of_mut::<M>()[at].entity = Some(entity);
@@ -431,7 +475,9 @@ where
         let mut keys = BTreeSet::new();
         for entity in found {
             let value = session[entity].clone();
-            let key = value.key().ok_or_else(|| Stop::Wrong(format!("{value:?} has no key")))?;
+            let key = value
+                .key()
+                .ok_or_else(|| Stop::Wrong(format!("{value:?} has no key")))?;
             self.found::<M>(&key, Some(entity))?;
             let at = self.reference.now.loaded::<M>(key.clone());
             self.is_as_said::<M>(at, value)?;

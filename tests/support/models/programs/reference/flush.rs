@@ -59,7 +59,13 @@ impl State {
 
     /// Letters, as they will be, of which this holds; those that only the database knows become objects first.
     fn letters(&mut self, is: impl Fn(&Letter) -> bool) -> Vec<usize> {
-        let rows: Vec<i32> = self.tables.letters.values().filter(|row| is(row)).map(|row| row.id).collect();
+        let rows: Vec<i32> = self
+            .tables
+            .letters
+            .values()
+            .filter(|row| is(row))
+            .map(|row| row.id)
+            .collect();
         for key in rows {
             self.loaded::<Letter>(key);
         }
@@ -77,10 +83,16 @@ impl Forecast {
                 return;
             }
             (writers, letters) = (more_writers, more_letters);
-            for at in self.after.letters(|letter| letter.writer_id.is_some_and(|id| writers.contains(&id))) {
+            for at in self
+                .after
+                .letters(|letter| letter.writer_id.is_some_and(|id| writers.contains(&id)))
+            {
                 self.after.doom::<Letter>(at);
             }
-            for at in self.after.letters(|letter| letter.reply_to.is_some_and(|id| letters.contains(&id))) {
+            for at in self
+                .after
+                .letters(|letter| letter.reply_to.is_some_and(|id| letters.contains(&id)))
+            {
                 self.after.draft::<Letter>(at).reply_to = None;
             }
         }
@@ -92,7 +104,11 @@ impl Forecast {
         let next = |thing: &Thing<Letter>, stage: Stage| -> Option<usize> {
             let value = match stage {
                 Stage::Pending => thing.draft.as_ref(),
-                _ => thing.before.as_ref().or(thing.doomed_as.as_ref()).or(self.after.row(thing)),
+                _ => thing
+                    .before
+                    .as_ref()
+                    .or(thing.doomed_as.as_ref())
+                    .or(self.after.row(thing)),
             };
             let key = value.and_then(|letter| letter.reply_to);
             let by_key = || {
@@ -112,7 +128,9 @@ impl Forecast {
                     if things[at].stage != stage {
                         break;
                     }
-                    let Some(following) = next(&things[at], stage) else { break };
+                    let Some(following) = next(&things[at], stage) else {
+                        break;
+                    };
                     at = following;
                     if at == start {
                         self.may.insert(Trouble::Misuse);
@@ -278,7 +296,10 @@ impl Forecast {
             if names.insert(&row.name, row.id).is_some() {
                 self.must.insert(Trouble::Unique);
             }
-            let taken = old.writers.values().any(|other| other.name == row.name && other.id != row.id);
+            let taken = old
+                .writers
+                .values()
+                .any(|other| other.name == row.name && other.id != row.id);
             if taken {
                 self.may.insert(Trouble::Unique);
             }

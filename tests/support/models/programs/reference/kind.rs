@@ -46,7 +46,10 @@ pub(in crate::models::programs) trait Kind: Model + PartialEq + Debug {
 }
 
 /// One that a database can hold.
-pub(in crate::models::programs) trait Object<C: Dialect>: Kind + Persist<C::Backend> {}
+pub(in crate::models::programs) trait Object<C: Dialect>:
+    Kind + Persist<C::Backend>
+{
+}
 
 impl<C: Dialect, M: Kind + Persist<C::Backend>> Object<C> for M {}
 
@@ -98,8 +101,16 @@ impl Kind for Writer {
 
     fn make(state: &State, make: Make, name: String) -> Self {
         Self {
-            id: if make.keyed { key(state.key_of_one_deleted::<Self>(), make.with) } else { 0 },
-            name: if make.wrong { format!("taken{}", make.with % 3) } else { name },
+            id: if make.keyed {
+                key(state.key_of_one_deleted::<Self>(), make.with)
+            } else {
+                0
+            },
+            name: if make.wrong {
+                format!("taken{}", make.with % 3)
+            } else {
+                name
+            },
             grade: (make.with % 3 > 0).then_some(i32::from(make.with)),
             version: 0,
         }
@@ -221,7 +232,11 @@ impl Kind for Letter {
     fn make(state: &State, make: Make, name: String) -> Self {
         let of_row = state.tables.writers.keys().nth(usize::from(make.with) % 7).copied();
         Self {
-            id: if make.keyed { key(state.key_of_one_deleted::<Self>(), make.with) } else { 0 },
+            id: if make.keyed {
+                key(state.key_of_one_deleted::<Self>(), make.with)
+            } else {
+                0
+            },
             text: name,
             writer_id: if make.wrong { Some(-77) } else { of_row },
             reply_to: None,

@@ -33,7 +33,12 @@ impl Tables {
                 if self.writers.contains_key(id) || self.has_name(name, None) {
                     return Err(Trouble::Unique);
                 }
-                let row = Writer { id: *id, name: name.clone(), grade: None, version: 1 };
+                let row = Writer {
+                    id: *id,
+                    name: name.clone(),
+                    grade: None,
+                    version: 1,
+                };
                 self.writers.insert(*id, row);
             }
             Plain::RemoveWriter(id) => {
@@ -42,7 +47,11 @@ impl Tables {
                 }
                 self.writers.remove(id);
             }
-            Plain::Weight(..) | Plain::WeightAll(_) | Plain::Retitle(..) | Plain::AddTopic(..) | Plain::RemoveTopic(_) => {
+            Plain::Weight(..)
+            | Plain::WeightAll(_)
+            | Plain::Retitle(..)
+            | Plain::AddTopic(..)
+            | Plain::RemoveTopic(_) => {
                 return self.apply_to_topics(statement);
             }
             Plain::Text(id, text) => {
@@ -59,7 +68,11 @@ impl Tables {
                 }
             }
             Plain::RemoveLetter(id) => {
-                if self.letters.values().any(|letter| letter.reply_to == Some(*id) && letter.id != *id) {
+                if self
+                    .letters
+                    .values()
+                    .any(|letter| letter.reply_to == Some(*id) && letter.id != *id)
+                {
                     return Err(Trouble::ForeignKey);
                 }
                 self.letters.remove(id);
@@ -81,7 +94,13 @@ impl Tables {
                     return Err(Trouble::Unique);
                 }
                 if let Some(row) = self.topics.remove(from) {
-                    self.topics.insert(to.clone(), Topic { name: to.clone(), ..row });
+                    self.topics.insert(
+                        to.clone(),
+                        Topic {
+                            name: to.clone(),
+                            ..row
+                        },
+                    );
                 }
             }
             Plain::AddTopic(name, weight) => {
@@ -89,7 +108,14 @@ impl Tables {
                     return Err(Trouble::Unique);
                 }
                 let note = Some("plain".to_owned());
-                self.topics.insert(name.clone(), Topic { name: name.clone(), note, weight: *weight });
+                self.topics.insert(
+                    name.clone(),
+                    Topic {
+                        name: name.clone(),
+                        note,
+                        weight: *weight,
+                    },
+                );
             }
             Plain::RemoveTopic(name) => drop(self.topics.remove(name)),
             _ => {}
