@@ -313,6 +313,8 @@ impl<C: Dialect> Session<C> {
     pub(super) fn read_again<M: Persist<C::Backend>>(&mut self, entity: Entity<M>, arrival: Arrival) -> Result<()> {
         self.about_to_use()?;
         let store = self.objects.store_mut::<M>();
+        // What was pending is written now, and may have deleted it.
+        store.find(entity)?;
         let key = match store.key(entity) {
             Ok(Some(key)) => key,
             Ok(None) => return Err(store.explain(entity, Trouble::Stale)),

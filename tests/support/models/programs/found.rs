@@ -57,6 +57,39 @@ where
     );
 }
 
+/// The letter is to be read, and goes with its writer in the flush before: that is no row that somebody else has deleted, and
+/// the rollback brings it back.
+///
+/// # Panics
+///
+/// If the letter does not come back.
+pub fn what_the_flush_before_a_read_has_deleted_comes_back<C: Library>()
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    for verb in [
+        Deed::ClearWriter(1),
+        Deed::Read(Pick(Which::Letter, 1)),
+        Deed::Get(Pick(Which::Letter, 1)),
+        Deed::Refresh(Pick(Which::Letter, 1)),
+    ] {
+        played::<C>(
+            "deleted",
+            [
+                Deed::Add(make(Which::Writer)),
+                Deed::AddTo(1),
+                Deed::Commit,
+                Deed::Delete(Pick(Which::Writer, 1)),
+                verb,
+                Deed::Rollback,
+                Deed::Read(Pick(Which::Letter, 1)),
+            ],
+        );
+    }
+}
+
 /// Nobody has read the deleted row in this transaction, and the new object takes it over all the same.
 ///
 /// # Panics
