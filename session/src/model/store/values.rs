@@ -93,8 +93,10 @@ impl<M: Model> Store<M> {
     fn freshness(&self, slot: &Slot<M>) -> Freshness {
         match slot.value {
             None => Freshness::Expired,
-            // Whatever was changed and is not written yet holds, come what may.
-            Some(_) if slot.state == State::Pending || slot.loaded.is_some() => Freshness::Current,
+            // Whatever was changed and is not written yet holds, come what may, and a row is deleted as it was when it was marked.
+            Some(_) if matches!(slot.state, State::Pending | State::Doomed) || slot.loaded.is_some() => {
+                Freshness::Current
+            }
             Some(_) => self.epochs.of(slot.seen),
         }
     }
