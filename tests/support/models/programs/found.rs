@@ -135,7 +135,11 @@ where
     Letter: Persist<C::Backend>,
 {
     let steps = deeds.into_iter().map(|deed| Step { deed, look: Look::All });
-    let program = Program { steps: steps.collect() };
+    let program = Program {
+        steps: steps.collect(),
+        keeps: false,
+        sparing: false,
+    };
     if let Err(failure) = Place::<C>::open(name).play(&program) {
         panic!("{failure}");
     }

@@ -8,6 +8,7 @@
 //! | `beside` | statements beside the objects, other people, lost connections |
 //! | `compare` | what is looked at after a step |
 
+use aludel::SessionFactory;
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
 
@@ -25,6 +26,8 @@ use around::Learn;
 /// Where programs are played, one after the other.
 pub(super) struct Place<C: Dialect> {
     engine: Engine<C>,
+    /// Its INSERTs give nothing back, and its statements have few rows.
+    sparing: Engine<C>,
     outside: Engine<C>,
     script: FaultScript,
     _kept: Box<dyn std::any::Any>,
@@ -34,6 +37,7 @@ pub(super) struct Place<C: Dialect> {
 struct Play<'p, C: Dialect> {
     place: &'p Place<C>,
     reference: Reference,
+    keeps: bool,
     /// Names that nobody has yet.
     names: u32,
     /// What was done, with what.
@@ -122,9 +126,11 @@ where
         }
         drop(raw);
         let script = FaultScript::new();
-        let builder = Engine::<C>::builder(url.as_str()).faults(script.clone());
+        let builder = || Engine::<C>::builder(url.as_str()).faults(script.clone());
+        let sparing = builder().implicit_returning(false).insertmanyvalues_page_size(4);
         Self {
-            engine: builder.build().expect("the options fit together"),
+            engine: builder().build().expect("the options fit together"),
+            sparing: sparing.build().expect("the options fit together"),
             outside,
             script,
             _kept: kept,
@@ -143,10 +149,13 @@ where
         let mut play = Play {
             place: self,
             reference: Reference::new(),
+            keeps: program.keeps,
             names: 0,
             diary: Vec::new(),
         };
-        let mut session = self.engine.session();
+        let engine = if program.sparing { &self.sparing } else { &self.engine };
+        let factory = SessionFactory::new(engine).expire_on_commit(!program.keeps);
+        let mut session = factory.session();
         let result = play.all(&mut session, &program.steps);
         let text = match result {
             Ok(()) => return Ok(()),
@@ -243,6 +252,7 @@ where
             Deed::Nested(steps, leave) => self.nested(session, steps, *leave),
             Deed::Commit => self.commit(session),
             Deed::Rollback => self.rollback(session),
+            Deed::CutCommit(arrives) => self.cut_commit(session, *arrives),
             Deed::Kill => self.kill(session),
             Deed::Conflict(which) => self.conflict(session, *which),
             Deed::Rival(plan) => self.rival(session, *plan),

@@ -9,6 +9,10 @@ use std::fmt;
 pub(super) struct Program {
     /// One after the other.
     pub steps: Vec<Step>,
+    /// A commit leaves values as they are; nobody else changes rows then.
+    pub keeps: bool,
+    /// INSERTs give nothing back, and statements have few rows.
+    pub sparing: bool,
 }
 
 /// A step, and how closely is looked at everything after it.
@@ -111,6 +115,8 @@ pub(super) enum Deed {
     Commit,
     /// `rollback`.
     Rollback,
+    /// `commit`, and the connection is lost before it arrives, or before its answer does.
+    CutCommit(bool),
     /// The connection is lost.
     Kill,
     /// This writer is edited, and somebody changes the row meanwhile.
@@ -229,6 +235,12 @@ impl Program {
 
 impl fmt::Display for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let with = |is: bool, text| if is { text } else { "" };
+        let (keeps, sparing) = (
+            with(self.keeps, " keeps values"),
+            with(self.sparing, " without RETURNING"),
+        );
+        writeln!(f, "Program:{keeps}{sparing}")?;
         Self::write(&self.steps, 0, f)
     }
 }
@@ -236,7 +248,6 @@ impl fmt::Display for Program {
 // proptest shows the smallest program that fails in this way.
 impl fmt::Debug for Program {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "Program:")?;
         fmt::Display::fmt(self, f)
     }
 }

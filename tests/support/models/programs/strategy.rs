@@ -16,7 +16,8 @@ const AT_ONCE: std::ops::Range<u8> = 1..31;
 
 /// A strategy for proptest.
 pub(super) fn programs() -> impl Strategy<Value = Program> {
-    vec(step(outermost(), 2), STEPS).prop_map(|steps| Program { steps })
+    let options = (prop::bool::weighted(0.2), prop::bool::weighted(0.2));
+    (vec(step(outermost(), 2), STEPS), options).prop_map(|(steps, (keeps, sparing))| Program { steps, keeps, sparing })
 }
 
 fn step(deed: impl Strategy<Value = Deed> + 'static, depth: u32) -> BoxedStrategy<Step> {
@@ -49,6 +50,7 @@ fn outermost() -> impl Strategy<Value = Deed> {
         30 => inside(),
         4 => Just(Deed::Commit),
         2 => Just(Deed::Rollback),
+        1 => any::<bool>().prop_map(Deed::CutCommit),
         2 => plan().prop_map(Deed::Rival),
     ]
 }

@@ -5,7 +5,7 @@ use aludel::{Flavour, Phase};
 use diesel::result::DatabaseErrorKind;
 
 use super::around::{Learn, trouble};
-use super::{Play, Stop, wrong};
+use super::{Play, Stop, same, wrong};
 use crate::models::programs::program::{Plan, Way};
 use crate::models::programs::reference::{Object, Stage, Trouble};
 use crate::models::programs::tables::{Letter, Library, Plain, Tables, Topic, Writer};
@@ -111,7 +111,7 @@ where
 
     /// Between transactions.
     pub(super) fn rival(&mut self, session: &mut Session<C>, plan: Plan) -> Result<(), Stop> {
-        if session.in_transaction() {
+        if session.in_transaction() || self.keeps {
             return Ok(());
         }
         let Some(statement) = self.resolved(plan) else {
@@ -157,6 +157,37 @@ where
             Err(error) => wrong(format!("the connection is lost: {error}")),
             Ok(_) => wrong("the connection is lost, and answers"),
         }
+    }
+
+    /// Nobody knows what has become of the transaction. The objects are as after a rollback, and read again.
+    pub(super) fn cut_commit(&mut self, session: &mut Session<C>, arrives: bool) -> Result<(), Stop> {
+        self.flush(session)?;
+        if !session.in_transaction() {
+            return Ok(());
+        }
+        let closed = DatabaseErrorKind::ClosedConnection;
+        if arrives {
+            self.place
+                .script
+                .fail_after(Phase::Commit, closed, Recorder::ANSWER_LOST);
+        } else {
+            self.place
+                .script
+                .fail_before(Phase::Commit, closed, Recorder::NEVER_ARRIVED);
+        }
+        match session.commit() {
+            Err(error) if error.is_commit_unknown() => {}
+            // Nothing was written.
+            other if self.reference.now.tables == *self.reference.committed() => drop(other),
+            other => return wrong(format!("the answer to COMMIT was lost: {other:?}")),
+        }
+        same("faults that are still to come", &self.place.script.remaining(), &0)?;
+        let written = self.reference.now.tables.clone();
+        self.reference.rollback();
+        if arrives {
+            self.reference.meanwhile(|tables| tables.clone_from(&written));
+        }
+        self.compare_outside()
     }
 
     /// A writer is edited, and has another version when that is written.

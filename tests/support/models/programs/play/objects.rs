@@ -228,11 +228,16 @@ where
         let Some(mut value) = value.cloned() else {
             return Ok(());
         };
-        value.set_revision(0);
+        // One that somebody has read before is known by its version.
+        let read_before = value.revision().filter(|revision| with % 8 == 0 && *revision > 0);
+        value.set_revision(read_before.map_or(0, |revision| revision + 1));
         value.alter(with);
         self.with(format!("{value:?}"));
         let given = value.clone();
         let entity = self.around(session, Learn::ByReading, None, |session| session.merge(given))?;
+        if read_before.is_some() {
+            return self.was_merged_too_late::<M>(value, entity);
+        }
         let entity = entity.or_else(|error| wrong(format!("merge: {error}")))?;
         let key = value.key();
         let standing = key.as_ref().and_then(|key| self.reference.now.standing::<M>(key));
@@ -258,6 +263,25 @@ where
             self.reference.now.added(entity, value);
         }
         Ok(())
+    }
+
+    /// A value of another version than its row's; where there is no row there is nothing to compare.
+    fn was_merged_too_late<M: Object<C>>(&mut self, value: M, result: aludel::Result<Entity<M>>) -> Result<(), Stop> {
+        let standing = value.key().and_then(|key| self.reference.now.standing::<M>(&key));
+        let is_there = standing.is_some_and(|at| self.reference.now.value::<M>(at).is_some());
+        match result {
+            Err(error) if error.is_version_conflict() && is_there => Ok(()),
+            Ok(entity) if !is_there => {
+                if let Some(at) = standing.filter(|&at| self.is_alive::<M>(at)) {
+                    self.reference.now.of_mut::<M>()[at].leave();
+                }
+                self.reference.now.added(entity, value);
+                Ok(())
+            }
+            other => wrong(format!(
+                "merge of another version, and there is one: {is_there}: {other:?}"
+            )),
+        }
     }
 
     pub(super) fn expunge<M: Object<C>>(&mut self, session: &mut Session<C>, index: u8) -> Result<(), Stop> {

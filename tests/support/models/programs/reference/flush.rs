@@ -266,7 +266,8 @@ impl Forecast {
             return (row, false);
         };
         self.delete(deleted, Some(before));
-        if let Some(revision) = before.revision() {
+        // One that the program has given stays.
+        if let (Some(revision), Some(0)) = (before.revision(), row.revision()) {
             let changed = !row.differs(before).is_empty();
             row.set_revision(if changed { revision + 1 } else { revision });
         }
