@@ -1,8 +1,8 @@
-//! The macros of [Aludel]: `#[retry]`, `#[transactional]` and `#[derive(Model)]`.
+//! The macros of [Aludel]: `#[retry]`, `#[transactional]`, `#[derive(Model)]` and `#[derive(Embedded)]`.
 //!
 //! Use them through the `aludel` crate, which re-exports them. What is generated here is short and names nothing but
-//! `aludel`: a call of a function in `aludel::plumbing`, or one of the hidden `aludel::__model!`. Read it with
-//! `cargo expand`.
+//! `aludel`: a call of a function in `aludel::plumbing`, or implementations that the hidden `aludel::__for_each_backend!`
+//! repeats. Read it with `cargo expand`.
 //!
 //! Each macro is four stages:
 //!
@@ -47,29 +47,21 @@ pub fn transactional(arguments: TokenStream, item: TokenStream) -> TokenStream {
     transactional::macro_impl(arguments.into(), item.into()).into()
 }
 
-/// Makes a struct with named fields a row that the identity map and the unit of work know.
-///
-/// The struct names its table with Diesel's own `#[diesel(table_name = accounts)]`; each field is a column of it, under
-/// its own name or the one that `#[diesel(column_name = ..)]` gives.
-///
-/// - The key is the fields marked `#[model(key)]`; else those of `#[diesel(primary_key(..))]`; else the field `id`.
-/// - A single key of an integer type is made by the database, and 0 means "not yet". `#[model(assigned)]` on it says
-///   that the client makes it, `#[model(generated)]` says the default aloud. All other keys are the client's.
-/// - `#[model(version)]` on an integer field is counted up with each UPDATE, and a row that somebody else has changed
-///   since it was loaded is a conflict.
-///
-/// # Errors
-///
-/// All mistakes of a struct are reported at once, each at its place and with its fix: no table, no key, two versions,
-/// an enum, generics, an unknown or contradictory attribute.
-///
-/// Examples that run are in the documentation of the `aludel` crate, which re-exports this macro.
+#[doc = include_str!("model.md")]
 #[proc_macro_derive(Model, attributes(diesel, model))]
 pub fn derive_model(item: TokenStream) -> TokenStream {
     model::macro_impl(item.into()).into()
 }
 
-/// Embedded.
+/// Makes the fields of a struct columns of the model that embeds it with `#[diesel(embed)]`.
+///
+/// It names the table of that model, `#[diesel(table_name = people)]`. On its fields stand `#[model(read_only)]`,
+/// `server_default`, `created_at` and `updated_at`, as on those of a model; what is said of a whole row (its key, its version, its
+/// parents) belongs on the model. It may embed structs in turn.
+///
+/// # Errors
+///
+/// All mistakes at once, as `#[derive(Model)]` reports them, whose documentation has an example.
 #[proc_macro_derive(Embedded, attributes(diesel, model))]
 pub fn derive_embedded(item: TokenStream) -> TokenStream {
     model::embedded_impl(item.into()).into()

@@ -81,6 +81,8 @@ pub(crate) struct Recipe<C: Dialect> {
     /// What puts a copy of each value into a session's map.
     pub(crate) info: Vec<Copier>,
     pub(crate) before_commit: Vec<SharedRun<C>>,
+    /// Hooks that run before each flush of each session.
+    pub(crate) before_flush: Vec<SharedRun<C>>,
     pub(crate) listeners: Vec<SessionListener>,
 }
 
@@ -237,6 +239,35 @@ impl<C: Dialect> SessionFactory<C> {
         self.saying(|recipe| recipe.before_commit.push(Arc::new(hook)))
     }
 
+    /// A hook that each session runs before each flush that has something to write, before those of its own; what it adds, edits and
+    /// deletes is written with it ([`Session::before_flush`]).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::SessionFactory;
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// # engine.begin(|session| Ok(diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(session)?))?;
+    /// let factory = SessionFactory::new(&engine).before_flush(|session| {
+    ///     match session.pending::<Note>().iter().find(|&&note| session[note].text.is_empty()) {
+    ///         Some(_) => Err(aludel::Error::other("a note without a text")),
+    ///         None => Ok(()),
+    ///     }
+    /// });
+    /// let refused = factory.begin(|session| Ok(session.add(Note { id: 0, text: String::new() }))).unwrap_err();
+    /// assert!(refused.to_string().contains("a note without a text"));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn before_flush(self, hook: impl Fn(&mut Session<C>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.saying(|recipe| recipe.before_flush.push(Arc::new(hook)))
+    }
+
     /// Tells `listener` what happens to its sessions; see [`SessionEvent`].
     pub fn listen(self, listener: impl Fn(&SessionEvent<'_>) + Send + Sync + 'static) -> Self {
         self.saying(|recipe| recipe.listeners.push(Arc::new(listener)))
@@ -341,6 +372,7 @@ impl<C: Dialect> Clone for Recipe<C> {
             logging_token: self.logging_token.clone(),
             info: self.info.clone(),
             before_commit: self.before_commit.clone(),
+            before_flush: self.before_flush.clone(),
             listeners: self.listeners.clone(),
         }
     }
@@ -359,6 +391,7 @@ impl<C: Dialect> Default for Recipe<C> {
             logging_token: None,
             info: Vec::new(),
             before_commit: Vec::new(),
+            before_flush: Vec::new(),
             listeners: Vec::new(),
         }
     }

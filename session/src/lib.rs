@@ -132,6 +132,7 @@ struct Readme;
 
 /// The examples of the macros, which cannot depend on this package themselves.
 #[cfg(all(doctest, feature = "sqlite"))]
+#[doc = include_str!("../../macros/src/model.md")]
 #[doc = include_str!("../../macros/src/retry.md")]
 #[doc = include_str!("../../macros/src/transactional.md")]
 struct Macros;

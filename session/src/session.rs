@@ -15,6 +15,7 @@ use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::stage::Asked;
 use crate::transactional::TransactionPolicy;
 
+mod before_flush;
 mod characteristics;
 mod diesel_impl;
 mod ends;
@@ -31,6 +32,7 @@ pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
+use before_flush::BeforeFlush;
 use events::Ears;
 use flush::Flushes;
 use hooks::BeforeCommit;
@@ -71,6 +73,7 @@ pub struct Session<C: Dialect> {
     objects: IdentityMap<C>,
     flushes: Flushes,
     before_commit: BeforeCommit<C>,
+    before_flush: BeforeFlush<C>,
     ears: Ears,
     info: Option<Box<Extensions>>,
     /// What it was made by, if that has anything to say.
@@ -93,6 +96,7 @@ impl<C: Dialect> Session<C> {
             objects: IdentityMap::new(number),
             flushes: Flushes::default(),
             before_commit: BeforeCommit::default(),
+            before_flush: BeforeFlush::default(),
             ears: Ears::default(),
             info: None,
             factory: None,
@@ -109,6 +113,9 @@ impl<C: Dialect> Session<C> {
         self.objects.keep_on_commit(!factory.expire_on_commit);
         self.flushes.by_itself = factory.autoflush;
         self.ears.listeners.clone_from(&factory.listeners);
+        if !self.ears.is_empty() {
+            self.objects.listen();
+        }
         for copy in &factory.info {
             copy(self.info_mut());
         }
@@ -405,6 +412,10 @@ impl<C: Dialect> Session<C> {
     /// it, and what is pending is written (*autoflush*).
     pub(crate) fn about_to_use(&mut self) -> Result<()> {
         self.follow_a_beginning();
+        if self.connection.stands_in_autocommit() {
+            // Each statement is a transaction, and others may have committed since the last one.
+            self.objects.leave();
+        }
         if self.flushes.by_itself && self.objects.is_pending() {
             return self.flush().map_err(Error::from_autoflush);
         }
@@ -460,6 +471,7 @@ impl<C: Dialect> Unit for Session<C> {
     fn follow(&mut self, change: Change) {
         self.tell_before(change);
         self.objects.follow(change);
+        self.tell_changed();
         self.before_commit.follow(change);
         self.tell_after(change);
         self.connection.follow_hooks(change);
@@ -541,9 +553,29 @@ impl<C: Dialect> Drop for Session<C> {
 
 impl<C: Dialect> fmt::Debug for Session<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("connection", &self.connection)
-            .field("objects", &self.objects)
-            .finish_non_exhaustive()
+        let transaction = &self.connection.transaction;
+        let mut told = f.debug_struct("Session");
+        told.field("number", &self.number());
+        told.field("engine", &format_args!("{}", self.engine().url()));
+        if self.connection.stands_in_autocommit() {
+            told.field("transaction", &format_args!("none (AUTOCOMMIT)"));
+        } else if !transaction.is_open() {
+            told.field("transaction", &format_args!("none"));
+        } else if transaction.depth() == 0 {
+            told.field("transaction", &format_args!("open"));
+        } else {
+            told.field(
+                "transaction",
+                &format_args!("open, with {} savepoints", transaction.depth()),
+            );
+        }
+        if let Some(fault) = transaction.doom() {
+            told.field("doomed by", &format_args!("{fault}"));
+        }
+        told.field("objects", &self.objects);
+        if let Some(pending) = self.objects.describe_pending() {
+            told.field("waiting", &format_args!("{pending}"));
+        }
+        told.finish()
     }
 }

@@ -31,18 +31,30 @@ macro_rules! programs {
 programs! {
     ambient_session_kept_beyond_its_closure
     borrowed_session_used_while_nested_is_open
+    embedded_struct_with_a_key
     error_type_left_open
     handle_of_another_model
     hook_uses_its_session
     isolation_level_as_text
     model_on_an_enum
+    model_that_embeds_any_struct
+    model_that_lets_go_of_what_cannot_be_let_go
+    model_with_a_column_that_is_none
+    model_with_a_default_beside_its_key
     model_with_a_key_as_version
     model_with_a_key_made_by_both
+    model_with_a_mark_of_another_type
+    model_with_a_mistake_that_others_refer_to
+    model_with_a_time_of_another_type
     model_with_a_type_parameter
+    model_with_a_version_that_cannot_be_counted
     model_with_an_unknown_attribute
     model_with_an_unknown_column
+    model_with_children_of_two_kinds
+    model_with_relations_to_what_is_not_there
     model_with_several_mistakes
     model_with_two_versions
+    model_with_two_writers_of_a_column
     model_without_a_key
     model_without_a_table
     once_answers_what_cannot_be_replayed

@@ -1,5 +1,9 @@
 //! What is generated, token for token, and every message.
 
+mod embedded;
+mod relations;
+mod writers;
+
 use proc_macro2::TokenStream;
 use quote::quote;
 
@@ -20,14 +24,30 @@ fn says(item: TokenStream, expected: &[TokenStream]) {
 /// Asserts that there are exactly these mistakes, each known by a part of its message.
 #[track_caller]
 fn refuses(item: TokenStream, expected: &[&str]) {
+    compare(
+        &found(item, "Model", |read, errors| valid::check(read, errors).map(drop)),
+        expected,
+    );
+}
+
+/// The messages of all mistakes.
+fn found(
+    item: TokenStream,
+    derive: &str,
+    check: impl FnOnce(&ast::Input<'_>, &mut Errors) -> Option<()>,
+) -> Vec<String> {
     let input = syn::parse2(item).expect("a test derives on what can be derived on");
     let mut errors = Errors::default();
-    let read = ast::read(&input, "Model", &mut errors);
-    let checked = valid::check(&read, &mut errors).map(drop);
-    let found: Vec<_> = match errors.finish(checked) {
+    let read = ast::read(&input, derive, &mut errors);
+    let checked = check(&read, &mut errors);
+    match errors.finish(checked) {
         Ok(()) => Vec::new(),
         Err(error) => error.into_iter().map(|error| error.to_string()).collect(),
-    };
+    }
+}
+
+#[track_caller]
+fn compare(found: &[String], expected: &[&str]) {
     assert_eq!(found.len(), expected.len(), "{found:#?}");
     for (found, expected) in found.iter().zip(expected) {
         assert!(found.contains(expected), "{found:?} does not say {expected:?}");

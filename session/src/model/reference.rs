@@ -89,7 +89,8 @@ impl<M, P: Model> fmt::Debug for ForeignKey<M, P> {
 #[diagnostic::on_unimplemented(
     message = "`{Self}` has no foreign key to `{P}`, or more than one",
     label = "which foreign key?",
-    note = "mark the field `#[model(belongs_to = {P})]`; where there are several, name one: `set_parent(child, Child::PARENT_ID, parent)`"
+    note = "mark the field `#[model(belongs_to = {P})]`; where there are several, name one: `set_parent(child, Child::PARENT_ID, parent)`, \
+            `has_many(Child, foreign_key = PARENT_ID)`"
 )]
 pub trait BelongsTo<P: Model>: Model {
     /// It.
@@ -120,6 +121,8 @@ pub trait Reference<M: Model>: Sync {
     fn fill(&self, child: &mut M, key: &dyn Any);
     /// Which columns of the child it is.
     fn columns(&self) -> &'static [usize];
+    /// Whether the parent, or somebody above it, is one of those that are meant; told by its model and the type of its table.
+    fn leads_to(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool, seen: &mut Vec<TypeId>) -> bool;
 }
 
 impl<M: Model, P: Model> Reference<M> for ForeignKey<M, P> {
@@ -144,5 +147,17 @@ impl<M: Model, P: Model> Reference<M> for ForeignKey<M, P> {
 
     fn columns(&self) -> &'static [usize] {
         self.columns
+    }
+
+    fn leads_to(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool, seen: &mut Vec<TypeId>) -> bool {
+        let parent = TypeId::of::<P>();
+        if is_meant(parent, P::table()) {
+            return true;
+        }
+        if seen.contains(&parent) {
+            return false;
+        }
+        seen.push(parent);
+        P::REFERENCES.iter().any(|above| above.leads_to(is_meant, seen))
     }
 }

@@ -21,11 +21,15 @@
 //! | `flush` | what a flush sees of it, and reports |
 //! | `links` | parents that have no key yet |
 //! | `undo` | what transactions and savepoints do to objects when they end |
+//! | `witness` | what those who listen are told |
 //! | `invariants` | what holds after each step |
 
 use std::collections::{HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use super::{Entity, Model};
+use crate::session::ObjectState;
 
 mod flush;
 mod handles;
@@ -34,11 +38,13 @@ mod links;
 mod undo;
 mod values;
 mod verbs;
+mod witness;
 mod work;
 
 pub(crate) use handles::Trouble;
 pub(crate) use links::Link;
 pub(crate) use values::Arrival;
+pub(crate) use witness::{Changed, Witness};
 
 use links::Links;
 use undo::{Journal, What};
@@ -54,9 +60,9 @@ pub(crate) struct Store<M: Model> {
     session: u64,
     slots: Vec<Slot<M>>,
     /// Where the object with this key is, if its row was read or written.
-    keys: HashMap<M::Key, u32>,
+    keys: HashMap<M::Key, u32, RandomState>,
     /// During a flush: new objects by their keys, where their order depends on it.
-    added_keys: HashMap<M::Key, u32>,
+    added_keys: HashMap<M::Key, u32, RandomState>,
     /// During a flush: a new object, and the deleted one whose row it takes over.
     switched: HashMap<u32, u32>,
     /// Empty places, the longest empty first.
@@ -67,6 +73,8 @@ pub(crate) struct Store<M: Model> {
     work: Work,
     journal: Journal<M::Key>,
     links: Links,
+    /// Where changes of states are written down, while somebody listens.
+    witness: Option<Witness>,
 }
 
 pub(super) struct Slot<M: Model> {
@@ -105,8 +113,8 @@ impl<M: Model> Store<M> {
         Self {
             session,
             slots: Vec::new(),
-            keys: HashMap::new(),
-            added_keys: HashMap::new(),
+            keys: HashMap::default(),
+            added_keys: HashMap::default(),
             switched: HashMap::new(),
             free: VecDeque::new(),
             epochs: Epochs::default(),
@@ -114,38 +122,64 @@ impl<M: Model> Store<M> {
             work: Work::default(),
             journal: Journal::default(),
             links: Links::default(),
+            witness: None,
         }
     }
 
-    /// The one place where a state is written.
     fn set_state(&mut self, index: u32, state: State) {
+        self.change_state(index, state, ObjectState::Detached);
+    }
+
+    /// The one place where a state is written. Of what enters or leaves, `outside` is what it was before, or is from now on.
+    fn change_state(&mut self, index: u32, state: State, outside: ObjectState) {
         let before = std::mem::replace(&mut self.slots[index as usize].state, state);
         self.work.left(before);
         self.work.entered(state);
+        self.tell_state(index, before, state, outside);
     }
 
     /// Puts an object into an empty place.
-    fn occupy(&mut self, value: M, state: State) -> u32 {
+    fn occupy(&mut self, value: M, state: State, before: ObjectState) -> u32 {
+        let seen = self.epochs.now();
         let reused = (self.free.len() > LINGERING).then(|| self.free.pop_front()).flatten();
         let index = reused.unwrap_or_else(|| {
-            self.slots.push(Slot::empty());
-            u32::try_from(self.slots.len() - 1).expect("a session holds fewer than four thousand million objects")
+            u32::try_from(self.slots.len()).expect("a session holds fewer than four thousand million objects")
         });
-        let seen = self.epochs.now();
-        let slot = self.slot_at(index);
-        slot.key = None;
-        slot.value = Some(value);
-        slot.seen = seen;
-        self.set_state(index, state);
+        let slot = Slot {
+            generation: 0,
+            state: State::Free,
+            seen,
+            key: None,
+            value: Some(value),
+            loaded: None,
+        };
+        match self.slots.get_mut(index as usize) {
+            Some(place) => {
+                *place = Slot {
+                    generation: place.generation,
+                    ..slot
+                };
+            }
+            None => self.slots.push(slot),
+        }
+        self.change_state(index, state, before);
         index
     }
 
     /// The object leaves; handles to it are stale from now on.
     fn vacate(&mut self, index: u32) -> Option<M> {
+        let outside = match self.slots[index as usize].state {
+            State::Pending => ObjectState::Transient,
+            _ => ObjectState::Detached,
+        };
+        self.vacate_as(index, outside)
+    }
+
+    fn vacate_as(&mut self, index: u32, outside: ObjectState) -> Option<M> {
         self.stop_editing(index);
         self.unlink(index);
         self.unseat(index);
-        self.set_state(index, State::Free);
+        self.change_state(index, State::Free, outside);
         let slot = &mut self.slots[index as usize];
         let value = slot.value.take();
         if slot.key.is_none() {
@@ -214,17 +248,6 @@ impl<M: Model> Store<M> {
 }
 
 impl<M: Model> Slot<M> {
-    fn empty() -> Self {
-        Self {
-            generation: 0,
-            state: State::Free,
-            seen: 0,
-            key: None,
-            value: None,
-            loaded: None,
-        }
-    }
-
     /// The value as it was read, if it was edited since.
     pub(super) fn loaded(&self) -> Option<&M> {
         self.loaded.as_deref()

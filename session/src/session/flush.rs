@@ -3,7 +3,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use aludel_core::classify::Fate;
-use aludel_core::{Dialect, Result};
+use aludel_core::{Dialect, Error, Result};
 
 use super::Session;
 use crate::transaction::{own_fault, own_verdict, scope};
@@ -13,11 +13,16 @@ use crate::transaction::{own_fault, own_verdict, scope};
 pub(super) struct Flushes {
     /// Before each query.
     pub(super) by_itself: bool,
+    /// A hook runs before one that is under way.
+    pub(super) under_way: bool,
 }
 
 impl Default for Flushes {
     fn default() -> Self {
-        Self { by_itself: true }
+        Self {
+            by_itself: true,
+            under_way: false,
+        }
     }
 }
 
@@ -47,14 +52,21 @@ impl<C: Dialect> Session<C> {
     ///
     /// # Errors
     ///
-    /// Those of the statements; a version conflict; a row that is gone. The innermost transaction then takes nothing
-    /// but its rollback, since a part of the changes may have been written.
+    /// Those of the statements; a version conflict; a row that is gone; that of a [`before_flush`](Self::before_flush) hook. The
+    /// innermost transaction then takes nothing but its rollback, since a part of the changes may have been written.
     pub fn flush(&mut self) -> Result<()> {
+        if self.flushes.under_way {
+            return Err(Error::misuse(
+                "a before_flush hook has asked for a flush, or for what begins with one (a savepoint, a commit), while the one \
+                 that it runs before is under way; what the hook changes is written with that one",
+            ));
+        }
         if !self.objects.is_pending() {
             return Ok(());
         }
         self.connection.refuse_objects_in_autocommit()?;
         self.follow_a_beginning();
+        self.run_before_flush()?;
         self.tell_flush_begins();
         let result = self.write_pending();
         self.tell_flush_ended(result.is_ok());
@@ -73,16 +85,21 @@ impl<C: Dialect> Session<C> {
             }
         };
         if let Err(error) = &result {
-            self.connection.settle();
-            let cause = self.connection.transaction.decisive_fault().cloned();
-            let cause = cause.unwrap_or_else(|| {
-                let fault = own_fault(format!("writing the session's changes failed: {error}"));
-                // A version conflict is one that running again resolves.
-                fault.with_verdict(own_verdict(error.class(), Fate::Open))
-            });
-            self.connection.transaction.doom_innermost(&cause);
+            self.give_up_flush(error);
         }
         result
+    }
+
+    /// What failed half-way is not committed by somebody who does not look.
+    pub(super) fn give_up_flush(&mut self, error: &Error) {
+        self.connection.settle();
+        let cause = self.connection.transaction.decisive_fault().cloned();
+        let cause = cause.unwrap_or_else(|| {
+            let fault = own_fault(format!("writing the session's changes failed: {error}"));
+            // A version conflict is one that running again resolves.
+            fault.with_verdict(own_verdict(error.class(), Fate::Open))
+        });
+        self.connection.transaction.doom_innermost(&cause);
     }
 
     /// Runs the closure with autoflush off: queries in it do not write what is pending, and do not see it

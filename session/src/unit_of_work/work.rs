@@ -74,9 +74,13 @@ fn write_all<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut Connecti
     let mut writer = Writer::new(connection);
     for step in steps {
         fill_links(objects, step.store, &step.rows)?;
-        objects
-            .unit_mut(step.store)
-            .write(step.action, &step.rows, &mut writer)?;
+        let unit = objects.unit_mut(step.store);
+        let keys = unit.key_changes();
+        unit.write(step.action, &step.rows, &mut writer)?;
+        if step.action != Action::Insert {
+            let lost = step.action == Action::Delete || unit.key_changes() != keys;
+            objects.expire_others(step.store, lost);
+        }
     }
     Ok(())
 }

@@ -143,7 +143,7 @@ fn path(entry: &Entry, what: &str, errors: &mut Errors) -> Option<Path> {
     path
 }
 
-/// Counted after a mistake.
+/// After a mistake the program's: of whatever type it is, it is no second mistake.
 fn version(entry: &Entry, errors: &mut Errors) -> VersionKind {
     let names = entry.names().unwrap_or_default();
     match (&entry.form, &names[..]) {
@@ -157,14 +157,14 @@ fn version(entry: &Entry, errors: &mut Errors) -> VersionKind {
         (Form::List(_), [name]) if name == "server" => return VersionKind::Server,
         (Form::List(_), [name]) => {
             errors.at(name, unknown("version", &name.to_string(), &["manual", "server"]));
-            return VersionKind::Counted;
+            return VersionKind::Manual;
         }
         (Form::List(_), _) => {}
     }
     let message = "a version is counted (`version`), made by a function (`version = next_version`), by the program \
                    (`version(manual)`) or by the database (`version(server)`)";
     errors.at(entry.place(), message);
-    VersionKind::Counted
+    VersionKind::Manual
 }
 
 /// As an identifier or as text; a keyword becomes a raw identifier, as it does in Diesel.

@@ -11,7 +11,7 @@ use crate::model::valid::{Children, Model};
 pub(super) fn cascade(model: &Model<'_>) -> Option<TokenStream> {
     let children = model.children.iter().map(|children| {
         let child = &children.child;
-        let foreign_key = foreign_key(children);
+        let foreign_key = foreign_key(model, children);
         let on_delete = match children.on_delete {
             OnDelete::Database => quote!(Database),
             OnDelete::Cascade => quote!(Cascade),
@@ -39,7 +39,7 @@ pub(super) fn nullable(model: &Model<'_>) -> TokenStream {
         let OnDelete::SetNull(place) = &children.on_delete else {
             return None;
         };
-        let (child, foreign_key) = (&children.child, foreign_key(children));
+        let (child, foreign_key) = (&children.child, foreign_key(model, children));
         Some(quote_spanned! {at(place)=>
             const _: () = {
                 const FOREIGN_KEY: ::aludel::ForeignKey<#child, #ident> = #foreign_key;
@@ -55,10 +55,10 @@ pub(super) fn nullable(model: &Model<'_>) -> TokenStream {
 }
 
 /// The one that is named, or the only one.
-fn foreign_key(children: &Children<'_>) -> TokenStream {
-    let child = &children.child;
-    match &children.foreign_key {
-        Some(name) => quote_spanned!(at(name)=> <#child>::#name),
-        None => quote_spanned!(at(child)=> <#child as ::aludel::BelongsTo<_>>::FOREIGN_KEY),
+fn foreign_key(model: &Model<'_>, children: Children<'_>) -> TokenStream {
+    let (ident, child) = (model.ident, &children.child);
+    if let Some(name) = &children.foreign_key {
+        return quote_spanned!(at(name)=> <#child>::#name);
     }
+    quote_spanned!(at(child)=> <#child as ::aludel::BelongsTo<#ident>>::FOREIGN_KEY)
 }

@@ -6,6 +6,8 @@ use chrono::{DateTime, NaiveDateTime, TimeDelta, Utc};
 
 use super::Timestamp;
 
+// The message names it, with the feature and without.
+#[diagnostic::do_not_recommend]
 impl Timestamp for DateTime<Utc> {
     fn from_time(time: SystemTime) -> Self {
         // Beyond what chrono can say there is no time that a clock shows.
@@ -18,6 +20,7 @@ impl Timestamp for DateTime<Utc> {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl Timestamp for NaiveDateTime {
     fn from_time(time: SystemTime) -> Self {
         DateTime::<Utc>::from_time(time).naive_utc()

@@ -2,7 +2,6 @@
 
 use aludel_core::{Dialect, Error, Result};
 
-use crate::connection::Touched;
 use crate::model::{Arrival, Columns, Entity, Persist, Role};
 use crate::session::Session;
 use crate::unit_of_work;
@@ -104,7 +103,9 @@ impl<C: Dialect> Session<C> {
                 M::NAME
             )));
         };
-        self.objects.store_mut::<M>().attach(key, value)
+        let entity = self.objects.store_mut::<M>().attach(key, value)?;
+        self.tell_changed();
+        Ok(entity)
     }
 
     /// Takes an object out of the session, and gives its value: what was edited and not written included, an expired one read again.
@@ -139,6 +140,7 @@ impl<C: Dialect> Session<C> {
     pub fn detach<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<M> {
         self.refresh_if_expired(entity)?;
         let value = self.objects.store_mut::<M>().expunge(entity)?;
+        self.tell_changed();
         Ok(value.expect("refresh_if_expired() has seen it"))
     }
 
@@ -170,7 +172,9 @@ impl<C: Dialect> Session<C> {
     ///
     /// When the handle names no object of this session.
     pub fn expunge<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
-        self.objects.store_mut::<M>().expunge(entity).map(drop)
+        self.objects.store_mut::<M>().expunge(entity)?;
+        self.tell_changed();
+        Ok(())
     }
 
     /// Has the session forget all objects; see [`expunge`](Self::expunge).
@@ -198,6 +202,7 @@ impl<C: Dialect> Session<C> {
     /// ```
     pub fn expunge_all(&mut self) {
         self.objects.clear();
+        self.tell_changed();
     }
 
     /// Reads an object's row again, now, after writing what is pending, its own changes among it (`Session.refresh` in SQLAlchemy).
@@ -292,6 +297,6 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn expire_all(&mut self) {
-        self.objects.expire(Touched::Anything);
+        self.objects.expire_all();
     }
 }

@@ -32,7 +32,9 @@ impl<C: Dialect> Session<C> {
     /// ```
     pub fn add<M: Persist<C::Backend>>(&mut self, object: M) -> Entity<M> {
         let sequence = self.objects.next_sequence();
-        self.objects.store_mut::<M>().add(object, sequence)
+        let entity = self.objects.store_mut::<M>().add(object, sequence);
+        self.tell_changed();
+        entity
     }
 
     /// Adds objects, in their order; see [`add`](Self::add).
@@ -92,7 +94,9 @@ impl<C: Dialect> Session<C> {
         let store = self.objects.store_mut::<M>();
         store
             .delete(entity, sequence)
-            .map_err(|trouble| store.explain(entity, trouble))
+            .map_err(|trouble| store.explain(entity, trouble))?;
+        self.tell_changed();
+        Ok(())
     }
 
     /// Marks objects for deletion, all or none; see [`delete`](Self::delete).
@@ -321,13 +325,13 @@ impl<C: Dialect> Session<C> {
             Err(trouble) => return Err(store.explain(entity, trouble)),
         };
         let Some(row) = M::find(&mut self.connection, &key)? else {
-            self.objects.store_mut::<M>().lost(entity);
+            self.lose(entity);
             return Err(not_found::<M>(&key));
         };
         let store = self.objects.store_mut::<M>();
         // Its own key and not the row's spelling of it: the object is the same.
         if store.put_loaded(key.clone(), row, arrival) != entity {
-            store.lost(entity);
+            self.lose(entity);
             return Err(not_found::<M>(&key));
         }
         Ok(())
