@@ -4,7 +4,6 @@ use aludel::prelude::*;
 use aludel::{ObjectState, SessionFactory};
 use diesel::prelude::*;
 
-use super::C;
 use super::ground::{GENERATED, Ground};
 
 diesel::table! { users (id) { id -> Integer, name -> Text, } }

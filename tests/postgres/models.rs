@@ -23,12 +23,12 @@ mod order;
 mod self_reference;
 #[path = "../models/stale.rs"]
 mod stale;
-#[path = "../models/versions.rs"]
-mod versions;
 #[path = "../models/states.rs"]
 mod states;
 #[path = "../models/verbs.rs"]
 mod verbs;
+#[path = "../models/versions.rs"]
+mod versions;
 #[cfg(feature = "chrono")]
 #[path = "../models/written.rs"]
 mod written;

@@ -338,7 +338,13 @@ impl<C: Dialect> Session<C> {
             Lookup::Unknown => Ok(None),
             Lookup::Known(entity) => match self.refresh_if_expired(entity) {
                 Ok(()) => Ok(Some(Some(entity))),
-                Err(error) if error.is_not_found() => Ok(Some(None)),
+                // What was pending was written before it was read, and may have deleted it, or given its key to another one.
+                Err(error) if error.is_not_found() || error.is_stale_entity() => {
+                    Ok(Some(match self.objects.store_mut::<M>().lookup(key) {
+                        Lookup::Known(other) => Some(other),
+                        Lookup::Deleted | Lookup::Unknown => None,
+                    }))
+                }
                 Err(error) => Err(error),
             },
         }
