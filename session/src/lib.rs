@@ -55,7 +55,7 @@
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
-//! [`EngineConfig`].
+//! [`EngineConfig`]; `chrono` makes its types [times](Timestamp) that a flush writes.
 #![forbid(unsafe_code)]
 
 pub mod once;

@@ -23,6 +23,7 @@ mod logging;
 mod lost;
 mod model_stories;
 mod models;
+mod models_programs;
 mod once;
 mod panics;
 mod propagation;

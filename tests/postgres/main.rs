@@ -40,6 +40,7 @@ mod migrations;
 mod model;
 mod model_stories;
 mod models;
+mod models_programs;
 mod objects;
 mod proxied;
 mod raw;

@@ -26,6 +26,7 @@ mod macros;
 mod mock;
 mod model_stories;
 mod models;
+mod models_programs;
 mod objects;
 mod once;
 mod panics;

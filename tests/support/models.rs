@@ -19,6 +19,7 @@ pub mod autoflush;
 pub mod family;
 pub mod keys;
 pub mod merging;
+pub mod programs;
 pub mod states;
 pub mod verbs;
 

@@ -50,6 +50,16 @@ impl<M, P: Model> ForeignKey<M, P> {
         self.columns
     }
 
+    /// Which of `M`'s foreign keys it is.
+    pub(crate) fn number(&self) -> Option<usize>
+    where
+        M: Model,
+    {
+        let is =
+            |other: &&'static dyn Reference<M>| other.parent() == TypeId::of::<P>() && other.columns() == self.columns;
+        M::REFERENCES.iter().position(is)
+    }
+
     /// The parent's key, as the child has it; none for NULL.
     pub fn get(&self, child: &M) -> Option<P::Key> {
         (self.get)(child)

@@ -339,7 +339,13 @@ impl<C: Dialect> Session<C> {
             Lookup::Unknown => Ok(ControlFlow::Continue(())),
             Lookup::Known(entity) => match self.refresh_if_expired(entity) {
                 Ok(()) => Ok(ControlFlow::Break(Some(entity))),
-                Err(error) if error.is_not_found() => Ok(ControlFlow::Break(None)),
+                // What was pending was written before it was read, and may have deleted it, or given its key to another one.
+                Err(error) if error.is_not_found() || error.is_stale_entity() => {
+                    Ok(ControlFlow::Break(match self.objects.store_mut::<M>().lookup(key) {
+                        Lookup::Known(other) => Some(other),
+                        Lookup::Deleted | Lookup::Unknown => None,
+                    }))
+                }
                 Err(error) => Err(error),
             },
         }

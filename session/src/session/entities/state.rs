@@ -48,13 +48,13 @@ impl<C: Dialect> Session<C> {
             return Ok(self.add(value));
         };
         let unset = value.version_is_unset();
-        let target = self.edit(entity)?;
         if let (false, Some(expected)) = (unset, value.version_text())
-            && target.version_text().as_ref() != Some(&expected)
+            && let found = self.read(entity)?.version_text()
+            && found.as_ref() != Some(&expected)
         {
-            let found = target.version_text();
             return Err(unit_of_work::version_conflict::<M>(Some(&key), &expected, found));
         }
+        let target = self.edit(entity)?;
         let shape = M::shape();
         let version = shape.version.filter(|_| unset).map_or(Columns::NONE, Columns::one);
         let kept = shape.with_role(Role::ReadOnly).and(version);

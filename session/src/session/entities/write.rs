@@ -296,7 +296,7 @@ impl<C: Dialect> Session<C> {
         self.refresh_unless(found, entity)
     }
 
-    fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+    pub(super) fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let found = self.objects.store_mut::<M>().editable(entity).map(drop);
         self.refresh_unless(found, entity)
     }
@@ -317,6 +317,8 @@ impl<C: Dialect> Session<C> {
     pub(super) fn read_again<M: Persist<C::Backend>>(&mut self, entity: Entity<M>, arrival: Arrival) -> Result<()> {
         self.about_to_use()?;
         let store = self.objects.store_mut::<M>();
+        // What was pending is written now, and may have deleted it.
+        store.find(entity)?;
         let key = match store.key(entity) {
             Ok(Some(key)) => key,
             Ok(None) => return Err(store.explain(entity, Trouble::Stale)),
