@@ -561,13 +561,13 @@ impl<C: Dialect> fmt::Debug for Session<C> {
             told.field("transaction", &format_args!("none (AUTOCOMMIT)"));
         } else if !transaction.is_open() {
             told.field("transaction", &format_args!("none"));
-        } else if transaction.depth() == 0 {
-            told.field("transaction", &format_args!("open"));
         } else {
-            told.field(
-                "transaction",
-                &format_args!("open, with {} savepoints", transaction.depth()),
-            );
+            let words = match transaction.depth() {
+                0 => "open".to_owned(),
+                1 => "open, with 1 savepoint".to_owned(),
+                depth => format!("open, with {depth} savepoints"),
+            };
+            told.field("transaction", &format_args!("{words}"));
         }
         if let Some(fault) = transaction.doom() {
             told.field("doomed by", &format_args!("{fault}"));

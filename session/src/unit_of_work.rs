@@ -5,12 +5,14 @@
 //! | `gather` | children of objects that are deleted, and rows that must be read before they are written; until there are no more |
 //! | `plan` | what is written, in which order: pure |
 //! | `order` | orders of things that depend on each other: pure |
+//! | `rows` | rows by their keys |
 //! | `execute` | the statements, and what their answers do to the objects |
 
 mod execute;
 mod gather;
 mod order;
 mod plan;
+mod rows;
 mod work;
 
 #[allow(unused_imports)] // the verbs' merge and get_for_update

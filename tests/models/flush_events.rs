@@ -65,7 +65,7 @@ fn before_flush_affects_dirty() -> aludel::Result<()> {
     session.commit()?;
     assert_eq!(
         verbs(&ground),
-        ["SELECT", "SELECT", "SELECT", "INSERT", "UPDATE", "DELETE"]
+        ["SELECT", "SELECT", "SELECT", "UPDATE", "INSERT", "INSERT", "DELETE"]
     );
     assert_eq!(texts(&mut session)?, ["edited", "added", "added by the hook"]);
     session.assert_invariants();

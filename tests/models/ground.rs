@@ -7,7 +7,7 @@ use std::any::Any;
 
 use aludel::prelude::*;
 use aludel::testing::FaultScript;
-use aludel::{Dialect as _, EngineBuilder, Event, Flavour};
+use aludel::{EngineBuilder, Event, Flavour};
 use aludel_tests::EventLog;
 use aludel_tests::stage::Staged;
 use diesel::connection::SimpleConnection;
@@ -42,7 +42,15 @@ impl Ground {
         schema: &str,
         options: impl FnOnce(EngineBuilder<C>) -> EngineBuilder<C>,
     ) -> Self {
-        let (url, kept) = C::place(name);
+        let (mut url, kept) = C::place(name);
+        if C::FLAVOUR == Flavour::Sqlite {
+            // As the other databases have them.
+            url.push_str(if url.contains('?') {
+                "&foreign_keys=on"
+            } else {
+                "?foreign_keys=on"
+            });
+        }
         let outside = Engine::<C>::new(url.as_str()).expect("the URL of a test is sound");
         let mut raw = outside.raw_connection().expect("the database is there");
         raw.batch_execute(schema).expect("the schema is sound");

@@ -2,8 +2,8 @@
 
 use std::collections::HashSet;
 
+use aludel::Flavour;
 use aludel::prelude::*;
-use aludel::{Dialect as _, Flavour};
 use diesel::connection::SimpleConnection;
 use diesel::prelude::*;
 

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use aludel::Flavour;
 use aludel::clock::Clock;
 use aludel::prelude::*;
-use aludel::{Dialect as _, Flavour};
 use chrono::{DateTime, NaiveDateTime};
 use diesel::prelude::*;
 

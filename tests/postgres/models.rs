@@ -5,12 +5,30 @@ type C = diesel::PgConnection;
 
 #[path = "../models/agree.rs"]
 mod agree;
+#[path = "../models/deletes.rs"]
+mod deletes;
 #[path = "../models/flush_events.rs"]
 mod flush_events;
+#[path = "../models/gist.rs"]
+mod gist;
 #[path = "../models/ground.rs"]
 mod ground;
 #[path = "../models/keys.rs"]
 mod keys;
+#[path = "../models/links.rs"]
+mod links;
+#[path = "../models/order.rs"]
+mod order;
+#[path = "../models/self_reference.rs"]
+mod self_reference;
+#[path = "../models/stale.rs"]
+mod stale;
+#[path = "../models/states.rs"]
+mod states;
+#[path = "../models/verbs.rs"]
+mod verbs;
+#[path = "../models/versions.rs"]
+mod versions;
 #[cfg(feature = "chrono")]
 #[path = "../models/written.rs"]
 mod written;

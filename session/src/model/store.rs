@@ -35,6 +35,8 @@ mod flush;
 mod handles;
 mod invariants;
 mod links;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod values;
 mod verbs;

@@ -1,13 +1,13 @@
 //! What must be known before a flush is planned: children of what is deleted, rows that are deleted unread.
 
 use std::collections::{HashMap, HashSet};
-use std::marker::PhantomData;
 
 use aludel_core::{Dialect, Error, Result};
 
+use super::rows::rows_of;
 use crate::connection::Connection;
 use crate::model::{Arrival, ForeignKey, IdentityMap, Model, OnDelete, Persist, Store};
-use crate::sql::{ByKeys, ByParents};
+use crate::sql::ByParents;
 
 /// Sees to the children of those doomed objects of one model that are not yet in the set; whether there were any.
 pub(super) type CascadeOf<C> = fn(&mut IdentityMap<C>, &mut Connection<C>, &mut HashSet<u32>) -> Result<bool>;
@@ -134,15 +134,7 @@ where
     let unread = doomed;
     for page in unread.chunks(PAGE) {
         let keys: Vec<M::Key> = page.iter().filter_map(|&index| store.key_at(index).cloned()).collect();
-        let select = ByKeys::<M> {
-            flavour: C::FLAVOUR,
-            keys: &keys,
-            alive: false,
-            lock: false,
-            model: PhantomData,
-        };
-        let found = M::select(connection, select)?;
-        let mut found: HashMap<M::Key, M> = found.into_iter().filter_map(|row| Some((row.key()?, row))).collect();
+        let mut found = rows_of::<C, M>(connection, &keys, false)?;
         for &index in page {
             match store.key_at(index).and_then(|key| found.remove(key)) {
                 Some(row) => store.read_for_flush(index, row),

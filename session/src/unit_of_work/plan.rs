@@ -52,9 +52,12 @@ pub(crate) enum Action {
     Delete,
 }
 
-/// Rows of which each must be there before the next one.
+/// Rows that can be written, or deleted, in no order: each refers to the next one, and the last one to the first.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Cycle(pub(crate) Vec<Place>);
+pub(crate) struct Cycle {
+    pub(crate) action: Action,
+    pub(crate) rows: Vec<Place>,
+}
 
 /// Models in the order in which they are written, those that depend on each other together.
 #[derive(Debug)]
@@ -139,7 +142,7 @@ impl Group {
         let waits = |place: &Place| parents(*place).iter().any(|parent| number.contains_key(parent));
         let (later, first): (Vec<Place>, Vec<Place>) = self.of(&work.updates).into_iter().partition(waits);
         self.push_each(steps, Action::Update, &first);
-        for level in ordered(&inserts, parents, &number)? {
+        for level in ordered(Action::Insert, &inserts, parents, &number)? {
             self.push_each(steps, Action::Insert, &level);
         }
         self.push_each(steps, Action::Update, &later);
@@ -154,7 +157,7 @@ impl Group {
     ) -> Result<(), Cycle> {
         let deletes = self.of(&work.deletes);
         let number = deletes.iter().enumerate().map(|(at, &place)| (place, at)).collect();
-        for level in ordered(&deletes, parents, &number)?.iter().rev() {
+        for level in ordered(Action::Delete, &deletes, parents, &number)?.iter().rev() {
             self.push_each(steps, Action::Delete, level);
         }
         Ok(())
@@ -177,6 +180,7 @@ impl Group {
 
 /// Parents before children.
 fn ordered(
+    action: Action,
     places: &[Place],
     parents: &impl Fn(Place) -> Vec<Place>,
     number: &HashMap<Place, usize>,
@@ -196,7 +200,10 @@ fn ordered(
     let name = |level: Vec<usize>| level.into_iter().map(|at| places[at]).collect::<Vec<_>>();
     match levels(&edges) {
         Ok(levels) => Ok(levels.into_iter().map(name).collect()),
-        Err(cycle) => Err(Cycle(name(cycle))),
+        Err(cycle) => Err(Cycle {
+            action,
+            rows: name(cycle),
+        }),
     }
 }
 

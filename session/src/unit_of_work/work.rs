@@ -32,8 +32,10 @@ pub(crate) trait Unit<C: Dialect> {
     fn key_of(&self, index: u32, generation: u32) -> Option<Box<dyn Any>>;
     /// Copies the key of a parent.
     fn fill(&mut self, index: u32, reference: usize, key: &dyn Any);
-    /// The parent that it was given has left the session.
-    fn parent_is_lost(&self, index: u32, reference: usize) -> Error;
+    /// The key that a new object will have, unless the database makes it.
+    fn own_key(&mut self, index: u32) -> Option<Box<dyn Any>>;
+    /// The parent that it was given has left the session, or is the object itself.
+    fn parent_has_no_key(&self, index: u32, reference: usize, is_own: bool) -> Error;
     /// Writes.
     fn write(&mut self, action: Action, rows: &[u32], writer: &mut Writer<'_, C>) -> Result<()>;
     /// All of it is written, or no more of it will be.
@@ -118,13 +120,17 @@ fn work<C: Dialect>(objects: &IdentityMap<C>) -> Work {
 fn fill_links<C: Dialect>(objects: &mut IdentityMap<C>, store: usize, rows: &[u32]) -> Result<()> {
     for &row in rows {
         for link in objects.unit_mut(store).take_links(row) {
-            let key = objects
-                .unit(link.parent.store)
-                .key_of(link.parent.index, link.generation);
+            let is_own = link.parent == Place { store, index: row };
+            let key = if is_own {
+                objects.unit_mut(store).own_key(row)
+            } else {
+                let parents = objects.unit(link.parent.store);
+                parents.key_of(link.parent.index, link.generation)
+            };
             let unit = objects.unit_mut(store);
             match key {
                 Some(key) => unit.fill(row, link.reference, key.as_ref()),
-                None => return Err(unit.parent_is_lost(row, link.reference)),
+                None => return Err(unit.parent_has_no_key(row, link.reference, is_own)),
             }
         }
     }
@@ -133,12 +139,18 @@ fn fill_links<C: Dialect>(objects: &mut IdentityMap<C>, store: usize, rows: &[u3
 
 fn describe<C: Dialect>(cycle: &Cycle, objects: &IdentityMap<C>) -> Error {
     let show = |place: &Place| objects.unit(place.store).show(place.index);
-    let names: Vec<_> = cycle.0.iter().chain(cycle.0.first()).map(show).collect();
-    Error::misuse(format!(
-        "these objects cannot be written in any order, since each must be there before the one in front of it: {}; write one \
-         of them without its foreign key, flush, and set the key then",
-        names.join(" -> ")
-    ))
+    let names: Vec<_> = cycle.rows.iter().chain(cycle.rows.first()).map(show).collect();
+    let names = names.join(" -> ");
+    Error::misuse(match cycle.action {
+        Action::Delete => format!(
+            "these objects cannot be deleted in any order, since each refers to the next one: {names}; set a foreign key of one \
+             of them to NULL, flush, and delete them then"
+        ),
+        Action::Insert | Action::Update => format!(
+            "these objects cannot be written in any order, since each refers to the next one: {names}; write one of them \
+             without its foreign key, flush, and set the key then"
+        ),
+    })
 }
 
 impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
@@ -189,8 +201,21 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
         M::REFERENCES[reference].fill(self.row_mut(index), key);
     }
 
-    fn parent_is_lost(&self, index: u32, reference: usize) -> Error {
+    fn own_key(&mut self, index: u32) -> Option<Box<dyn Any>> {
+        let value = self.row_mut(index);
+        value.make_key();
+        Some(Box::new(value.key()?))
+    }
+
+    fn parent_has_no_key(&self, index: u32, reference: usize, is_own: bool) -> Error {
         let (field, parent) = M::REFERENCES[reference].describe();
+        if is_own {
+            return Error::misuse(format!(
+                "{} cannot be its own `{field}` yet, since the database makes its key when it is inserted; flush it without, \
+                 and set the key then",
+                self.show(index)
+            ));
+        }
         Error::misuse(format!(
             "{} was given a {parent} as its `{field}` that has left the session before it was written",
             self.show(index)

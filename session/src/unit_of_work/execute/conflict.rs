@@ -2,15 +2,15 @@
 
 use std::collections::HashMap;
 use std::fmt;
-use std::marker::PhantomData;
 
 use aludel_core::classify::Fate;
 use aludel_core::{Class, Dialect, Error, ErrorKind};
 
 use super::Writer;
 use crate::model::{Columns, Model, Persist};
-use crate::sql::{ByKeys, Pair};
+use crate::sql::Pair;
 use crate::transaction::own_verdict;
+use crate::unit_of_work::rows::rows_of;
 
 /// An UPDATE has found too few.
 pub(super) fn of_update<C, M>(pairs: &[Pair<'_, M>], columns: Columns, writer: &mut Writer<'_, C>) -> Error
@@ -73,15 +73,7 @@ where
     M: Persist<C::Backend>,
 {
     let keys: Vec<M::Key> = rows.filter_map(Model::key).collect();
-    let select = ByKeys::<M> {
-        flavour: C::FLAVOUR,
-        keys: &keys,
-        alive: false,
-        lock: true,
-        model: PhantomData,
-    };
-    let found = M::select(writer.connection, select)?;
-    Ok(found.into_iter().filter_map(|row| Some((row.key()?, row))).collect())
+    rows_of(writer.connection, &keys, true)
 }
 
 fn explain<M: Model>(expected: &M, found: Option<&M>, what: &str) -> Error {

@@ -47,7 +47,7 @@ where
         if count != page.len() {
             // SQLAlchemy warns as well: what was to be gone is gone.
             tracing::warn!(
-                target: "aludel::session",
+                target: "aludel.session",
                 "DELETE of {} rows of {} has found {count}: somebody else had deleted the others",
                 page.len(),
                 M::NAME,

@@ -1,13 +1,10 @@
 //! What the database alone knows after a write: defaults, computed columns, versions of its own.
 
-use std::collections::HashMap;
-use std::marker::PhantomData;
-
 use aludel_core::{Dialect, Result};
 
 use super::{Writer, wrong_count};
 use crate::model::{Columns, Model, Persist, Role, Store, VersionKind};
-use crate::sql::ByKeys;
+use crate::unit_of_work::rows::rows_of;
 
 /// Reads what an INSERT has not said.
 pub(super) fn after_insert<C, M>(store: &mut Store<M>, rows: &[u32], writer: &mut Writer<'_, C>) -> Result<()>
@@ -52,15 +49,7 @@ where
     let shape = M::shape();
     for page in rows.chunks(writer.page(shape.keys)) {
         let keys: Vec<M::Key> = page.iter().filter_map(|&row| store.key_at(row).cloned()).collect();
-        let select = ByKeys::<M> {
-            flavour: C::FLAVOUR,
-            keys: &keys,
-            alive: false,
-            lock: false,
-            model: PhantomData,
-        };
-        let found = M::select(writer.connection, select)?;
-        let mut found: HashMap<M::Key, M> = found.into_iter().filter_map(|row| Some((row.key()?, row))).collect();
+        let mut found = rows_of::<C, M>(writer.connection, &keys, false)?;
         for &row in page {
             let fresh = store.key_at(row).and_then(|key| found.remove(key));
             let Some(fresh) = fresh else {

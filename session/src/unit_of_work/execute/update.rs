@@ -61,7 +61,12 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
+    let is_new = store.is_switched(row);
     let (value, loaded) = store.pair_mut(row);
+    if is_new {
+        // It takes over a row, and is a new one all the same.
+        value.stamp(Stamp::Created, writer.now);
+    }
     let changed = value.changes(loaded);
     let forbidden = changed.common(read_only);
     if let Some(column) = forbidden.iter().next() {

@@ -107,7 +107,10 @@ fn a_cycle_of_rows_is_named() {
     };
     assert_eq!(
         library().plan(&work, parents),
-        Err(Cycle(vec![at(NODES, 0), at(NODES, 1)]))
+        Err(Cycle {
+            action: Action::Insert,
+            rows: vec![at(NODES, 0), at(NODES, 1)]
+        })
     );
 }
 
