@@ -203,7 +203,8 @@ fn extra_passive_2() -> aludel::Result<()> {
     assert!(session.flush().expect_err("the transaction is lost").is_doomed());
     session.rollback()?;
     assert_eq!(session.state(bank), ObjectState::Persistent);
-    assert_eq!(session.read(people[0])?.bank_id, Some(session.read(bank)?.id));
+    let key = session.read(bank)?.id;
+    assert_eq!(session.read(people[0])?.bank_id, Some(key));
     assert_eq!(session.children(bank, Person::BANK_ID)?, people);
     Ok(())
 }
@@ -248,7 +249,7 @@ fn a_cascade_compares_the_versions_of_the_children() -> aludel::Result<()> {
     let mut session = ground.engine.session();
     let (club, people, _) = family(&ground, &mut session, Club { id: 0, name: name() })?;
     let [club, person] = [session.read(club)?.id, session.read(people[1])?.id];
-    session.close();
+    session.close()?;
     let mut session = ground.engine.session();
     let club = session.attach(Club { id: club, name: name() })?;
     let bob = session.attach(Person {
@@ -317,9 +318,8 @@ fn o2m_delete_parent() -> aludel::Result<()> {
     let mut session = ground.engine.session();
     let (room, people, _) = family(&ground, &mut session, Room { id: 0, name: name() })?;
     // One that is loaded and edited, one that is loaded, one that is not.
-    session.edit(people[0])?.name.push('e');
     session.read(people[1])?;
-    session.expire(people[2])?;
+    session.edit(people[0])?.name.push('e');
     ground.done();
     session.delete(room)?;
     session.flush()?;

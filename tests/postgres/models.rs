@@ -3,6 +3,8 @@
 /// The connection that they are told on.
 type C = diesel::PgConnection;
 
+#[path = "../models/defaults.rs"]
+mod defaults;
 #[path = "../models/deletes.rs"]
 mod deletes;
 #[path = "../models/gist.rs"]
@@ -21,3 +23,6 @@ mod self_reference;
 mod stale;
 #[path = "../models/versions.rs"]
 mod versions;
+#[cfg(feature = "chrono")]
+#[path = "../models/written.rs"]
+mod written;

@@ -12,7 +12,7 @@ use diesel::r2d2::R2D2Connection;
 use diesel::result::{ConnectionError, ConnectionResult, Error as DieselError, QueryResult};
 
 use super::cursor::Watching;
-use super::raw_sql::{Effect, effect, effect_of_type, may_begin};
+use super::raw_sql::{Effect, effect, effect_of_type, is_of_unit_of_work, may_begin};
 use super::{Connection, Cursor, SharedInstrumentation, no_text, observe};
 use crate::transaction::scope::{self, Unit};
 use crate::transaction::{Manager, Origin, Transaction, by_text};
@@ -144,11 +144,13 @@ where
         let watch = self.watch(|with_values| shown::<C, _>(&source, with_values));
         let rows_shown = self.watch_rows();
         let annotation = self.shows_parameters_in_errors().then(|| C::sql_with_values(&source));
-        let mut text = None;
-        if effect != Effect::Read {
-            text = C::sql(&source).ok();
-            self.note_write(effect, || text.clone().unwrap_or_default());
-        }
+        // Of the unit of work's own the driver's instrumentation knows the text, should one fail.
+        let text = (effect != Effect::Read && !is_of_unit_of_work::<T>())
+            .then(|| C::sql(&source).ok())
+            .flatten();
+        self.note_write(effect, || {
+            text.clone().or_else(|| C::sql(&source).ok()).unwrap_or_default()
+        });
         let number = self.number();
         if let Some(faults) = self.engine.faults()
             && let Err(error) = faults.before(Phase::Statement)

@@ -34,7 +34,7 @@ pub(crate) enum Effect {
 /// The effect of a query of the typed DSL, told by its type. Not knowing is no harm: the text is looked at then.
 pub(super) fn effect_of_type<T>() -> Option<Effect> {
     let name = std::any::type_name::<T>().trim_start_matches('&'); // a query that is lent
-    if let Some(ours) = name.strip_prefix("aludel::sql::") {
+    if let Some(ours) = name.strip_prefix(UNIT_OF_WORK) {
         return Some(if ours.starts_with("Select<") {
             Effect::Read
         } else {
@@ -52,6 +52,14 @@ pub(super) fn effect_of_type<T>() -> Option<Effect> {
     } else {
         None
     }
+}
+
+/// Where the statements of the unit of work are.
+const UNIT_OF_WORK: &str = "aludel::sql::";
+
+/// Whether it is one of those.
+pub(super) fn is_of_unit_of_work<T>() -> bool {
+    std::any::type_name::<T>().starts_with(UNIT_OF_WORK)
 }
 
 /// Which rows a statement may have changed behind the back of the identity map.

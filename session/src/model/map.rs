@@ -1,7 +1,6 @@
 //! The identity map: every object of a session, one store a model.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
 use std::fmt;
 
 use aludel_core::{Dialect, Result};
@@ -19,7 +18,8 @@ use crate::unit_of_work::{self, Unit};
 pub(crate) struct IdentityMap<C: Dialect> {
     session: u64,
     stores: Vec<Box<dyn AnyStore<C>>>,
-    index: HashMap<TypeId, usize>,
+    /// Whose store is where. A program has few models, and looking through them costs less than hashing.
+    index: Vec<TypeId>,
     sequence: u64,
     /// How many savepoints are open.
     depth: u32,
@@ -49,7 +49,7 @@ impl<C: Dialect> IdentityMap<C> {
         Self {
             session,
             stores: Vec::new(),
-            index: HashMap::new(),
+            index: Vec::new(),
             sequence: 0,
             depth: 0,
             pending: false,
@@ -69,17 +69,17 @@ impl<C: Dialect> IdentityMap<C> {
 
     /// The objects of one model, if there were ever any.
     pub(crate) fn store<M: Model>(&self) -> Option<&Store<M>> {
-        let index = *self.index.get(&TypeId::of::<M>())?;
+        let index = self.position(TypeId::of::<M>())?;
         self.stores[index].as_any().downcast_ref()
     }
 
     /// The objects of one model.
     pub(crate) fn store_mut<M: Persist<C::Backend>>(&mut self) -> &mut Store<M> {
-        let next = self.stores.len();
-        let index = *self.index.entry(TypeId::of::<M>()).or_insert(next);
-        if index == next {
+        let index = self.position(TypeId::of::<M>()).unwrap_or_else(|| {
+            self.index.push(TypeId::of::<M>());
             self.stores.push(Box::new(Store::<M>::new(self.session, self.depth)));
-        }
+            self.index.len() - 1
+        });
         self.stores[index]
             .as_any_mut()
             .downcast_mut()
@@ -151,7 +151,7 @@ impl<C: Dialect> IdentityMap<C> {
 
     /// The number of a model, if the session has ever had objects of it.
     pub(crate) fn position(&self, model: TypeId) -> Option<usize> {
-        self.index.get(&model).copied()
+        self.index.iter().position(|&known| known == model)
     }
 
     /// Marks an object for deletion.

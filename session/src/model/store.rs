@@ -25,6 +25,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use foldhash::fast::RandomState;
+
 use super::{Entity, Model};
 
 mod flush;
@@ -54,9 +56,9 @@ pub(crate) struct Store<M: Model> {
     session: u64,
     slots: Vec<Slot<M>>,
     /// Where the object with this key is, if its row was read or written.
-    keys: HashMap<M::Key, u32>,
+    keys: HashMap<M::Key, u32, RandomState>,
     /// During a flush: new objects by their keys, where their order depends on it.
-    added_keys: HashMap<M::Key, u32>,
+    added_keys: HashMap<M::Key, u32, RandomState>,
     /// During a flush: a new object, and the deleted one whose row it takes over.
     switched: HashMap<u32, u32>,
     /// Empty places, the longest empty first.
@@ -105,8 +107,8 @@ impl<M: Model> Store<M> {
         Self {
             session,
             slots: Vec::new(),
-            keys: HashMap::new(),
-            added_keys: HashMap::new(),
+            keys: HashMap::default(),
+            added_keys: HashMap::default(),
             switched: HashMap::new(),
             free: VecDeque::new(),
             epochs: Epochs::default(),
@@ -126,17 +128,29 @@ impl<M: Model> Store<M> {
 
     /// Puts an object into an empty place.
     fn occupy(&mut self, value: M, state: State) -> u32 {
+        let seen = self.epochs.now();
         let reused = (self.free.len() > LINGERING).then(|| self.free.pop_front()).flatten();
         let index = reused.unwrap_or_else(|| {
-            self.slots.push(Slot::empty());
-            u32::try_from(self.slots.len() - 1).expect("a session holds fewer than four thousand million objects")
+            u32::try_from(self.slots.len()).expect("a session holds fewer than four thousand million objects")
         });
-        let seen = self.epochs.now();
-        let slot = self.slot_at(index);
-        slot.key = None;
-        slot.value = Some(value);
-        slot.seen = seen;
-        self.set_state(index, state);
+        let slot = Slot {
+            generation: 0,
+            state,
+            seen,
+            key: None,
+            value: Some(value),
+            loaded: None,
+        };
+        match self.slots.get_mut(index as usize) {
+            Some(place) => {
+                *place = Slot {
+                    generation: place.generation,
+                    ..slot
+                };
+            }
+            None => self.slots.push(slot),
+        }
+        self.work.entered(state);
         index
     }
 
@@ -214,17 +228,6 @@ impl<M: Model> Store<M> {
 }
 
 impl<M: Model> Slot<M> {
-    fn empty() -> Self {
-        Self {
-            generation: 0,
-            state: State::Free,
-            seen: 0,
-            key: None,
-            value: None,
-            loaded: None,
-        }
-    }
-
     /// The value as it was read, if it was edited since.
     pub(super) fn loaded(&self) -> Option<&M> {
         self.loaded.as_deref()

@@ -76,13 +76,15 @@ impl<M> Insert<'_, M> {
             pass.push_sql(" DEFAULT VALUES");
             return Ok(());
         }
-        pass.push_sql(" VALUES ");
+        let columns: Vec<usize> = self.columns.iter().collect();
+        pass.push_sql(" VALUES (");
         for (at, row) in self.rows.iter().enumerate() {
-            comma(pass, at);
-            pass.push_sql("(");
-            self.walk_row(row, pass)?;
-            pass.push_sql(")");
+            if at > 0 {
+                pass.push_sql("), (");
+            }
+            walk_row(*row, &columns, pass)?;
         }
+        pass.push_sql(")");
         Ok(())
     }
 
@@ -95,11 +97,12 @@ impl<M> Insert<'_, M> {
             comma(pass, at);
             pass.push_identifier(M::shape().columns[column].name)?;
         }
+        let columns: Vec<usize> = self.columns.iter().collect();
         pass.push_sql(" FROM (VALUES ");
         for (at, row) in self.rows.iter().enumerate() {
             comma(pass, at);
             pass.push_sql("(");
-            self.walk_row(row, pass)?;
+            walk_row(*row, &columns, pass)?;
             pass.push_sql(", ");
             pass.push_sql(&at.to_string());
             pass.push_sql(")");
@@ -112,15 +115,16 @@ impl<M> Insert<'_, M> {
         pass.push_sql("aludel_ordinal) ORDER BY aludel_ordinal");
         Ok(())
     }
+}
 
-    fn walk_row<'b, DB: Backend>(&self, row: &'b M, pass: &mut AstPass<'_, 'b, DB>) -> QueryResult<()>
-    where
-        M: Persist<DB>,
-    {
-        for (at, column) in self.columns.iter().enumerate() {
-            comma(pass, at);
-            row.bind(column, pass.reborrow())?;
-        }
-        Ok(())
+fn walk_row<'b, M: Persist<DB>, DB: Backend>(
+    row: &'b M,
+    columns: &[usize],
+    pass: &mut AstPass<'_, 'b, DB>,
+) -> QueryResult<()> {
+    for (at, &column) in columns.iter().enumerate() {
+        comma(pass, at);
+        row.bind(column, pass.reborrow())?;
     }
+    Ok(())
 }

@@ -145,19 +145,27 @@ impl<M> Update<'_, M> {
     where
         M: Persist<DB>,
     {
+        let keys = M::shape().keys;
+        let columns: Vec<usize> = self.columns.iter().collect();
+        pass.push_sql("(");
         for (at, row) in self.rows.iter().enumerate() {
-            comma(pass, at);
-            pass.push_sql("(");
-            for (at, column) in self.matched::<DB>().enumerate() {
-                comma(pass, at);
+            if at > 0 {
+                pass.push_sql("), (");
+            }
+            for column in 0..keys {
+                comma(pass, column);
                 row.loaded.bind(column, pass.reborrow())?;
             }
-            for column in self.columns.iter() {
+            if let Some(version) = self.version {
+                pass.push_sql(", ");
+                row.loaded.bind(version, pass.reborrow())?;
+            }
+            for &column in &columns {
                 pass.push_sql(", ");
                 row.value.bind(column, pass.reborrow())?;
             }
-            pass.push_sql(")");
         }
+        pass.push_sql(")");
         Ok(())
     }
 

@@ -10,7 +10,7 @@ use diesel::connection::SimpleConnection;
 use crate::OBJECTS;
 use crate::by_hand::{self, ByHand};
 use crate::entry::{Entry, amount};
-use crate::ours::Ours;
+use crate::ours::{Loads, Ours};
 use crate::place::{Database, Place};
 use crate::sqlalchemy::SqlAlchemy;
 
@@ -42,7 +42,7 @@ enum Team {
 /// somebody else's turn.
 pub(crate) fn inserts<C>(place: &impl Place)
 where
-    C: Dialect + ByHand + SimpleConnection,
+    C: Loads + ByHand + SimpleConnection,
     Entry: Persist<C::Backend>,
 {
     let values = &Entry::some(OBJECTS, CHECKED);
@@ -86,7 +86,7 @@ where
 /// All objects of a table, loaded and changed.
 pub(crate) fn updates<C>(place: &impl Place)
 where
-    C: Dialect + ByHand + SimpleConnection,
+    C: Loads + ByHand + SimpleConnection,
     Entry: Persist<C::Backend>,
 {
     let values = &Entry::some(OBJECTS, 0);

@@ -8,7 +8,7 @@ use diesel::SqliteConnection;
 use diesel::connection::SimpleConnection;
 
 use crate::entry::{self, Entry};
-use crate::ours::{self, Ours};
+use crate::ours::{self, Loads as _, Ours};
 
 const FEW: usize = 1_000;
 const MANY: usize = 1_000_000;
@@ -84,7 +84,7 @@ fn one(objects: usize) -> Took {
 
     let mut session = engine.session();
     let began = Instant::now();
-    let entries = ours::load(&mut session).expect("there is nothing in the way");
+    let entries = SqliteConnection::load_all(&mut session).expect("there is nothing in the way");
     let load = each(began);
     assert_eq!(entries.len(), objects);
     let began = Instant::now();

@@ -2,15 +2,16 @@
 
 use aludel::prelude::*;
 use aludel::{Dialect, Persist};
+use diesel::prelude::*;
 
-use crate::entry::{Entry, amount};
+use crate::entry::{Entry, amount, entries};
 
 /// An engine as it comes.
 pub(crate) struct Ours<C: Dialect>(Engine<C>);
 
 impl<C> Ours<C>
 where
-    C: Dialect,
+    C: Loads,
     Entry: Persist<C::Backend>,
 {
     pub(crate) fn open(url: &str) -> Self {
@@ -36,7 +37,7 @@ where
     #[inline(never)]
     pub(crate) fn update(&self, round: u32) -> usize {
         let written = self.0.begin(|session| {
-            let entries = load(session)?;
+            let entries = C::load_all(session)?;
             edit(session, &entries, round)?;
             Ok(entries.len())
         });
@@ -53,20 +54,20 @@ where
 }
 
 /// All that there are, in the order of their keys.
-pub(crate) fn load<C>(session: &mut Session<C>) -> aludel::Result<Vec<Entity<Entry>>>
-where
-    C: Dialect,
-    Entry: Persist<C::Backend>,
-{
-    let mut entries = Vec::new();
-    for key in 1_i64.. {
-        match session.get::<Entry>(key)? {
-            Some(entry) => entries.push(entry),
-            None => break,
-        }
-    }
-    Ok(entries)
+pub(crate) trait Loads: Dialect {
+    fn load_all(session: &mut Session<Self>) -> aludel::Result<Vec<Entity<Entry>>>;
 }
+
+macro_rules! loads {
+    ($($connection:ty),*) => {$(
+        impl Loads for $connection {
+            fn load_all(session: &mut Session<Self>) -> aludel::Result<Vec<Entity<Entry>>> {
+                session.query::<Entry, _>(entries::table.order(entries::id))
+            }
+        }
+    )*};
+}
+loads!(diesel::SqliteConnection, diesel::MysqlConnection);
 
 pub(crate) fn edit<C>(session: &mut Session<C>, entries: &[Entity<Entry>], round: u32) -> aludel::Result<()>
 where

@@ -9,7 +9,7 @@ use diesel::MysqlConnection;
 use crate::OBJECTS;
 use crate::by_hand::{self, ByHand};
 use crate::entry::Entry;
-use crate::ours::{self, Ours};
+use crate::ours::{self, Loads as _, Ours};
 use crate::place::{OnMariaDb, Place};
 
 pub(crate) fn flushes() {
@@ -32,7 +32,7 @@ pub(crate) fn flushes() {
     };
     let update = |round| {
         let counted = ours.engine().begin(|session| {
-            let entries = ours::load(session)?;
+            let entries = MysqlConnection::load_all(session)?;
             ours::edit(session, &entries, round)?;
             flushed(session)
         });

@@ -15,6 +15,8 @@ pub(super) fn implementation(embedded: &Embedded<'_>) -> TokenStream {
     let columns = fields::columns(&embedded.fields);
     let methods = fields::methods(&embedded.fields, &ident.unraw().to_string());
     quote! {
+        // Whether a field was changed is asked of a float as well.
+        #[allow(clippy::float_cmp)]
         #[automatically_derived]
         impl ::aludel::Embedded for #ident {
             const COLUMNS: usize = #own #(#nested)*;

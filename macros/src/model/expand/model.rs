@@ -21,6 +21,8 @@ pub(super) fn implementation(model: &Model<'_>) -> TokenStream {
     let version = version(model);
     let references = references(model);
     quote! {
+        // Whether a field was changed is asked of a float as well.
+        #[allow(clippy::float_cmp)]
         #[automatically_derived]
         impl ::aludel::Model for #ident {
             type Key = #key_type;

@@ -31,31 +31,35 @@ where
         value.stamp(Stamp::Created, writer.now);
         value.advance_version(None);
     }
-    let mut rest = rows;
-    while let Some(&first) = rest.first() {
-        let columns = written(store.row(first));
-        let alike = rest
-            .iter()
-            .take_while(|&&row| written(store.row(row)) == columns)
-            .count();
-        let (run, later) = rest.split_at(alike);
-        insert_alike(store, run, columns, writer)?;
-        rest = later;
+    let all = written_by_anyone::<M>();
+    let written: Vec<Columns> = rows.iter().map(|&row| written(all, store.row(row))).collect();
+    let mut done = 0;
+    for alike in written.chunk_by(|one, next| one == next) {
+        let run = &rows[done..done + alike.len()];
+        insert_alike(store, run, alike[0], writer)?;
+        done += alike.len();
     }
     fetch::after_insert(store, rows, writer)
 }
 
-/// The columns that the INSERT of this object writes.
-fn written<M: Model>(value: &M) -> Columns {
+/// The columns that any INSERT may write.
+fn written_by_anyone<M: Model>() -> Columns {
     let shape = M::shape();
-    let mut left_out = shape.with_role(Role::ReadOnly).and(value.unset());
-    if shape.generated && value.key().is_none() {
-        left_out = left_out.and(shape.key());
-    }
+    let mut left_out = shape.with_role(Role::ReadOnly);
     if let (Some(version), VersionKind::Server) = (shape.version, shape.version_kind) {
         left_out = left_out.and(Columns::one(version));
     }
     Columns::first(shape.columns.len()).without(left_out)
+}
+
+/// Those that the INSERT of this object writes.
+fn written<M: Model>(all: Columns, value: &M) -> Columns {
+    let shape = M::shape();
+    let mut left_out = value.unset();
+    if shape.generated && value.key().is_none() {
+        left_out = left_out.and(shape.key());
+    }
+    all.without(left_out)
 }
 
 fn insert_alike<C, M>(store: &mut Store<M>, rows: &[u32], columns: Columns, writer: &mut Writer<'_, C>) -> Result<()>
@@ -148,7 +152,7 @@ fn made_last<C: Dialect, M: Persist<C::Backend>>(writer: &mut Writer<'_, C>) -> 
             ErrorKind::Misuse,
             format!(
                 "the database has made no key for a row of {}: its column has no AUTO_INCREMENT, or a trigger sets the key, which then \
-                 nobody can learn; let the client make it, `#[model(assigned)]`",
+                 nobody can learn; let the client make it, `#[model(default = path)]` or `#[model(assigned)]`",
                 M::NAME
             ),
         ));

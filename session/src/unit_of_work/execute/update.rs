@@ -21,8 +21,9 @@ where
     M: Persist<C::Backend>,
 {
     let mut changed = Vec::new();
+    let read_only = M::shape().with_role(Role::ReadOnly);
     for &row in rows {
-        let columns = prepare(store, row, writer)?;
+        let columns = prepare(store, row, read_only, writer)?;
         if columns.is_empty() {
             store.wrote(row);
         } else {
@@ -40,23 +41,26 @@ where
 pub(super) fn alike<T>(changed: Vec<(Columns, T)>) -> Vec<(Columns, Vec<T>)> {
     let mut alike: Vec<(Columns, Vec<T>)> = Vec::new();
     let mut known: HashMap<Columns, usize> = HashMap::new();
+    let mut last = 0;
     for (columns, thing) in changed {
-        let group = *known.entry(columns).or_insert_with(|| {
-            alike.push((columns, Vec::new()));
-            alike.len() - 1
-        });
-        alike[group].1.push(thing);
+        // Most change what the one before has changed.
+        if alike.get(last).is_none_or(|(known, _)| *known != columns) {
+            last = *known.entry(columns).or_insert_with(|| {
+                alike.push((columns, Vec::new()));
+                alike.len() - 1
+            });
+        }
+        alike[last].1.push(thing);
     }
     alike
 }
 
 /// The columns that must be written for an object, after what is set by itself is set.
-fn prepare<C, M>(store: &mut Store<M>, row: u32, writer: &Writer<'_, C>) -> Result<Columns>
+fn prepare<C, M>(store: &mut Store<M>, row: u32, read_only: Columns, writer: &Writer<'_, C>) -> Result<Columns>
 where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    let shape = M::shape();
     let is_new = store.is_switched(row);
     let (value, loaded) = store.pair_mut(row);
     if is_new {
@@ -64,12 +68,12 @@ where
         value.stamp(Stamp::Created, writer.now);
     }
     let changed = value.changes(loaded);
-    let forbidden = changed.common(shape.with_role(Role::ReadOnly));
+    let forbidden = changed.common(read_only);
     if let Some(column) = forbidden.iter().next() {
         return Err(Error::misuse(format!(
             "{}.{} is read-only: the database makes it, and it was changed in {}",
             M::NAME,
-            shape.columns[column].field,
+            M::shape().columns[column].field,
             conflict::describe(loaded.key().as_ref()),
         )));
     }
