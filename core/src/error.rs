@@ -61,6 +61,8 @@ struct Repr {
     statement: Option<String>,
     /// Something went on after the first cause and was refused.
     refused: bool,
+    /// It came while something was written that nobody had asked to be written just then.
+    autoflush: bool,
     /// What a retry has tried.
     tried: Option<Box<RetryReport>>,
     /// What failed after the first cause: a ROLLBACK, a RELEASE, the error that a closure made of it.
@@ -155,6 +157,7 @@ impl Error {
             verdict: None,
             statement: None,
             refused: false,
+            autoflush: false,
             tried: None,
             later: Vec::new(),
             token: None,
@@ -309,6 +312,17 @@ impl Error {
     #[must_use]
     pub fn with_later(mut self, later: Self) -> Self {
         self.0.later.push(later);
+        self
+    }
+
+    /// Says that it came from a flush in front of a query. For the layers above.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn from_autoflush(mut self) -> Self {
+        if let Cause::Statement(error) = &self.0.cause {
+            Fault::note_autoflush(error);
+        }
+        self.0.autoflush = true;
         self
     }
 
@@ -606,6 +620,12 @@ impl Error {
         if self.0.refused {
             f.write_str(" (what came after it was refused)")?;
         }
+        if self.0.autoflush {
+            f.write_str(
+                " (raised by an autoflush: what was pending was written before the query, which was not sent; \
+                 session.no_autoflush(..) keeps it pending)",
+            )?;
+        }
         match self.0.outcome {
             Some(Outcome::RolledBack) => f.write_str(" [rolled back, nothing was written]")?,
             Some(Outcome::RolledBackToSavepoint) => f.write_str(" [rolled back to the savepoint]")?,
@@ -688,6 +708,7 @@ impl From<DieselError> for Error {
         };
         let mut known = Self::new(Cause::Statement(error)).with_verdict(fault.verdict());
         known.0.statement = fault.statement().map(str::to_owned);
+        known.0.autoflush = fault.is_of_an_autoflush();
         known
     }
 }

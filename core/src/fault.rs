@@ -38,6 +38,8 @@ struct Inner {
     message: String,
     information: Option<(DatabaseErrorKind, Arc<Information>)>,
     statement: Option<String>,
+    /// It came while something was written that nobody had asked to be written just then.
+    autoflush: bool,
 }
 
 thread_local! {
@@ -73,6 +75,7 @@ impl Fault {
                 message,
                 information,
                 statement,
+                autoflush: false,
             })),
             error,
         )
@@ -95,6 +98,7 @@ impl Fault {
             message: message.into(),
             information: None,
             statement: None,
+            autoflush: false,
         }))
     }
 
@@ -107,7 +111,31 @@ impl Fault {
             message: self.0.message.clone(),
             information: self.0.information.clone(),
             statement: self.0.statement.clone(),
+            autoflush: self.0.autoflush,
         }))
+    }
+
+    /// The same fault, come from a flush that the session has begun by itself.
+    fn of_an_autoflush(&self) -> Self {
+        Self(Arc::new(Inner {
+            verdict: self.0.verdict,
+            phase: self.0.phase,
+            message: self.0.message.clone(),
+            information: self.0.information.clone(),
+            statement: self.0.statement.clone(),
+            autoflush: true,
+        }))
+    }
+
+    /// Remembers where this very error came from, if it is the one that was kept.
+    pub(crate) fn note_autoflush(error: &DieselError) {
+        if let Some(fault) = Self::recall(error) {
+            fault.of_an_autoflush().keep_for_conversion();
+        }
+    }
+
+    pub(crate) fn is_of_an_autoflush(&self) -> bool {
+        self.0.autoflush
     }
 
     /// Keeps the fault for the conversion of its error: Diesel's error has no room for what is known of it, and `?` has no

@@ -46,7 +46,9 @@ pub(crate) use diesel_impl::commit_a_recorded_migration;
 pub(crate) use instrumentation::{FailedStatement, SharedInstrumentation};
 pub(crate) use lending::Before;
 pub(crate) use limit::DoneBy;
-pub(crate) use raw_sql::{Effect, Order, Touched, effect, order, touched_by_text, touched_by_type};
+pub(crate) use raw_sql::{
+    Effect, Order, Touched, bare_name, effect, order, table_written_by, touched_by_text, touched_by_type,
+};
 
 /// What makes a type `!Sync`: two threads would interleave their statements on one wire, which the server answers with
 /// "commands out of sync" at best and with each other's rows at worst (SQLAlchemy's FAQ: one thread at a time).

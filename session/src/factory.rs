@@ -21,6 +21,7 @@ mod lending;
 /// | Option | Default | |
 /// |---|---|---|
 /// | [`autobegin`](Self::autobegin) | true | a statement begins a transaction by itself |
+/// | [`autoflush`](Self::autoflush) | true | what is pending is written before a query |
 /// | [`expire_on_commit`](Self::expire_on_commit) | true | what was read is read again after a commit |
 /// | [`close_resets_only`](Self::close_resets_only) | true | a closed session can be used again |
 /// | [`join_transaction_mode`](Self::join_transaction_mode) | `ConditionalSavepoint` | what a session does with somebody else's transaction |
@@ -70,6 +71,7 @@ type Copier = Arc<dyn Fn(&mut Extensions) + Send + Sync>;
 /// What a factory has said.
 pub(crate) struct Recipe<C: Dialect> {
     pub(crate) autobegin: bool,
+    pub(crate) autoflush: bool,
     pub(crate) expire_on_commit: bool,
     pub(crate) close_resets_only: bool,
     pub(crate) join: JoinTransactionMode,
@@ -79,6 +81,8 @@ pub(crate) struct Recipe<C: Dialect> {
     /// What puts a copy of each value into a session's map.
     pub(crate) info: Vec<Copier>,
     pub(crate) before_commit: Vec<SharedRun<C>>,
+    /// Hooks that run before each flush of each session.
+    pub(crate) before_flush: Vec<SharedRun<C>>,
     pub(crate) listeners: Vec<SessionListener>,
 }
 
@@ -106,6 +110,34 @@ impl<C: Dialect> SessionFactory<C> {
     /// each transaction has its scope. In AUTOCOMMIT there is none to begin, and statements pass.
     pub fn autobegin(self, autobegin: bool) -> Self {
         self.saying(|recipe| recipe.autobegin = autobegin)
+    }
+
+    /// Whether what is pending is written before each query. Where it is not, a query does not see what was added, changed or
+    /// deleted and is not flushed yet; [`flush`](Session::flush), a savepoint and a commit write it as ever.
+    /// [`Session::no_autoflush`] is for a part of a function.
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::SessionFactory;
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// let mut session = SessionFactory::new(&engine).autoflush(false).session();
+    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
+    /// session.add(Note { id: 1, text: "hello".to_owned() });
+    /// assert_eq!(notes::table.count().get_result::<i64>(&mut session)?, 0);
+    /// session.flush()?;
+    /// assert_eq!(notes::table.count().get_result::<i64>(&mut session)?, 1);
+    /// # session.rollback()?;
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn autoflush(self, autoflush: bool) -> Self {
+        self.saying(|recipe| recipe.autoflush = autoflush)
     }
 
     /// Whether what a session has read is read again after a commit. Where it is not, values stay as they are until
@@ -207,6 +239,35 @@ impl<C: Dialect> SessionFactory<C> {
         self.saying(|recipe| recipe.before_commit.push(Arc::new(hook)))
     }
 
+    /// A hook that each session runs before each flush that has something to write, before those of its own; what it adds, edits and
+    /// deletes is written with it ([`Session::before_flush`]).
+    ///
+    /// ```
+    /// # #[cfg(feature = "sqlite")] {
+    /// use aludel::SessionFactory;
+    /// use aludel::prelude::*;
+    /// use diesel::prelude::*;
+    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
+    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
+    /// # #[diesel(table_name = notes)]
+    /// # struct Note { id: i32, text: String }
+    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
+    /// # engine.begin(|session| Ok(diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(session)?))?;
+    /// let factory = SessionFactory::new(&engine).before_flush(|session| {
+    ///     match session.pending::<Note>().iter().find(|&&note| session[note].text.is_empty()) {
+    ///         Some(_) => Err(aludel::Error::other("a note without a text")),
+    ///         None => Ok(()),
+    ///     }
+    /// });
+    /// let refused = factory.begin(|session| Ok(session.add(Note { id: 0, text: String::new() }))).unwrap_err();
+    /// assert!(refused.to_string().contains("a note without a text"));
+    /// # }
+    /// # Ok::<(), aludel::Error>(())
+    /// ```
+    pub fn before_flush(self, hook: impl Fn(&mut Session<C>) -> Result<()> + Send + Sync + 'static) -> Self {
+        self.saying(|recipe| recipe.before_flush.push(Arc::new(hook)))
+    }
+
     /// Tells `listener` what happens to its sessions; see [`SessionEvent`].
     pub fn listen(self, listener: impl Fn(&SessionEvent<'_>) + Send + Sync + 'static) -> Self {
         self.saying(|recipe| recipe.listeners.push(Arc::new(listener)))
@@ -302,6 +363,7 @@ impl<C: Dialect> Clone for Recipe<C> {
     fn clone(&self) -> Self {
         Self {
             autobegin: self.autobegin,
+            autoflush: self.autoflush,
             expire_on_commit: self.expire_on_commit,
             close_resets_only: self.close_resets_only,
             join: self.join,
@@ -310,6 +372,7 @@ impl<C: Dialect> Clone for Recipe<C> {
             logging_token: self.logging_token.clone(),
             info: self.info.clone(),
             before_commit: self.before_commit.clone(),
+            before_flush: self.before_flush.clone(),
             listeners: self.listeners.clone(),
         }
     }
@@ -319,6 +382,7 @@ impl<C: Dialect> Default for Recipe<C> {
     fn default() -> Self {
         Self {
             autobegin: true,
+            autoflush: true,
             expire_on_commit: true,
             close_resets_only: true,
             join: JoinTransactionMode::default(),
@@ -327,6 +391,7 @@ impl<C: Dialect> Default for Recipe<C> {
             logging_token: None,
             info: Vec::new(),
             before_commit: Vec::new(),
+            before_flush: Vec::new(),
             listeners: Vec::new(),
         }
     }

@@ -55,12 +55,16 @@
 //! | `verification` | tokens of commits: [`when_commit_is_lost`] |
 //!
 //! Features: `sqlite` (default, compiled in), `mysql` (MariaDB and MySQL), `postgres`; `serde` reads and writes an
-//! [`EngineConfig`].
+//! [`EngineConfig`]; `chrono` makes its types [times](Timestamp) that a flush writes.
 #![forbid(unsafe_code)]
 
 pub mod once;
 pub mod prelude;
 pub mod testing;
+
+/// What `#[derive(Model)]` writes names this package.
+#[cfg(test)]
+extern crate self as aludel;
 
 mod ambient;
 mod connection;

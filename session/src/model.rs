@@ -2,6 +2,10 @@
 //!
 //! | File | What happens there |
 //! |---|---|
+//! | `shape` | columns, as numbers |
+//! | `embedded` | structs whose fields are columns |
+//! | `reference` | foreign keys, as values |
+//! | `timestamp` | times that a flush writes |
 //! | `entity` | the handle |
 //! | `store` | the objects of one model: their states, and what transactions do to them |
 //! | `map` | all stores of a session, and the order in which a flush visits them |
@@ -68,7 +72,7 @@ pub trait Model: Clone + Send + 'static {
     #[doc(hidden)]
     fn table() -> &'static str;
 
-    /// The key; none while the database has still to make it.
+    /// The key; none while it has still to be made, by the database or by a function of the program.
     fn key(&self) -> Option<Self::Key>;
 
     /// Whether the mark of a deleted row is a time, and not a boolean.

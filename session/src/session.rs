@@ -15,11 +15,13 @@ use crate::transaction::scope::{self, Change, Unit};
 use crate::transaction::stage::Asked;
 use crate::transactional::TransactionPolicy;
 
+mod before_flush;
 mod characteristics;
 mod diesel_impl;
 mod ends;
 mod entities;
 mod events;
+mod flush;
 mod hooks;
 mod info;
 mod loan;
@@ -30,7 +32,9 @@ pub(crate) use events::SessionListener;
 pub use events::{SessionEvent, SessionFacts, SessionTransaction};
 pub(crate) use hooks::SharedRun;
 
+use before_flush::BeforeFlush;
 use events::Ears;
+use flush::Flushes;
 use hooks::BeforeCommit;
 
 /// SQLAlchemy's `Session`: a Diesel connection with transactions that tell the truth and an identity map.
@@ -67,7 +71,9 @@ use hooks::BeforeCommit;
 pub struct Session<C: Dialect> {
     connection: Connection<C>,
     objects: IdentityMap<C>,
+    flushes: Flushes,
     before_commit: BeforeCommit<C>,
+    before_flush: BeforeFlush<C>,
     ears: Ears,
     info: Option<Box<Extensions>>,
     /// What it was made by, if that has anything to say.
@@ -88,7 +94,9 @@ impl<C: Dialect> Session<C> {
         let mut session = Self {
             connection,
             objects: IdentityMap::new(number),
+            flushes: Flushes::default(),
             before_commit: BeforeCommit::default(),
+            before_flush: BeforeFlush::default(),
             ears: Ears::default(),
             info: None,
             factory: None,
@@ -103,7 +111,11 @@ impl<C: Dialect> Session<C> {
     fn is_made_by(&mut self, factory: Arc<Recipe<C>>) {
         self.before = Some(Box::new(self.connection.take_up(&factory)));
         self.objects.keep_on_commit(!factory.expire_on_commit);
+        self.flushes.by_itself = factory.autoflush;
         self.ears.listeners.clone_from(&factory.listeners);
+        if !self.ears.is_empty() {
+            self.objects.listen();
+        }
         for copy in &factory.info {
             copy(self.info_mut());
         }
@@ -400,8 +412,12 @@ impl<C: Dialect> Session<C> {
     /// it, and what is pending is written (*autoflush*).
     pub(crate) fn about_to_use(&mut self) -> Result<()> {
         self.follow_a_beginning();
-        if self.objects.is_pending() {
-            return self.flush();
+        if self.connection.stands_in_autocommit() {
+            // Each statement is a transaction, and others may have committed since the last one.
+            self.objects.leave();
+        }
+        if self.flushes.by_itself && self.objects.is_pending() {
+            return self.flush().map_err(Error::from_autoflush);
         }
         if !self.ears.is_empty() {
             self.connection.ready()?;
@@ -455,6 +471,7 @@ impl<C: Dialect> Unit for Session<C> {
     fn follow(&mut self, change: Change) {
         self.tell_before(change);
         self.objects.follow(change);
+        self.tell_changed();
         self.before_commit.follow(change);
         self.tell_after(change);
         self.connection.follow_hooks(change);
@@ -536,9 +553,29 @@ impl<C: Dialect> Drop for Session<C> {
 
 impl<C: Dialect> fmt::Debug for Session<C> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Session")
-            .field("connection", &self.connection)
-            .field("objects", &self.objects)
-            .finish_non_exhaustive()
+        let transaction = &self.connection.transaction;
+        let mut told = f.debug_struct("Session");
+        told.field("number", &self.number());
+        told.field("engine", &format_args!("{}", self.engine().url()));
+        if self.connection.stands_in_autocommit() {
+            told.field("transaction", &format_args!("none (AUTOCOMMIT)"));
+        } else if !transaction.is_open() {
+            told.field("transaction", &format_args!("none"));
+        } else {
+            let words = match transaction.depth() {
+                0 => "open".to_owned(),
+                1 => "open, with 1 savepoint".to_owned(),
+                depth => format!("open, with {depth} savepoints"),
+            };
+            told.field("transaction", &format_args!("{words}"));
+        }
+        if let Some(fault) = transaction.doom() {
+            told.field("doomed by", &format_args!("{fault}"));
+        }
+        told.field("objects", &self.objects);
+        if let Some(pending) = self.objects.describe_pending() {
+            told.field("waiting", &format_args!("{pending}"));
+        }
+        told.finish()
     }
 }

@@ -153,6 +153,8 @@ pub struct Transaction {
     question: Option<Question>,
     /// A part of it was committed on the way, by DDL or by a procedure.
     pub(crate) partly_committed: bool,
+    /// How often something was, in all transactions.
+    pub(crate) commits_by_the_way: u32,
     /// What is known of the token that is written before COMMIT.
     pub(crate) verification: Verification,
     /// What the root was begun with, or what stands for it in AUTOCOMMIT.
@@ -181,6 +183,7 @@ impl Default for Transaction {
             streaming: false,
             question: None,
             partly_committed: false,
+            commits_by_the_way: 0,
             verification: Verification::default(),
             characteristics: Characteristics::default(),
             done_by: None,

@@ -5,11 +5,9 @@
 //! | `gather` | children of objects that are deleted, and rows that must be read before they are written; until there are no more |
 //! | `plan` | what is written, in which order: pure |
 //! | `order` | orders of things that depend on each other: pure |
-//! | `dependents` | objects whose rows the database changes along with those that a flush writes |
 //! | `rows` | rows by their keys |
 //! | `execute` | the statements, and what their answers do to the objects |
 
-mod dependents;
 mod execute;
 mod gather;
 mod order;

@@ -36,6 +36,7 @@
 //! | [`waiting`] | retries that wait for a host that is down, as stories for any database |
 //! | [`wire`] | what goes by between a client and its database, and the rules that no rerun may break |
 //! | [`reruns`] | when a transaction runs again, by what goes by on the wire, as stories for any database |
+//! | [`models`] | objects and random programs of them, as stories for any database |
 //! | [`proxied`] | what a proxy does to a client, and what a session makes of it, as stories for any server |
 //! | [`random`] | random cases, the same in each run |
 //! | [`poll`] | waiting for something that only a server can tell, with a deadline |
@@ -68,6 +69,8 @@ pub mod forked;
 pub mod gate;
 pub mod hidden;
 mod logging;
+#[cfg(any(feature = "sqlite", feature = "mysql", feature = "postgres"))]
+pub mod models;
 pub mod once;
 pub mod outage;
 pub mod panics;

@@ -16,3 +16,30 @@ pub fn config(cases: u32, long: u32) -> Config {
         ..Config::default()
     }
 }
+
+/// The same with a seed that is known, and printed if something fails. The variable says how many cases there are, and with
+/// `_SEED` behind its name which ones.
+///
+/// # Panics
+///
+/// If one of them is no number.
+pub fn seeded(cases: u32, long: u32, variable: &str) -> (Config, u64) {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(
+            text.parse::<u64>()
+                .unwrap_or_else(|error| panic!("{name}={text}: {error}")),
+        )
+    };
+    let mut config = config(cases, long);
+    let seed = number(&format!("{variable}_SEED")).unwrap_or_else(|| match config.rng_seed {
+        RngSeed::Fixed(seed) => seed,
+        RngSeed::Random => fastrand::u64(..),
+    });
+    config.rng_seed = RngSeed::Fixed(seed);
+    if let Some(cases) = number(variable) {
+        config.cases = u32::try_from(cases).unwrap_or(u32::MAX);
+    }
+    config.max_shrink_iters = 2_000;
+    (config, seed)
+}

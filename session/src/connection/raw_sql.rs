@@ -62,41 +62,104 @@ pub(super) fn is_of_unit_of_work<T>() -> bool {
     std::any::type_name::<T>().starts_with(UNIT_OF_WORK)
 }
 
-/// Which rows a statement may have changed behind the back of the identity map.
+/// Which rows that were read before a statement may have changed behind the back of the identity map.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Touched {
     /// None that could have been read before.
     Nothing,
-    /// Those of the table with this type.
+    /// Those of the table with this type, and those of other tables whose foreign keys lead to it.
     Table(&'static str),
     /// Nobody knows.
     Anything,
 }
 
-/// Told by the type of a typed UPDATE or DELETE, by the text of anything else. What an INSERT makes is new.
+/// Told by the type of a typed statement, by the text of anything else. What an INSERT makes is new, unless it may also write to
+/// a row that is there.
 pub(crate) fn touched_by_type<T>() -> Option<Touched> {
-    let statement = std::any::type_name::<T>().strip_prefix("diesel::query_builder::")?;
-    if statement.starts_with("select_statement::") || statement.starts_with("insert_statement::") {
-        return Some(Touched::Nothing);
-    }
-    if !statement.starts_with("update_statement::") && !statement.starts_with("delete_statement::") {
+    let name = std::any::type_name::<T>().trim_start_matches('&'); // a query that is lent
+    let statement = name.strip_prefix("diesel::query_builder::")?;
+    let upserts = [
+        "::on_conflict_actions::DoUpdate<",
+        "::insert_statement::private::Replace",
+    ];
+    let changes = if statement.starts_with("insert_statement::") {
+        upserts.iter().any(|upsert| statement.contains(upsert))
+    } else if statement.starts_with("update_statement::") || statement.starts_with("delete_statement::") {
+        true
+    } else if statement.starts_with("select_statement::") {
+        false
+    } else {
         return None;
+    };
+    if !changes {
+        return Some(Touched::Nothing);
     }
     let table = statement.split_once('<')?.1.split([',', '>']).next()?;
     Some(Touched::Table(table.trim()))
 }
 
+/// The name of the table that an INSERT, UPDATE, DELETE or REPLACE writes to, as [`bare_name`] has it.
+pub(crate) fn table_written_by(flavour: Flavour, sql: &str) -> Option<String> {
+    let statements = statements(flavour, sql);
+    let [statement] = &statements[..] else { return None };
+    let verbs = ["INSERT", "REPLACE", "INTO", "UPDATE", "DELETE", "FROM", "OR", "IGNORE"];
+    let mut rest = statement
+        .iter()
+        .skip_while(|token| matches!(token, Token::Word(word) if verbs.contains(&word.as_str())));
+    loop {
+        let (Token::Word(name) | Token::Name(name)) = rest.next()? else {
+            return None;
+        };
+        if rest.next() != Some(&Token::Symbol('.')) {
+            return Some(name.to_lowercase());
+        }
+    }
+}
+
+/// A table's name without its schema and its quotes, in small letters: whether two names are one table where they differ in the
+/// rest nobody can tell from here, so they are taken for one.
+pub(crate) fn bare_name(flavour: Flavour, quoted: &str) -> String {
+    let name = lexer::statements(flavour, quoted, Conditional::Runs).pop();
+    let last = name.and_then(|tokens| match tokens.into_iter().next_back()? {
+        Token::Word(name) | Token::Name(name) | Token::Text(name) => Some(name.to_lowercase()),
+        Token::Symbol(_) => None,
+    });
+    last.unwrap_or_else(|| quoted.to_lowercase())
+}
+
 /// See [`touched_by_type`].
 pub(crate) fn touched_by_text(flavour: Flavour, sql: &str) -> Touched {
-    let harmless = |statement: &Vec<Token>| {
-        let words = words_of(statement);
-        words[0] == "INSERT" || effect_of(flavour, statement) == Effect::Read
-    };
-    if statements(flavour, sql).iter().all(harmless) {
+    let changes_nothing = |statement: &Vec<Token>| changes_nothing_read(flavour, statement);
+    if statements(flavour, sql).iter().all(changes_nothing) {
         Touched::Nothing
     } else {
         Touched::Anything
     }
+}
+
+/// Whether a statement leaves rows that were read before as they are, and what a query sees of them.
+fn changes_nothing_read(flavour: Flavour, statement: &[Token]) -> bool {
+    let words = words_of(statement);
+    let has = |wanted: &str| words.iter().any(|word| word == wanted);
+    let names = |wanted: &str| {
+        let is = |token: &Token| matches!(token, Token::Word(name) | Token::Name(name) if name == wanted);
+        statement.iter().any(is)
+    };
+    match words[0].as_str() {
+        "INSERT" => !has("REPLACE") && !has("DUPLICATE") && !(has("CONFLICT") && has("UPDATE")),
+        // A search path, a role or a time zone is another answer to the same query.
+        "SET" => sets_own_variable(statement),
+        "WITH" => !["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "INTO"]
+            .iter()
+            .any(|verb| has(verb)),
+        _ => effect_of(flavour, statement) == Effect::Read && !names("SET_CONFIG"),
+    }
+}
+
+/// `SET @name = ..` of MariaDB's and MySQL's, one of them.
+fn sets_own_variable(statement: &[Token]) -> bool {
+    let own = matches!(statement.get(1), Some(Token::Word(name)) if name.starts_with('@') && !name.starts_with("@@"));
+    own && !statement.contains(&Token::Symbol(','))
 }
 
 /// The strongest effect of any statement in a text that may hold several.

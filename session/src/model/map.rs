@@ -1,13 +1,15 @@
 //! The identity map: every object of a session, one store a model.
 
 use std::any::{Any, TypeId};
+use std::collections::HashMap;
 use std::fmt;
 
 use aludel_core::{Dialect, Result};
 
-use super::store::Store;
+use super::store::{Changed, Store, Witness};
 use super::{Entity, Model, Persist};
-use crate::connection::{Connection, Touched};
+use crate::connection::{Connection, bare_name, table_written_by};
+use crate::sql::Table;
 use crate::transaction::scope::Change;
 use crate::unit_of_work::{self, Unit};
 
@@ -20,6 +22,10 @@ pub(crate) struct IdentityMap<C: Dialect> {
     stores: Vec<Box<dyn AnyStore<C>>>,
     /// Whose store is where. A program has few models, and looking through them costs less than hashing.
     index: Vec<TypeId>,
+    /// The name of each one's table; see [`bare_name`].
+    tables: Vec<String>,
+    /// The names of tables by the types that `table!` has made for them; none where a statement did not say.
+    names: HashMap<&'static str, Option<String>>,
     sequence: u64,
     /// How many savepoints are open.
     depth: u32,
@@ -27,6 +33,8 @@ pub(crate) struct IdentityMap<C: Dialect> {
     pending: bool,
     /// A commit leaves values as they are.
     keeps: bool,
+    /// What is told of objects while somebody listens.
+    witness: Option<Witness>,
 }
 
 /// A store whose model is forgotten.
@@ -36,8 +44,16 @@ pub(crate) trait AnyStore<C: Dialect>: Unit<C> + Send {
     fn name(&self) -> &'static str;
     fn len(&self) -> usize;
     fn is_pending(&self) -> bool;
-    fn table(&self) -> &'static str;
+    fn listen(&mut self, witness: Witness);
+    /// A number that grows with each object that begins to wait for a flush.
+    fn news(&self) -> u64;
     fn expire_clean(&mut self);
+    /// What was read is as a commit has left it.
+    fn leave(&mut self);
+    /// How often keys were changed in this transaction.
+    fn key_changes(&self) -> usize;
+    /// Whether a foreign key leads to one of these, at whatever distance.
+    fn hangs_on(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool) -> bool;
     fn follow(&mut self, change: Change, keeps: bool);
     fn clear(&mut self);
     fn assert_invariants(&self);
@@ -50,10 +66,13 @@ impl<C: Dialect> IdentityMap<C> {
             session,
             stores: Vec::new(),
             index: Vec::new(),
+            tables: Vec::new(),
+            names: HashMap::new(),
             sequence: 0,
             depth: 0,
             pending: false,
             keeps: false,
+            witness: None,
         }
     }
 
@@ -78,6 +97,11 @@ impl<C: Dialect> IdentityMap<C> {
         let index = self.position(TypeId::of::<M>()).unwrap_or_else(|| {
             self.index.push(TypeId::of::<M>());
             self.stores.push(Box::new(Store::<M>::new(self.session, self.depth)));
+            let quoted = C::sql(&Table::<M>::new()).unwrap_or_else(|_| M::NAME.to_owned());
+            self.tables.push(bare_name(C::FLAVOUR, &quoted));
+            if let Some(witness) = &self.witness {
+                self.stores[self.index.len() - 1].listen(witness.clone());
+            }
             self.index.len() - 1
         });
         self.stores[index]
@@ -170,15 +194,83 @@ impl<C: Dialect> IdentityMap<C> {
         }
     }
 
-    /// A statement that the map knows nothing of has changed rows: what was read of them is read again.
-    pub(crate) fn expire(&mut self, touched: Touched) {
+    /// Nobody knows which rows were changed: what was read is read again.
+    pub(crate) fn expire_all(&mut self) {
         for store in &mut self.stores {
-            match touched {
-                Touched::Nothing => {}
-                Touched::Table(table) if store.table() != table => {}
-                Touched::Table(_) | Touched::Anything => store.expire_clean(),
+            store.expire_clean();
+        }
+    }
+
+    /// A statement has changed rows of the table with this type: they are read again by whichever model, and so is what the database
+    /// may have done to those that refer to them.
+    pub(crate) fn expire_table(&mut self, table: &'static str, sql: impl FnOnce() -> Option<String>) {
+        if self.stores.is_empty() {
+            return;
+        }
+        let name = self
+            .names
+            .entry(table)
+            .or_insert_with(|| sql().and_then(|sql| table_written_by(C::FLAVOUR, &sql)));
+        match name.clone() {
+            Some(name) => self.expire_named(&name),
+            None => self.expire_all(),
+        }
+    }
+
+    fn expire_named(&mut self, table: &str) {
+        for number in 0..self.stores.len() {
+            if self.tables[number] == table || self.hangs_on(number, table) {
+                self.stores[number].expire_clean();
             }
         }
+    }
+
+    /// A flush has changed rows of one model: other models of the table know nothing of it. Where rows or keys have gone
+    /// (`lost`), the database may have changed those that refer to them.
+    pub(crate) fn expire_others(&mut self, written: usize, lost: bool) {
+        for number in 0..self.stores.len() {
+            let same = number != written && self.tables[number] == self.tables[written];
+            if same || lost && self.hangs_on(number, &self.tables[written]) {
+                self.stores[number].expire_clean();
+            }
+        }
+    }
+
+    /// Whether the rows of a model refer to those of a table, or to what refers to them. Of a model that the session has never had
+    /// objects of, the table's name is taken from its type.
+    fn hangs_on(&self, number: usize, table: &str) -> bool {
+        self.stores[number].hangs_on(&|parent, type_of_table| match self.position(parent) {
+            Some(parent) => self.tables[parent] == table,
+            None => type_of_table
+                .rsplit("::")
+                .nth(1)
+                .is_some_and(|name| name.eq_ignore_ascii_case(table)),
+        })
+    }
+
+    /// What was read is as a commit has left it: good to look at until it is asked for.
+    pub(crate) fn leave(&mut self) {
+        for store in &mut self.stores {
+            store.leave();
+        }
+    }
+
+    /// Somebody listens from now on.
+    pub(crate) fn listen(&mut self) {
+        let witness = self.witness.get_or_insert_default();
+        for store in &mut self.stores {
+            store.listen(witness.clone());
+        }
+    }
+
+    /// The changes of states that nobody was told of yet.
+    pub(crate) fn changed(&self) -> Vec<Changed> {
+        self.witness.as_ref().map_or_else(Vec::new, Witness::take)
+    }
+
+    /// A number that grows with each object that begins to wait for a flush.
+    pub(crate) fn news(&self) -> u64 {
+        self.stores.iter().map(|store| store.news()).sum()
     }
 
     /// How many objects there are.
@@ -226,12 +318,31 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
         Self::is_pending(self)
     }
 
-    fn table(&self) -> &'static str {
-        M::table()
+    fn listen(&mut self, witness: Witness) {
+        Self::listen(self, witness);
+    }
+
+    fn news(&self) -> u64 {
+        Self::news(self)
     }
 
     fn expire_clean(&mut self) {
         Self::expire_clean(self);
+    }
+
+    fn leave(&mut self) {
+        Self::leave(self);
+    }
+
+    fn key_changes(&self) -> usize {
+        Self::key_changes(self)
+    }
+
+    fn hangs_on(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool) -> bool {
+        let mut seen = Vec::new();
+        M::REFERENCES
+            .iter()
+            .any(|reference| reference.leads_to(is_meant, &mut seen))
     }
 
     fn follow(&mut self, change: Change, keeps: bool) {

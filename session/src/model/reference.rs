@@ -50,6 +50,16 @@ impl<M, P: Model> ForeignKey<M, P> {
         self.columns
     }
 
+    /// Which of `M`'s foreign keys it is.
+    pub(crate) fn number(&self) -> Option<usize>
+    where
+        M: Model,
+    {
+        let is =
+            |other: &&'static dyn Reference<M>| other.parent() == TypeId::of::<P>() && other.columns() == self.columns;
+        M::REFERENCES.iter().position(is)
+    }
+
     /// The parent's key, as the child has it; none for NULL.
     pub fn get(&self, child: &M) -> Option<P::Key> {
         (self.get)(child)
@@ -111,6 +121,8 @@ pub trait Reference<M: Model>: Sync {
     fn fill(&self, child: &mut M, key: &dyn Any);
     /// Which columns of the child it is.
     fn columns(&self) -> &'static [usize];
+    /// Whether the parent, or somebody above it, is one of those that are meant; told by its model and the type of its table.
+    fn leads_to(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool, seen: &mut Vec<TypeId>) -> bool;
 }
 
 impl<M: Model, P: Model> Reference<M> for ForeignKey<M, P> {
@@ -135,5 +147,17 @@ impl<M: Model, P: Model> Reference<M> for ForeignKey<M, P> {
 
     fn columns(&self) -> &'static [usize] {
         self.columns
+    }
+
+    fn leads_to(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool, seen: &mut Vec<TypeId>) -> bool {
+        let parent = TypeId::of::<P>();
+        if is_meant(parent, P::table()) {
+            return true;
+        }
+        if seen.contains(&parent) {
+            return false;
+        }
+        seen.push(parent);
+        P::REFERENCES.iter().any(|above| above.leads_to(is_meant, seen))
     }
 }

@@ -21,6 +21,7 @@
 //! | `flush` | what a flush sees of it, and reports |
 //! | `links` | parents that have no key yet |
 //! | `undo` | what transactions and savepoints do to objects when they end |
+//! | `witness` | what those who listen are told |
 //! | `invariants` | what holds after each step |
 
 use std::collections::{HashMap, VecDeque};
@@ -28,19 +29,24 @@ use std::collections::{HashMap, VecDeque};
 use foldhash::fast::RandomState;
 
 use super::{Entity, Model};
+use crate::session::ObjectState;
 
 mod flush;
 mod handles;
 mod invariants;
 mod links;
+#[cfg(test)]
+mod tests;
 mod undo;
 mod values;
 mod verbs;
+mod witness;
 mod work;
 
 pub(crate) use handles::Trouble;
 pub(crate) use links::Link;
 pub(crate) use values::Arrival;
+pub(crate) use witness::{Changed, Witness};
 
 use links::Links;
 use undo::{Journal, What};
@@ -69,6 +75,8 @@ pub(crate) struct Store<M: Model> {
     work: Work,
     journal: Journal<M::Key>,
     links: Links,
+    /// Where changes of states are written down, while somebody listens.
+    witness: Option<Witness>,
 }
 
 pub(super) struct Slot<M: Model> {
@@ -116,18 +124,24 @@ impl<M: Model> Store<M> {
             work: Work::default(),
             journal: Journal::default(),
             links: Links::default(),
+            witness: None,
         }
     }
 
-    /// The one place where a state is written.
     fn set_state(&mut self, index: u32, state: State) {
+        self.change_state(index, state, ObjectState::Detached);
+    }
+
+    /// The one place where a state is written. Of what enters or leaves, `outside` is what it was before, or is from now on.
+    fn change_state(&mut self, index: u32, state: State, outside: ObjectState) {
         let before = std::mem::replace(&mut self.slots[index as usize].state, state);
         self.work.left(before);
         self.work.entered(state);
+        self.tell_state(index, before, state, outside);
     }
 
     /// Puts an object into an empty place.
-    fn occupy(&mut self, value: M, state: State) -> u32 {
+    fn occupy(&mut self, value: M, state: State, before: ObjectState) -> u32 {
         let seen = self.epochs.now();
         let reused = (self.free.len() > LINGERING).then(|| self.free.pop_front()).flatten();
         let index = reused.unwrap_or_else(|| {
@@ -135,7 +149,7 @@ impl<M: Model> Store<M> {
         });
         let slot = Slot {
             generation: 0,
-            state,
+            state: State::Free,
             seen,
             key: None,
             value: Some(value),
@@ -150,16 +164,24 @@ impl<M: Model> Store<M> {
             }
             None => self.slots.push(slot),
         }
-        self.work.entered(state);
+        self.change_state(index, state, before);
         index
     }
 
     /// The object leaves; handles to it are stale from now on.
     fn vacate(&mut self, index: u32) -> Option<M> {
+        let outside = match self.slots[index as usize].state {
+            State::Pending => ObjectState::Transient,
+            _ => ObjectState::Detached,
+        };
+        self.vacate_as(index, outside)
+    }
+
+    fn vacate_as(&mut self, index: u32, outside: ObjectState) -> Option<M> {
         self.stop_editing(index);
         self.unlink(index);
         self.unseat(index);
-        self.set_state(index, State::Free);
+        self.change_state(index, State::Free, outside);
         let slot = &mut self.slots[index as usize];
         let value = slot.value.take();
         if slot.key.is_none() {

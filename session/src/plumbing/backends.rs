@@ -13,28 +13,55 @@ macro_rules! __for_each_backend {
     };
 }
 
-macro_rules! per_backend {
-    ($dollar:tt $feature:literal, $macro:ident, $backend:ident) => {
-        /// The items for one backend, or none when it is not compiled in.
-        #[cfg(feature = $feature)]
-        #[doc(hidden)]
-        #[macro_export]
-        macro_rules! $macro {
-            ($dollar($dollar items:tt)*) => { $dollar crate::__for_backend! { $backend: $dollar($dollar items)* } };
-        }
+// Each is written out, since a macro that a macro has made cannot be named by a path in the crate that it is of.
 
-        /// The items for one backend, or none when it is not compiled in.
-        #[cfg(not(feature = $feature))]
-        #[doc(hidden)]
-        #[macro_export]
-        macro_rules! $macro {
-            ($dollar($dollar items:tt)*) => {};
-        }
-    };
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(feature = "sqlite")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_sqlite {
+    ($($items:tt)*) => { $crate::__for_backend! { Sqlite: $($items)* } };
 }
-per_backend!($ "sqlite", __for_sqlite, Sqlite);
-per_backend!($ "mysql", __for_mysql, Mysql);
-per_backend!($ "postgres", __for_postgres, Pg);
+
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(not(feature = "sqlite"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_sqlite {
+    ($($items:tt)*) => {};
+}
+
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(feature = "mysql")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_mysql {
+    ($($items:tt)*) => { $crate::__for_backend! { Mysql: $($items)* } };
+}
+
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(not(feature = "mysql"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_mysql {
+    ($($items:tt)*) => {};
+}
+
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(feature = "postgres")]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_postgres {
+    ($($items:tt)*) => { $crate::__for_backend! { Pg: $($items)* } };
+}
+
+/// The items for one backend, or none when it is not compiled in.
+#[cfg(not(feature = "postgres"))]
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __for_postgres {
+    ($($items:tt)*) => {};
+}
 
 /// The items for one backend.
 #[doc(hidden)]

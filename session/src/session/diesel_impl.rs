@@ -23,6 +23,30 @@ impl<C: Dialect> Session<C> {
         self.about_to_use().map_err(Refused::wrap)?;
         Ok(&mut self.connection)
     }
+
+    /// What a query may change behind the back of the identity map is read again.
+    fn expire_touched<T: QueryFragment<C::Backend>>(&mut self, query: &T) {
+        let touched = touched_by_type::<T>().unwrap_or_else(|| match C::sql(query) {
+            Ok(sql) => touched_by_text(C::FLAVOUR, &sql),
+            Err(_) => Touched::Anything,
+        });
+        match touched {
+            Touched::Nothing => {}
+            Touched::Table(table) => self.objects.expire_table(table, || C::sql(query).ok()),
+            Touched::Anything => self.objects.expire_all(),
+        }
+    }
+
+    fn commits_by_the_way(&self) -> u32 {
+        self.connection.transaction.commits_by_the_way
+    }
+
+    /// What DDL on MariaDB and MySQL has committed by the way, no rollback undoes.
+    fn follow_commits_by_the_way(&mut self, before: u32) {
+        if self.commits_by_the_way() != before {
+            self.objects.follow(Change::Committed);
+        }
+    }
 }
 
 impl<C: Dialect> SimpleConnection for Session<C> {
@@ -31,9 +55,14 @@ impl<C: Dialect> SimpleConnection for Session<C> {
         if effect == Effect::Control {
             return by_text::steer(self, query);
         }
-        self.before_statement()?.run_batch(effect, query)?;
-        self.objects.expire(touched_by_text(C::FLAVOUR, query));
-        Ok(())
+        let commits = self.commits_by_the_way();
+        let result = self.before_statement()?.run_batch(effect, query);
+        // Also when it has failed: a part of it may be done, and the transaction go on.
+        self.follow_commits_by_the_way(commits);
+        if touched_by_text(C::FLAVOUR, query) != Touched::Nothing {
+            self.objects.expire_all();
+        }
+        result
     }
 }
 
@@ -60,8 +89,11 @@ impl<C: Dialect> DieselConnection for Session<C> {
         if effect == Effect::Control {
             return by_text::steer(self, &C::sql(source)?).map(|()| 0);
         }
-        let count = self.before_statement()?.run_counted(effect, source)?;
-        self.objects.expire(touched::<C, T>(source));
+        let commits = self.commits_by_the_way();
+        let count = self.before_statement()?.run_counted(effect, source);
+        self.follow_commits_by_the_way(commits);
+        self.expire_touched(source);
+        let count = count?;
         commit_a_recorded_migration::<_, T>(self)?;
         Ok(count)
     }
@@ -103,7 +135,7 @@ where
     {
         self.about_to_use().map_err(Refused::wrap)?;
         // Before it is sent, since its rows borrow the session: what is pending has just been written.
-        self.objects.expire(touched::<C, T>(&source));
+        self.expire_touched(&source);
         LoadConnection::<B>::load(&mut self.connection, source)
     }
 }
@@ -134,16 +166,8 @@ where
     C: Dialect + UpdateAndFetchResults<Changes, Output>,
 {
     fn update_and_fetch(&mut self, changeset: Changes) -> QueryResult<Output> {
-        let output = self.before_statement()?.update_and_fetch(changeset)?;
-        self.objects.expire(Touched::Anything);
-        Ok(output)
+        let output = self.before_statement()?.update_and_fetch(changeset);
+        self.objects.expire_all();
+        output
     }
-}
-
-/// Which rows a query may change behind the back of the identity map.
-fn touched<C: Dialect, T: QueryFragment<C::Backend>>(query: &T) -> Touched {
-    touched_by_type::<T>().unwrap_or_else(|| match C::sql(query) {
-        Ok(sql) => touched_by_text(C::FLAVOUR, &sql),
-        Err(_) => Touched::Anything,
-    })
 }

@@ -3,7 +3,7 @@
 //! | File | Verbs |
 //! |---|---|
 //! | `load` | get and its sisters, query |
-//! | `write` | add, delete, read, edit, flush |
+//! | `write` | add, delete, read, edit |
 //! | `state` | merge, attach, detach, expunge, refresh, expire |
 //! | `inspect` | what is pending, changed, deleted; the state of an object |
 //! | `relations` | parents and children |

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aludel_core::Dialect;
 use aludel_core::pool::Extensions;
 
-use super::Session;
+use super::{ObjectState, Session};
 use crate::transaction::scope::Change;
 
 /// One thing that happened to a session (SQLAlchemy's `SessionEvents`). Listeners only observe: they are lent no session, and
@@ -110,6 +110,34 @@ pub enum SessionEvent<'a> {
         /// Whose it is.
         session: SessionFacts<'a>,
     },
+    /// An object is something else to its session (SQLAlchemy's object lifecycle events, of which it has the names). Those of a
+    /// flush come between [`AfterFlush`](Self::AfterFlush) and [`AfterFlushPostexec`](Self::AfterFlushPostexec), those of a rollback
+    /// between [`AfterRollback`](Self::AfterRollback) and [`AfterSoftRollback`](Self::AfterSoftRollback), those of a verb at its end.
+    ///
+    /// | From | To | When | Name |
+    /// |---|---|---|---|
+    /// | `Transient` | `Pending` | it is added | `transient_to_pending` |
+    /// | `Pending` | `Persistent` | it is written | `pending_to_persistent` |
+    /// | `Pending` | `Transient` | rolled back, expunged or deleted before it was written | `pending_to_transient` |
+    /// | `Transient` | `Persistent` | a row was read that the session did not have | `loaded_as_persistent` |
+    /// | `Detached` | `Persistent` | it is attached | `detached_to_persistent` |
+    /// | `Persistent` | `Deleted` | it is marked for deletion; SQLAlchemy tells it with the flush | `persistent_to_deleted` |
+    /// | `Persistent` | `Detached` | it is expunged or detached, or its row is found to be gone | `persistent_to_detached` |
+    /// | `Persistent` | `Transient` | its INSERT is rolled back | `persistent_to_transient` |
+    /// | `Deleted` | `Detached` | its DELETE is committed, or it is expunged | `deleted_to_detached` |
+    /// | `Deleted` | `Persistent` | its DELETE is rolled back | `deleted_to_persistent` |
+    ObjectChanged {
+        /// Whose it is.
+        session: SessionFacts<'a>,
+        /// Name of the struct.
+        model: &'static str,
+        /// The object's key; none while the database has still to make it.
+        key: Option<&'a dyn fmt::Debug>,
+        /// What it was.
+        from: ObjectState,
+        /// What it is.
+        to: ObjectState,
+    },
 }
 
 /// What a listener may know of a session.
@@ -186,6 +214,7 @@ impl<'a> SessionEvent<'a> {
             Self::BeforeFlush { .. } => "before_flush",
             Self::AfterFlush { .. } => "after_flush",
             Self::AfterFlushPostexec { .. } => "after_flush_postexec",
+            Self::ObjectChanged { from, to, .. } => lifecycle(*from, *to),
         }
     }
 
@@ -201,11 +230,12 @@ impl<'a> SessionEvent<'a> {
             | Self::AfterSoftRollback { session, .. }
             | Self::BeforeFlush { session }
             | Self::AfterFlush { session }
-            | Self::AfterFlushPostexec { session } => session,
+            | Self::AfterFlushPostexec { session }
+            | Self::ObjectChanged { session, .. } => session,
         }
     }
 
-    /// What it is about.
+    /// What it is about; of an object, the outermost one.
     pub fn transaction(&self) -> SessionTransaction {
         match *self {
             Self::AfterTransactionCreate { transaction, .. }
@@ -218,7 +248,26 @@ impl<'a> SessionEvent<'a> {
             Self::BeforeFlush { .. } | Self::AfterFlush { .. } | Self::AfterFlushPostexec { .. } => {
                 SessionTransaction::Flush
             }
+            Self::ObjectChanged { .. } => ROOT,
         }
+    }
+}
+
+/// SQLAlchemy's name for a change of an object's state.
+fn lifecycle(from: ObjectState, to: ObjectState) -> &'static str {
+    use ObjectState::{Deleted, Detached, Pending, Persistent, Transient};
+
+    match (from, to) {
+        (Transient, Pending) => "transient_to_pending",
+        (Pending, Persistent) => "pending_to_persistent",
+        (Pending, _) => "pending_to_transient",
+        (Transient, _) => "loaded_as_persistent",
+        (Detached, _) => "detached_to_persistent",
+        (Persistent, Deleted) => "persistent_to_deleted",
+        (Persistent, Transient) => "persistent_to_transient",
+        (Persistent, _) => "persistent_to_detached",
+        (Deleted, Persistent) => "deleted_to_persistent",
+        (Deleted, _) => "deleted_to_detached",
     }
 }
 
@@ -278,6 +327,7 @@ impl<C: Dialect> Session<C> {
     /// ```
     pub fn listen(&mut self, listener: impl Fn(&SessionEvent<'_>) + Send + Sync + 'static) {
         self.ears.listeners.push(Arc::new(listener));
+        self.objects.listen();
         if self.connection.transaction.has_begun() {
             self.ears.told = Told::Begun;
         }
@@ -285,12 +335,35 @@ impl<C: Dialect> Session<C> {
 
     /// Tells all listeners.
     #[inline]
-    pub(super) fn tell<'a>(&'a self, event: impl FnOnce(SessionFacts<'a>) -> SessionEvent<'a>) {
+    pub(super) fn tell<'a, 'e>(&'a self, event: impl FnOnce(SessionFacts<'a>) -> SessionEvent<'e>)
+    where
+        'a: 'e,
+    {
         if !self.ears.is_empty() {
             self.tell_each(&event(SessionFacts {
                 number: self.number(),
                 info: self.info(),
             }));
+        }
+    }
+
+    /// What has become of objects since this was last called.
+    #[inline]
+    pub(super) fn tell_changed(&self) {
+        if !self.ears.is_empty() {
+            self.tell_each_changed();
+        }
+    }
+
+    fn tell_each_changed(&self) {
+        for changed in self.objects.changed() {
+            self.tell(|session| SessionEvent::ObjectChanged {
+                session,
+                model: changed.model,
+                key: changed.key.as_ref().map(|key| key as &dyn fmt::Debug),
+                from: changed.from,
+                to: changed.to,
+            });
         }
     }
 
@@ -406,6 +479,7 @@ impl<C: Dialect> Session<C> {
         let transaction = SessionTransaction::Flush;
         if well {
             self.tell(|session| SessionEvent::AfterFlush { session });
+            self.tell_changed();
             self.tell(|session| SessionEvent::AfterFlushPostexec { session });
         }
         self.tell(after_end(transaction));

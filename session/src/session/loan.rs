@@ -3,7 +3,6 @@
 use aludel_core::{Dialect, Result};
 
 use super::Session;
-use crate::connection::Touched;
 
 impl<C: Dialect> Session<C> {
     /// Has the raw connection closed when it is given back, and not before; see
@@ -55,7 +54,7 @@ impl<C: Dialect> Session<C> {
     /// Those of the closure, of connecting, and of writing what is pending.
     pub fn with_raw<T>(&mut self, f: impl FnOnce(&mut C) -> Result<T>) -> Result<T> {
         self.about_to_use()?;
-        self.objects.expire(Touched::Anything);
+        self.objects.expire_all();
         self.connection.with_raw(f)
     }
 }

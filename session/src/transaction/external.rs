@@ -285,6 +285,7 @@ impl Transaction {
     /// A part of the whole was committed on the way.
     pub(crate) fn was_partly_committed(&mut self) {
         self.partly_committed = true;
+        self.commits_by_the_way += 1;
         if let Some(external) = &mut self.external {
             external.transaction.was_partly_committed();
         }

@@ -1,6 +1,5 @@
 //! What must be known before a flush is planned: children of what is deleted, rows that are deleted unread.
 
-use std::any::TypeId;
 use std::collections::{HashMap, HashSet};
 
 use aludel_core::{Dialect, Error, Result};
@@ -99,14 +98,13 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
         // As they are in the session: one that was given to another parent is none of these, one that was added is.
         let parents: HashSet<&P::Key> = self.parents.iter().collect();
         let is_child = |child: &M| reference.get(child).is_some_and(|key| parents.contains(&key));
-        let number = M::REFERENCES
-            .iter()
-            .position(|other| other.parent() == TypeId::of::<P>() && other.columns() == reference.columns());
-        let store = self.objects.store_mut::<M>();
-        let mut children = store.find_all(is_child);
-        // One that was given a parent without a row: its value names the one before, or a new one with the key of this one.
-        children.retain(|&child| number.is_none_or(|number| store.link_of(child, number).is_none()));
-        for child in children {
+        let number = reference.number();
+        for child in self.objects.store_mut::<M>().find_all(is_child) {
+            // The parent that it was given since is not written yet, and may take over the row of one that is deleted.
+            let is_given = |number| self.objects.store_mut::<M>().link_of(child, number).is_some();
+            if number.is_some_and(is_given) {
+                continue;
+            }
             match on_delete {
                 OnDelete::Cascade => self.objects.doom(child)?,
                 OnDelete::SetNull | OnDelete::Database => {

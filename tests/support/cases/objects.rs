@@ -290,7 +290,7 @@ where
     Ok(())
 }
 
-/// A key that takes the place of a deleted one; a rollback puts both back.
+/// A key that was changed to that of a deleted row: a rollback puts both back where they were.
 pub fn multiple_key_replaced_by_update<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()>
 where
     Account: Persist<C::Backend>,
@@ -302,7 +302,9 @@ where
     session.flush()?;
     assert_eq!(session.get::<Account>(2)?, Some(ann));
     assert_eq!(session.get::<Account>(1)?, None);
+    session.assert_invariants();
     session.rollback()?;
+    session.assert_invariants();
     assert_eq!((session.read(ann)?.id, session.read(bob)?.id), (1, 2));
     assert_eq!(session.get::<Account>(1)?, Some(ann));
     assert_eq!(session.get::<Account>(2)?, Some(bob));

@@ -149,3 +149,62 @@ fn what_ends_a_transaction_on_mariadb_by_the_way() {
     }
     assert_eq!(effect("a: BEGIN NOT ATOMIC COMMIT"), Effect::Control);
 }
+
+#[test]
+fn what_may_have_changed_rows_that_were_read() {
+    use Flavour::{MySql, PostgreSql, Sqlite};
+    for (flavour, sql) in [
+        (MySql, "INSERT INTO t VALUES (1) ON DUPLICATE KEY UPDATE a = 1"),
+        (MySql, "REPLACE INTO t VALUES (1)"),
+        (MySql, "SET time_zone = 'UTC'"),
+        (MySql, "SET @a = 1, time_zone = 'UTC'"),
+        (MySql, "SET @@time_zone = 'UTC'"),
+        (MySql, "USE other"),
+        (MySql, "CALL p()"),
+        (Sqlite, "INSERT INTO t VALUES (1) ON CONFLICT (a) DO UPDATE SET b = 1"),
+        (Sqlite, "INSERT OR REPLACE INTO t VALUES (1)"),
+        (PostgreSql, "SET search_path = other"),
+        (PostgreSql, "SET LOCAL ROLE somebody"),
+        (PostgreSql, "SET SESSION AUTHORIZATION somebody"),
+        (PostgreSql, "SELECT set_config('search_path', 'other', true)"),
+        (PostgreSql, "WITH a AS (UPDATE t SET a = 1 RETURNING a) SELECT a FROM a"),
+        (PostgreSql, "INSERT INTO t VALUES (1); DELETE FROM t"),
+    ] {
+        assert_eq!(touched_by_text(flavour, sql), Touched::Anything, "{sql}");
+    }
+    for (flavour, sql) in [
+        (MySql, "INSERT INTO t VALUES (1)"),
+        (MySql, "SET @a = 1"),
+        (Sqlite, "INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING"),
+        (Sqlite, "INSERT OR IGNORE INTO t VALUES (1)"),
+        (Sqlite, "PRAGMA user_version"),
+        (PostgreSql, "SELECT 1; SHOW search_path"),
+        (PostgreSql, "WITH RECURSIVE a AS (SELECT 1) SELECT * FROM a"),
+    ] {
+        assert_eq!(touched_by_text(flavour, sql), Touched::Nothing, "{sql}");
+    }
+}
+
+#[test]
+fn the_table_that_a_statement_writes_to() {
+    use Flavour::{MySql, PostgreSql, Sqlite};
+    for (flavour, sql, table) in [
+        (MySql, "UPDATE `Things` SET `a` = ?", Some("things")),
+        (MySql, "REPLACE INTO `shop`.`things` (`a`) VALUES (?)", Some("things")),
+        (
+            PostgreSql,
+            "DELETE  FROM \"shop\".\"things\" WHERE (\"shop\".\"things\".\"a\" = $1)",
+            Some("things"),
+        ),
+        (
+            Sqlite,
+            "INSERT INTO `from` (`a`) VALUES (?) ON CONFLICT (`a`) DO UPDATE SET `a` = ?",
+            Some("from"),
+        ),
+        (Sqlite, "UPDATE t SET a = 1; UPDATE u SET a = 1", None),
+    ] {
+        assert_eq!(table_written_by(flavour, sql).as_deref(), table, "{sql}");
+    }
+    assert_eq!(bare_name(PostgreSql, "\"shop\".\"Things\""), "things");
+    assert_eq!(bare_name(MySql, "`things`"), "things");
+}

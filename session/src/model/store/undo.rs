@@ -13,6 +13,7 @@
 
 use super::{State, Store};
 use crate::model::Model;
+use crate::session::ObjectState;
 use crate::transaction::scope::Change;
 
 /// What has happened in this transaction.
@@ -164,7 +165,7 @@ impl<M: Model> Store<M> {
             let Some(state) = self.state_of(entry) else { continue };
             let index = entry.index;
             match entry.what {
-                What::Added => drop(self.vacate(index)),
+                What::Added => drop(self.vacate_as(index, ObjectState::Transient)),
                 What::Deleted if matches!(state, State::Doomed | State::Deleted) => {
                     self.expire_at(index);
                     self.set_state(index, State::Persistent);
@@ -194,6 +195,11 @@ impl<M: Model> Store<M> {
     fn state_of(&self, entry: Entry) -> Option<State> {
         let slot = &self.slots[entry.index as usize];
         (slot.generation == entry.generation && slot.state != State::Free).then_some(slot.state)
+    }
+
+    /// How many changes of keys can be undone.
+    pub(crate) fn key_changes(&self) -> usize {
+        self.journal.keys.len()
     }
 
     pub(super) fn journal_is_ordered(&self) -> bool {

@@ -4,6 +4,7 @@ use aludel_core::Error;
 
 use super::{Slot, State, Store, Trouble, What};
 use crate::model::{Entity, Model};
+use crate::session::ObjectState;
 
 /// From which epoch on values hold. An epoch ends where all values change their freshness at once.
 #[derive(Clone, Copy, Debug)]
@@ -93,8 +94,10 @@ impl<M: Model> Store<M> {
     fn freshness(&self, slot: &Slot<M>) -> Freshness {
         match slot.value {
             None => Freshness::Expired,
-            // Whatever was changed and is not written yet holds, come what may.
-            Some(_) if slot.state == State::Pending || slot.loaded.is_some() => Freshness::Current,
+            // Whatever was changed and is not written yet holds, come what may, and a row is deleted as it was when it was marked.
+            Some(_) if matches!(slot.state, State::Pending | State::Doomed) || slot.loaded.is_some() => {
+                Freshness::Current
+            }
             Some(_) => self.epochs.of(slot.seen),
         }
     }
@@ -218,7 +221,7 @@ impl<M: Model> Store<M> {
                 self.entity(index)
             }
             known => {
-                let index = self.occupy(row, State::Persistent);
+                let index = self.occupy(row, State::Persistent, ObjectState::Transient);
                 self.slot_at(index).key = Some(key);
                 if known.is_some() {
                     // Somebody has inserted the row anew that was deleted in this transaction.
@@ -283,6 +286,11 @@ impl<M: Model> Store<M> {
         let slot = self.usable(entity).ok()?;
         let known = slot.state == State::Persistent && self.holds(entity.index);
         known.then(|| slot.loaded().or(slot.value.as_ref())).flatten()
+    }
+
+    /// Values are as a commit has left them.
+    pub(crate) fn leave(&mut self) {
+        self.epochs.leave();
     }
 
     /// Objects without changes of their own are read again.

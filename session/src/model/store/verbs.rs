@@ -6,10 +6,11 @@ use aludel_core::Error;
 
 use super::{State, Store, Trouble, What};
 use crate::model::{Columns, Entity, Model, Role};
+use crate::session::ObjectState;
 
 impl<M: Model> Store<M> {
     pub(crate) fn add(&mut self, value: M, sequence: u64) -> Entity<M> {
-        let index = self.occupy(value, State::Pending);
+        let index = self.occupy(value, State::Pending, ObjectState::Transient);
         self.note(index, What::Added);
         self.work.adds(sequence, index, self.slots[index as usize].generation);
         self.entity(index)
@@ -33,7 +34,7 @@ impl<M: Model> Store<M> {
                 "{name} (key {key:?}) cannot be attached, since this session has an object with that key already: {how}"
             )));
         }
-        let index = self.occupy(value, State::Persistent);
+        let index = self.occupy(value, State::Persistent, ObjectState::Detached);
         self.slot_at(index).key = Some(key);
         self.seat(index);
         self.note(index, What::Touched);

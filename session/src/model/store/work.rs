@@ -14,6 +14,8 @@ pub(super) struct Work {
     doomed: Vec<Mark>,
     edited: Vec<u32>,
     waiting: Waiting,
+    /// How often something has begun to wait; it never falls.
+    news: u64,
 }
 
 /// How many wait.
@@ -38,6 +40,7 @@ impl Work {
         if self.waiting.pending == 1 {
             self.added.clear();
         }
+        self.news += 1;
         self.added.push(Mark {
             sequence,
             index,
@@ -49,6 +52,7 @@ impl Work {
         if self.waiting.doomed == 1 {
             self.doomed.clear();
         }
+        self.news += 1;
         self.doomed.push(Mark {
             sequence,
             index,
@@ -61,6 +65,7 @@ impl Work {
             self.edited.clear();
         }
         self.waiting.edited += 1;
+        self.news += 1;
         self.edited.push(index);
     }
 
@@ -98,7 +103,10 @@ impl Work {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        *self = Self {
+            news: self.news,
+            ..Self::default()
+        };
     }
 }
 
@@ -106,6 +114,11 @@ impl<M: Model> Store<M> {
     /// Whether a flush may find something to write.
     pub(crate) fn is_pending(&self) -> bool {
         self.work.waiting != Waiting::default()
+    }
+
+    /// A number that grows with each object that begins to wait for a flush.
+    pub(crate) fn news(&self) -> u64 {
+        self.work.news
     }
 
     /// Objects to be inserted, with their place in the order of all adds and deletes.

@@ -37,7 +37,7 @@ use crate::session::Session;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ObjectState {
-    /// A plain value that no session has, or has any more, and that was never written.
+    /// A plain value that no session has, and that none has read or written.
     Transient,
     /// Added, and not written yet.
     Pending,

@@ -186,7 +186,7 @@ impl<C: Dialect> Session<C> {
         };
         let Some(row) = row else {
             if let Some(entity) = known {
-                self.objects.store_mut::<M>().lost(entity);
+                self.lose(entity);
             }
             return Ok(None);
         };
@@ -313,18 +313,22 @@ impl<C: Dialect> Session<C> {
     {
         self.about_to_use()?;
         let rows = query.rows(&mut self.connection)?;
-        rows.into_iter()
-            .map(|row| {
-                let key = row.key().ok_or_else(|| {
+        let mut found = Vec::with_capacity(rows.len());
+        for row in rows {
+            let key = row.key().ok_or_else(|| {
                     Error::misuse(format!(
                         "a row of {} has the key that stands for one that the database has still to make, so it cannot be an \
                          object",
                         M::NAME
                     ))
                 })?;
-                Ok(self.put(key, row, arrival))
-            })
-            .collect()
+            let entity = self.put(key, row, arrival);
+            // One that is marked for deletion and was not written yet is gone for who asks, as with get().
+            if self.objects.store_mut::<M>().find(entity).is_ok() {
+                found.push(entity);
+            }
+        }
+        Ok(found)
     }
 
     /// What the session knows of a key without asking, an expired object read again.
@@ -334,7 +338,13 @@ impl<C: Dialect> Session<C> {
             Lookup::Unknown => Ok(None),
             Lookup::Known(entity) => match self.refresh_if_expired(entity) {
                 Ok(()) => Ok(Some(Some(entity))),
-                Err(error) if error.is_not_found() => Ok(Some(None)),
+                // What was pending was written before it was read, and may have deleted it, or given its key to another one.
+                Err(error) if error.is_not_found() || error.is_stale_entity() => {
+                    Ok(Some(match self.objects.store_mut::<M>().lookup(key) {
+                        Lookup::Known(other) => Some(other),
+                        Lookup::Deleted | Lookup::Unknown => None,
+                    }))
+                }
                 Err(error) => Err(error),
             },
         }
@@ -373,7 +383,7 @@ impl<C: Dialect> Session<C> {
             if let Some(spelling) = row.and_then(|row| row.key()) {
                 spellings.insert(key.clone(), spelling);
             } else if let Lookup::Known(entity) = self.objects.store_mut::<M>().lookup(key) {
-                self.objects.store_mut::<M>().lost(entity);
+                self.lose(entity);
             }
         }
         Ok(spellings)
@@ -392,6 +402,14 @@ impl<C: Dialect> Session<C> {
 
     /// A row arrives.
     pub(super) fn put<M: Persist<C::Backend>>(&mut self, key: M::Key, row: M, arrival: Arrival) -> Entity<M> {
-        self.objects.store_mut::<M>().put_loaded(key, row, arrival)
+        let entity = self.objects.store_mut::<M>().put_loaded(key, row, arrival);
+        self.tell_changed();
+        entity
+    }
+
+    /// The row of an object is gone.
+    pub(super) fn lose<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) {
+        self.objects.store_mut::<M>().lost(entity);
+        self.tell_changed();
     }
 }

@@ -97,6 +97,9 @@ impl<C: Dialect> Session<C> {
         P: Persist<C::Backend>,
     {
         let number = number_of(reference)?;
+        self.objects.store_mut::<P>().find(parent)?;
+        // First, since to read the child may be to write the parent.
+        self.refresh_to_edit(child)?;
         let parents = self.objects.store_mut::<P>();
         parents.find(parent)?;
         let (row, generation) = (parents.row_key(parent), parent.generation());
@@ -365,10 +368,7 @@ impl<C: Dialect> Session<C> {
 
 /// Which of its model's foreign keys this is.
 fn number_of<M: Model, P: Model>(reference: ForeignKey<M, P>) -> Result<usize> {
-    let is = |other: &&'static dyn crate::model::Reference<M>| {
-        other.parent() == TypeId::of::<P>() && other.columns() == reference.columns()
-    };
-    M::REFERENCES.iter().position(is).ok_or_else(|| {
+    reference.number().ok_or_else(|| {
         Error::misuse(format!(
             "{} has no foreign key {} to {}",
             M::NAME,

@@ -2,7 +2,6 @@
 
 use aludel_core::{Dialect, Error, Result};
 
-use crate::connection::Touched;
 use crate::model::{Arrival, Columns, Entity, Persist, Role};
 use crate::session::Session;
 use crate::unit_of_work;
@@ -49,13 +48,13 @@ impl<C: Dialect> Session<C> {
             return Ok(self.add(value));
         };
         let unset = value.version_is_unset();
-        let target = self.edit(entity)?;
         if let (false, Some(expected)) = (unset, value.version_text())
-            && target.version_text().as_ref() != Some(&expected)
+            && let found = self.read(entity)?.version_text()
+            && found.as_ref() != Some(&expected)
         {
-            let found = target.version_text();
             return Err(unit_of_work::version_conflict::<M>(Some(&key), &expected, found));
         }
+        let target = self.edit(entity)?;
         let shape = M::shape();
         let version = shape.version.filter(|_| unset).map_or(Columns::NONE, Columns::one);
         let kept = shape.with_role(Role::ReadOnly).and(version);
@@ -66,8 +65,9 @@ impl<C: Dialect> Session<C> {
     }
 
     /// Takes up a value of which the caller knows that there is such a row: a detached object (`make_transient_to_detached` and `add`
-    /// in SQLAlchemy). Nothing is sent, and nothing is read; as any other value it is read again in the next transaction. What is
-    /// edited after it was attached is written with the next flush, with the version that the value has.
+    /// in SQLAlchemy). Nothing is sent, and nothing is read; as any other value it is read again in the next transaction,
+    /// once what was edited of it in the meantime is written. That edit is compared with the version that
+    /// the value has.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
@@ -87,7 +87,7 @@ impl<C: Dialect> Session<C> {
     /// let note = session.attach(Note { id: 1, text: "hello".to_owned() })?;
     /// session.edit(note)?.text.push('!');
     /// session.commit()?; // UPDATE notes SET text = ? WHERE id = ?, without a SELECT
-    /// assert_eq!(session[note].text, "hello!");
+    /// assert_eq!(session.read(note)?.text, "hello!");
     /// # session.rollback()?;
     /// # }
     /// # Ok::<(), aludel::Error>(())
@@ -103,7 +103,9 @@ impl<C: Dialect> Session<C> {
                 M::NAME
             )));
         };
-        self.objects.store_mut::<M>().attach(key, value)
+        let entity = self.objects.store_mut::<M>().attach(key, value)?;
+        self.tell_changed();
+        Ok(entity)
     }
 
     /// Takes an object out of the session, and gives its value: what was edited and not written included, an expired one read again.
@@ -138,6 +140,7 @@ impl<C: Dialect> Session<C> {
     pub fn detach<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<M> {
         self.refresh_if_expired(entity)?;
         let value = self.objects.store_mut::<M>().expunge(entity)?;
+        self.tell_changed();
         Ok(value.expect("refresh_if_expired() has seen it"))
     }
 
@@ -169,7 +172,9 @@ impl<C: Dialect> Session<C> {
     ///
     /// When the handle names no object of this session.
     pub fn expunge<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
-        self.objects.store_mut::<M>().expunge(entity).map(drop)
+        self.objects.store_mut::<M>().expunge(entity)?;
+        self.tell_changed();
+        Ok(())
     }
 
     /// Has the session forget all objects; see [`expunge`](Self::expunge).
@@ -197,6 +202,7 @@ impl<C: Dialect> Session<C> {
     /// ```
     pub fn expunge_all(&mut self) {
         self.objects.clear();
+        self.tell_changed();
     }
 
     /// Reads an object's row again, now, after writing what is pending, its own changes among it (`Session.refresh` in SQLAlchemy).
@@ -291,6 +297,6 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn expire_all(&mut self) {
-        self.objects.expire(Touched::Anything);
+        self.objects.expire_all();
     }
 }

@@ -1,15 +1,12 @@
-//! Add, delete, read, edit, flush.
+//! Add, delete, read, edit.
 
 use std::collections::HashSet;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use aludel_core::classify::Fate;
 use aludel_core::{Dialect, Error, Result};
 
 use super::not_found;
 use crate::model::{Arrival, Entity, Persist, Trouble};
 use crate::session::Session;
-use crate::transaction::{own_fault, own_verdict, scope};
 
 impl<C: Dialect> Session<C> {
     /// Adds an object, which becomes a row with the next flush: at commit, before a savepoint, before the next query.
@@ -35,7 +32,9 @@ impl<C: Dialect> Session<C> {
     /// ```
     pub fn add<M: Persist<C::Backend>>(&mut self, object: M) -> Entity<M> {
         let sequence = self.objects.next_sequence();
-        self.objects.store_mut::<M>().add(object, sequence)
+        let entity = self.objects.store_mut::<M>().add(object, sequence);
+        self.tell_changed();
+        entity
     }
 
     /// Adds objects, in their order; see [`add`](Self::add).
@@ -95,7 +94,9 @@ impl<C: Dialect> Session<C> {
         let store = self.objects.store_mut::<M>();
         store
             .delete(entity, sequence)
-            .map_err(|trouble| store.explain(entity, trouble))
+            .map_err(|trouble| store.explain(entity, trouble))?;
+        self.tell_changed();
+        Ok(())
     }
 
     /// Marks objects for deletion, all or none; see [`delete`](Self::delete).
@@ -290,75 +291,12 @@ impl<C: Dialect> Session<C> {
         self.objects.store_mut::<M>().edit_many(entities)
     }
 
-    /// Writes what is pending. Queries, savepoints and commits do so by themselves.
-    ///
-    /// ```
-    /// # #[cfg(feature = "sqlite")] {
-    /// use aludel::prelude::*;
-    /// use diesel::prelude::*;
-    /// # diesel::table! { notes (id) { id -> Integer, text -> Text, } }
-    /// # #[derive(Model, Queryable, Selectable, Clone, Debug)]
-    /// # #[diesel(table_name = notes)]
-    /// # struct Note { id: i32, text: String }
-    /// let engine = Engine::<SqliteConnection>::new("sqlite://:memory:")?;
-    /// let mut session = engine.session();
-    /// # diesel::sql_query("CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL)").execute(&mut session)?;
-    /// # session.commit()?;
-    /// let note = session.add(Note { id: 1, text: "hello".to_owned() });
-    /// session.flush()?; // INSERT, and no COMMIT
-    /// let count: i64 = notes::table.count().get_result(&mut session)?;
-    /// assert_eq!(count, 1);
-    /// session.rollback()?;
-    /// # }
-    /// # Ok::<(), aludel::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    ///
-    /// Those of the statements; a version conflict; a row that is gone. The innermost transaction then takes nothing
-    /// but its rollback, since a part of the changes may have been written.
-    pub fn flush(&mut self) -> Result<()> {
-        if !self.objects.is_pending() {
-            return Ok(());
-        }
-        self.connection.refuse_objects_in_autocommit()?;
-        self.follow_a_beginning();
-        self.tell_flush_begins();
-        let result = self.write_pending();
-        self.tell_flush_ended(result.is_ok());
-        result
-    }
-
-    fn write_pending(&mut self) -> Result<()> {
-        self.connection.ready()?;
-        self.tell_begun();
-        // Unwind safety: the transaction is lost, and what was half-written with it.
-        let result = match catch_unwind(AssertUnwindSafe(|| self.objects.flush(&mut self.connection))) {
-            Ok(result) => result,
-            Err(payload) => {
-                scope::exit(self, scope::PANIC);
-                resume_unwind(payload)
-            }
-        };
-        if let Err(error) = &result {
-            self.connection.settle();
-            let cause = self.connection.transaction.decisive_fault().cloned();
-            let cause = cause.unwrap_or_else(|| {
-                let fault = own_fault(format!("writing the session's changes failed: {error}"));
-                // A version conflict is one that running again resolves.
-                fault.with_verdict(own_verdict(error.class(), Fate::Open))
-            });
-            self.connection.transaction.doom_innermost(&cause);
-        }
-        result
-    }
-
     pub(super) fn refresh_if_expired<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let found = self.objects.store_mut::<M>().current(entity).map(drop);
         self.refresh_unless(found, entity)
     }
 
-    fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
+    pub(super) fn refresh_to_edit<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<()> {
         let found = self.objects.store_mut::<M>().editable(entity).map(drop);
         self.refresh_unless(found, entity)
     }
@@ -379,19 +317,21 @@ impl<C: Dialect> Session<C> {
     pub(super) fn read_again<M: Persist<C::Backend>>(&mut self, entity: Entity<M>, arrival: Arrival) -> Result<()> {
         self.about_to_use()?;
         let store = self.objects.store_mut::<M>();
+        // What was pending is written now, and may have deleted it.
+        store.find(entity)?;
         let key = match store.key(entity) {
             Ok(Some(key)) => key,
             Ok(None) => return Err(store.explain(entity, Trouble::Stale)),
             Err(trouble) => return Err(store.explain(entity, trouble)),
         };
         let Some(row) = M::find(&mut self.connection, &key)? else {
-            self.objects.store_mut::<M>().lost(entity);
+            self.lose(entity);
             return Err(not_found::<M>(&key));
         };
         let store = self.objects.store_mut::<M>();
         // Its own key and not the row's spelling of it: the object is the same.
         if store.put_loaded(key.clone(), row, arrival) != entity {
-            store.lost(entity);
+            self.lose(entity);
             return Err(not_found::<M>(&key));
         }
         Ok(())

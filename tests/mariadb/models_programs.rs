@@ -1,0 +1,3 @@
+//! Objects against a reference, by random programs.
+
+aludel_tests::programs!(diesel::MysqlConnection);
