@@ -103,7 +103,9 @@ impl<C: Dialect> Session<C> {
         let parents = self.objects.store_mut::<P>();
         parents.find(parent)?;
         let (row, generation) = (parents.row_key(parent), parent.generation());
-        let key = parents.key(parent).ok().flatten();
+        // The one that it will have, where its key is edited: it is written before its children.
+        let edited = parents.value(parent).ok().and_then(Model::key);
+        let key = edited.or_else(|| parents.key(parent).ok().flatten());
         let place = self.place_of(parent);
         let value = self.edit(child)?;
         if let Some(key) = key {
