@@ -6,8 +6,10 @@
 //! | `plan` | what is written, in which order: pure |
 //! | `order` | orders of things that depend on each other: pure |
 //! | `rows` | rows by their keys |
+//! | `dependents` | objects whose rows the database changes along with those that a flush writes |
 //! | `execute` | the statements, and what their answers do to the objects |
 
+mod dependents;
 mod execute;
 mod gather;
 mod order;

@@ -210,11 +210,6 @@ impl<M: Model> Store<M> {
         (slot.generation == entry.generation && slot.state != State::Free).then_some(slot.state)
     }
 
-    /// How many changes of keys can be undone.
-    pub(crate) fn key_changes(&self) -> usize {
-        self.journal.keys.len()
-    }
-
     pub(super) fn journal_is_ordered(&self) -> bool {
         self.journal.is_ordered()
     }
