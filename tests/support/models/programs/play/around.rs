@@ -191,7 +191,7 @@ fn learned<M: Object<C> + Kind<Key = i32>, C: Library>(
     let key = match learn {
         Learn::ByIndex => session[entity].key(),
         Learn::ByReading => session
-            .no_autoflush(|session| session.read(entity).map(|value| value.key()))
+            .no_autoflush(|session| session.read(entity).map(Model::key))
             .map_err(|error| format!("{entity:?} was written, and cannot be read: {error}"))?,
     };
     key.ok_or_else(|| format!("{entity:?} was written, and has no key"))

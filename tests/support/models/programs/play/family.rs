@@ -102,13 +102,13 @@ where
 
     fn has_writer(&mut self, child: usize, parent: usize) {
         let thing = &self.reference.now.things.writers[parent];
-        let key = (thing.stage == Stage::Persistent).then(|| thing.key).flatten();
+        let key = (thing.stage == Stage::Persistent).then_some(thing.key).flatten();
         self.belongs(child, Link::Writer, parent, key);
     }
 
     fn answers(&mut self, child: usize, parent: usize) {
         let thing = &self.reference.now.things.letters[parent];
-        let key = (thing.stage == Stage::Persistent).then(|| thing.key).flatten();
+        let key = (thing.stage == Stage::Persistent).then_some(thing.key).flatten();
         self.belongs(child, Link::Reply, parent, key);
     }
 
