@@ -85,12 +85,11 @@ struct Pet {
 }
 
 fn ground(name: &str) -> Ground {
-    let mut schema = String::new();
-    for parent in ["firms", "banks", "clubs", "rooms"] {
-        schema += &format!("CREATE TABLE {parent} (id {GENERATED}, name VARCHAR(40) NOT NULL);");
-    }
-    schema += &format!(
-        "CREATE TABLE people (id {GENERATED}, name VARCHAR(40) NOT NULL, firm_id INTEGER, bank_id INTEGER, club_id INTEGER, \
+    let parents = ["firms", "banks", "clubs", "rooms"]
+        .map(|parent| format!("CREATE TABLE {parent} (id {GENERATED}, name VARCHAR(40) NOT NULL);"))
+        .concat();
+    let schema = format!(
+        "{parents} CREATE TABLE people (id {GENERATED}, name VARCHAR(40) NOT NULL, firm_id INTEGER, bank_id INTEGER, club_id INTEGER, \
          room_id INTEGER, version INTEGER NOT NULL, \
          FOREIGN KEY (firm_id) REFERENCES firms (id) ON DELETE CASCADE, FOREIGN KEY (bank_id) REFERENCES banks (id), \
          FOREIGN KEY (club_id) REFERENCES clubs (id), FOREIGN KEY (room_id) REFERENCES rooms (id)); \
@@ -106,12 +105,11 @@ fn name() -> String {
     "Ann".to_owned()
 }
 
+/// A parent, its people, and the pet of the last one.
+type Family<P> = (Entity<P>, Vec<Entity<Person>>, Entity<Pet>);
+
 /// Three people of one parent, the last one with a pet; committed, and nothing of it counted.
-fn family<P>(
-    ground: &Ground,
-    session: &mut Session,
-    parent: P,
-) -> aludel::Result<(Entity<P>, Vec<Entity<Person>>, Entity<Pet>)>
+fn family<P>(ground: &Ground, session: &mut Session, parent: P) -> aludel::Result<Family<P>>
 where
     P: aludel::Persist<<C as diesel::Connection>::Backend>,
     Person: aludel::BelongsTo<P>,

@@ -6,7 +6,6 @@
 use std::any::Any;
 
 use aludel::prelude::*;
-use aludel::testing::FaultScript;
 use aludel::{EngineBuilder, Event, Flavour};
 use aludel_tests::EventLog;
 use aludel_tests::stage::Staged;
@@ -24,7 +23,6 @@ pub(crate) const GENERATED: &str = match C::FLAVOUR {
 /// An engine, and what its sessions have sent.
 pub(crate) struct Ground {
     pub(crate) engine: Engine<C>,
-    pub(crate) script: FaultScript,
     sent: EventLog,
     outside: Engine<C>,
     _kept: Box<dyn Any>,
@@ -55,11 +53,10 @@ impl Ground {
         let mut raw = outside.raw_connection().expect("the database is there");
         raw.batch_execute(schema).expect("the schema is sound");
         drop(raw);
-        let (script, sent) = (FaultScript::new(), EventLog::new());
+        let sent = EventLog::new();
         let log = sent.clone();
         let builder = Engine::builder(url.as_str())
             .clock(aludel::clock::Clock::test().0)
-            .faults(script.clone())
             .listen_statements(move |event| {
                 if let Event::BeforeStatement { sql, .. } = event {
                     log.push(plain(sql));
@@ -67,7 +64,6 @@ impl Ground {
             });
         Self {
             engine: options(builder).build().expect("the options fit together"),
-            script,
             sent,
             outside,
             _kept: kept,
@@ -129,7 +125,8 @@ fn fold(sql: &str) -> String {
         }
         folded.push_str(&rest[..end]);
         if count > 1 {
-            folded.push_str(&format!(" x {count}"));
+            folded.push_str(" x ");
+            folded.push_str(&count.to_string());
         }
         rest = &rest[next..];
     }

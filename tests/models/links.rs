@@ -80,8 +80,11 @@ fn links(session: &mut Session) -> aludel::Result<Vec<(i32, i32)>> {
     Ok(item_keywords::table.order(key).select(key).load(session)?)
 }
 
+/// Items, keywords, and what links them.
+type Tagged = (Vec<Entity<Item>>, Vec<Entity<Keyword>>, Vec<Entity<Tagging>>);
+
 /// Two items and two keywords, each with each.
-fn all(session: &mut Session) -> aludel::Result<(Vec<Entity<Item>>, Vec<Entity<Keyword>>, Vec<Entity<Tagging>>)> {
+fn all(session: &mut Session) -> aludel::Result<Tagged> {
     let items = session.add_all(["chair", "table"].map(item));
     let keywords = session.add_all(["red", "big"].map(keyword));
     let mut links = Vec::new();

@@ -115,9 +115,9 @@ fn counting_ground(name: &str) -> aludel::Result<Ground> {
              CREATE TRIGGER next_version BEFORE UPDATE ON served FOR EACH ROW SET NEW.version = OLD.version + 10;"
         }
         _ => {
-            "CREATE FUNCTION count() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
+            "CREATE FUNCTION count_up() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN \
              IF TG_OP = 'INSERT' THEN NEW.version := 10; ELSE NEW.version := OLD.version + 10; END IF; RETURN NEW; END $$; \
-             CREATE TRIGGER counted BEFORE INSERT OR UPDATE ON served FOR EACH ROW EXECUTE FUNCTION count();"
+             CREATE TRIGGER counted BEFORE INSERT OR UPDATE ON served FOR EACH ROW EXECUTE FUNCTION count_up();"
         }
     })?;
     Ok(ground)
