@@ -69,6 +69,10 @@ pub struct SessionFactory<C: Dialect> {
 type Copier = Arc<dyn Fn(&mut Extensions) + Send + Sync>;
 
 /// What a factory has said.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "options, each of which has its own name with who calls"
+)]
 pub(crate) struct Recipe<C: Dialect> {
     pub(crate) autobegin: bool,
     pub(crate) autoflush: bool,

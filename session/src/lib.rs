@@ -62,10 +62,6 @@ pub mod once;
 pub mod prelude;
 pub mod testing;
 
-/// What `#[derive(Model)]` writes names this package.
-#[cfg(test)]
-extern crate self as aludel;
-
 mod ambient;
 mod connection;
 mod engine;

@@ -576,6 +576,6 @@ impl<C: Dialect> fmt::Debug for Session<C> {
         if let Some(pending) = self.objects.describe_pending() {
             told.field("waiting", &format_args!("{pending}"));
         }
-        told.finish()
+        told.finish_non_exhaustive()
     }
 }

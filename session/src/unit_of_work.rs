@@ -6,8 +6,10 @@
 //! | `plan` | what is written, in which order: pure |
 //! | `order` | orders of things that depend on each other: pure |
 //! | `rows` | rows by their keys |
+//! | `dependents` | objects whose rows the database changes along with those that a flush writes |
 //! | `execute` | the statements, and what their answers do to the objects |
 
+mod dependents;
 mod execute;
 mod gather;
 mod order;
@@ -15,7 +17,6 @@ mod plan;
 mod rows;
 mod work;
 
-#[allow(unused_imports)] // the verbs' merge and get_for_update
 pub(crate) use execute::version_conflict;
 pub use gather::Cascading;
 pub(crate) use plan::Place;

@@ -1,8 +1,9 @@
 //! The tables that name tests are kept: each name in them is a test that exists, and each row is there once.
 //!
 //! A table of tests rots in silence, since nobody runs a table. This reads the tables, and walks the sources for what they
-//! name: `binary::file::name` under `tests/`, `aludel-core:module::name` and `aludel:module::name` under the packages'
-//! `src/`, `pool::tests::..` for those of core, `ui::fail::name` for what must not compile.
+//! name: `binary::file::name` under `tests/`, `binary::models::file::name` under `tests/models/`, `aludel-core:module::name` and
+//! `aludel:module::name` under the packages' `src/`, `pool::tests::..` for those of core, `ui::fail::name` for what must not
+//! compile.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -16,6 +17,9 @@ const TABLES: [(&str, &str); 3] = [
 
 /// What stands for the three binaries that have sessions on a database.
 const EVERYWHERE: &str = "everywhere::";
+
+/// These three.
+const BINARIES: [&str; 3] = ["session", "mariadb", "postgres"];
 
 /// Where the modules of what a name begins with are, seen from the workspace's root.
 const ROOTS: [(&str, &str); 11] = [
@@ -70,6 +74,19 @@ fn no_section_has_a_row_twice() {
     assert!(twice.is_empty(), "{}", twice.join("\n"));
 }
 
+/// Who leaves one out has its stories on two databases only, and nobody notices.
+#[test]
+fn every_story_of_models_is_told_on_each_database() {
+    let files: BTreeSet<String> = sources(&workspace().join("tests/models"))
+        .iter()
+        .filter_map(|file| Some(file.file_stem()?.to_string_lossy().into_owned()))
+        .collect();
+    assert!(files.contains("order"), "{files:?}");
+    for binary in BINARIES {
+        assert_eq!(included(binary), files, "tests/{binary}/models.rs");
+    }
+}
+
 #[test]
 fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     let told = |name| lookup(name).expect_err("there is no such test");
@@ -80,10 +97,16 @@ fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     assert!(told("core::parity::lookup").ends_with("has no test `lookup`"));
     assert!(told("everywhere::transaction_cases::no_such_case").contains("session/transaction_cases.rs"));
     assert!(told("everywhere::endings::an_exit_in_a_box_is_an_exit").contains("no module `endings`"));
+    assert!(told("everywhere::models::order::no_such_case").contains("models/order.rs has no test"));
+    assert!(told("mariadb::models::nothing::at_all").ends_with("includes no `nothing`"));
     lookup("everywhere::transaction_cases::commits").expect("a story of all three");
+    lookup("everywhere::models::order::one_to_many_save").expect("a story of tests/models");
     lookup("core::parity").expect("this module");
     lookup("ui::fail::hook_uses_its_session").expect("a file in a folder");
     lookup("core::config::files").expect("a module in a file");
+    lookup("everywhere::models::keys::five_thousand_shuffled_rows_each_learn_their_key").expect("by #[path]");
+    assert!(told("everywhere::models::keys::no_such_case").contains("models/keys.rs has no test `no_such_case`"));
+    lookup("everywhere::model_stories::verbs::get").expect("a test in a module that a macro makes");
     lookup("session::design::as_you_go").expect("a test that a macro of the support library makes");
     assert_eq!(
         names("the tests of these names in `core::hooks`: `one`"),
@@ -126,22 +149,52 @@ fn names(line: &str) -> Vec<String> {
 
 /// Looks for a test, or for a module where the name ends with one.
 fn lookup(name: &str) -> Result<(), String> {
-    // A story of the support library, which each of these binaries has as a test.
+    // A story that each of these binaries has as a test.
     if let Some(rest) = name.strip_prefix(EVERYWHERE) {
-        return ["session::", "mariadb::", "postgres::"]
+        return BINARIES
             .iter()
-            .try_for_each(|binary| lookup(&format!("{binary}{rest}")));
+            .try_for_each(|binary| lookup(&format!("{binary}::{rest}")));
+    }
+    // A story of `tests/models`, which each of these binaries includes.
+    if let Some((binary, story)) = name.split_once("::models::")
+        && BINARIES.contains(&binary)
+    {
+        let file = story.split("::").next().unwrap_or_default();
+        if !included(binary).contains(file) {
+            return Err(format!("tests/{binary}/models.rs includes no `{file}`"));
+        }
+        return find(&workspace().join("tests/models"), story);
     }
     let (prefix, root) = ROOTS
         .iter()
         .find(|(prefix, _)| name.starts_with(prefix))
         .ok_or("it begins with none of the known places")?;
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+    find(&workspace().join(root), &name[prefix.len()..])
+}
+
+fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .expect("this package is a folder of the workspace");
+        .expect("this package is a folder of the workspace")
+}
+
+/// The files of `tests/models` that a binary includes.
+fn included(binary: &str) -> BTreeSet<String> {
+    let list = read(&workspace().join("tests").join(binary).join("models.rs"));
+    let lines = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("#[path = \"../models/"));
+    lines
+        .filter_map(|rest| rest.split_once(".rs\"]"))
+        .map(|(file, _)| file.to_owned())
+        .collect()
+}
+
+/// Looks from a folder on.
+fn find(folder: &Path, name: &str) -> Result<(), String> {
     let mut file = None;
-    let mut folder = workspace.join(root);
-    let mut parts = name[prefix.len()..].split("::").peekable();
+    let mut folder = folder.to_owned();
+    let mut parts = name.split("::").peekable();
     while let Some(part) = parts.peek() {
         let (next, within) = (folder.join(format!("{part}.rs")), folder.join(part));
         if next.is_file() {
@@ -153,24 +206,34 @@ fn lookup(name: &str) -> Result<(), String> {
         parts.next();
     }
     let rest: Vec<&str> = parts.collect();
-    let Some(file) = file else {
+    let Some(mut file) = file else {
         return Err(format!(
             "there is no module `{}`",
             rest.first().copied().unwrap_or_default()
         ));
     };
-    let source = read(&file);
-    let mut inside = source.as_str();
+    let mut inside = read(&file);
     for (index, part) in rest.iter().enumerate() {
+        if let Some(elsewhere) = by_path(&file, &inside, part) {
+            (inside, file) = (read(&elsewhere), elsewhere);
+            continue;
+        }
         match inside.split_once(&format!("mod {part} {{")) {
-            Some((_, module)) => inside = module,
-            None if index + 1 == rest.len() && (has_test(inside, part) || makes_test(inside, part)) => {}
+            Some((_, module)) => inside = module.to_owned(),
+            None if index + 1 == rest.len() && (has_test(&inside, part) || makes_test(&inside, part)) => {}
             // A module that a macro makes.
-            None if index + 1 < rest.len() && makes_test(inside, part) => {}
+            None if index + 1 < rest.len() && makes_test(&inside, part) => {}
             None => return Err(format!("{} has no test `{part}`", file.display())),
         }
     }
     Ok(())
+}
+
+/// The file of a module that stands in another folder.
+fn by_path(file: &Path, source: &str, module: &str) -> Option<PathBuf> {
+    let (before, _) = source.split_once(&format!("\"]\nmod {module};"))?;
+    let (_, path) = before.rsplit_once("#[path = \"")?;
+    Some(file.parent()?.join(path))
 }
 
 /// Whether there is a function of this name with `#[test]` among its attributes.

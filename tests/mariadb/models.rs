@@ -5,6 +5,8 @@ type C = diesel::MysqlConnection;
 
 #[path = "../models/agree.rs"]
 mod agree;
+#[path = "../models/defaults.rs"]
+mod defaults;
 #[path = "../models/deletes.rs"]
 mod deletes;
 #[path = "../models/flush_events.rs"]
@@ -27,6 +29,8 @@ mod stale;
 mod states;
 #[path = "../models/verbs.rs"]
 mod verbs;
+#[path = "../models/version_kinds.rs"]
+mod version_kinds;
 #[path = "../models/versions.rs"]
 mod versions;
 #[cfg(feature = "chrono")]

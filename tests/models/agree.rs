@@ -96,8 +96,10 @@ fn agree(session: &mut Session<C>, thing: Entity<Thing>, expected: &str) -> alud
     Ok(())
 }
 
+type Change = dyn Fn(&mut Session<C>) -> aludel::Result<()>;
+
 /// Runs each of these against a thing that was read, and answers what it has become.
-fn after_each(name: &str, changes: &[&dyn Fn(&mut Session<C>) -> aludel::Result<()>]) -> aludel::Result<()> {
+fn after_each(name: &str, changes: &[&Change]) -> aludel::Result<()> {
     let ground = one_thing(name);
     for change in changes {
         let mut session = ground.engine.session();
@@ -237,7 +239,7 @@ fn what_the_database_does_to_children() -> aludel::Result<()> {
         diesel::delete(shelves::table.find(1)).execute(session)?;
         Ok(())
     };
-    let changes: [&dyn Fn(&mut Session<C>) -> aludel::Result<()>; 2] = [&by_flush, &typed];
+    let changes: [&Change; 2] = [&by_flush, &typed];
     let ground = a_shelf("children");
     for change in changes {
         let mut session = ground.engine.session();

@@ -202,13 +202,12 @@ fn listen(session: &mut Session<C>, also: &'static [&'static str]) -> EventLog {
 }
 
 #[test]
-fn transient_to_pending() -> aludel::Result<()> {
+fn transient_to_pending() {
     let ground = notes_of("to_pending");
     let mut session = ground.engine.session();
     let log = listen(&mut session, &[]);
     session.add(note("three"));
     assert_eq!(log.take(), ["transient_to_pending Note"]);
-    Ok(())
 }
 
 #[test]
@@ -308,7 +307,7 @@ fn persistent_to_detached_via_expunge() -> aludel::Result<()> {
 }
 
 #[test]
-fn persistent_to_transient_via_rollback() -> aludel::Result<()> {
+fn persistent_to_transient_via_rollback() {
     let ground = notes_of("insert_undone");
     let mut session = ground.engine.session();
     let log = listen(&mut session, &[]);
@@ -321,7 +320,6 @@ fn persistent_to_transient_via_rollback() -> aludel::Result<()> {
         })
         .expect_err("it says so");
     assert_eq!(log.take(), ["persistent_to_transient Note 3"]);
-    Ok(())
 }
 
 #[test]

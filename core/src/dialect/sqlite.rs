@@ -36,7 +36,7 @@ impl Dialect for SqliteConnection {
     /// More make a statement that costs more to run than it saves.
     const PAGE_SIZE: usize = 250;
 
-    /// SQLITE_MAX_VARIABLE_NUMBER since 3.32.
+    /// `SQLITE_MAX_VARIABLE_NUMBER` since 3.32.
     const MAX_PARAMETERS: usize = 32_766;
 
     const SCHEMES: &'static [&'static str] = &["sqlite"];

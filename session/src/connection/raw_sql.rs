@@ -146,7 +146,7 @@ fn changes_nothing_read(flavour: Flavour, statement: &[Token]) -> bool {
         statement.iter().any(is)
     };
     match words[0].as_str() {
-        "INSERT" => !has("REPLACE") && !has("DUPLICATE") && !(has("CONFLICT") && has("UPDATE")),
+        "INSERT" => !(has("REPLACE") || has("DUPLICATE") || has("CONFLICT") && has("UPDATE")),
         // A search path, a role or a time zone is another answer to the same query.
         "SET" => sets_own_variable(statement),
         "WITH" => !["INSERT", "UPDATE", "DELETE", "MERGE", "REPLACE", "INTO"]

@@ -50,8 +50,6 @@ pub(crate) trait AnyStore<C: Dialect>: Unit<C> + Send {
     fn expire_clean(&mut self);
     /// What was read is as a commit has left it.
     fn leave(&mut self);
-    /// How often keys were changed in this transaction.
-    fn key_changes(&self) -> usize;
     /// Whether a foreign key leads to one of these, at whatever distance.
     fn hangs_on(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool) -> bool;
     fn follow(&mut self, change: Change, keeps: bool);
@@ -225,15 +223,38 @@ impl<C: Dialect> IdentityMap<C> {
         }
     }
 
-    /// A flush has changed rows of one model: other models of the table know nothing of it. Where rows or keys have gone
-    /// (`lost`), the database may have changed those that refer to them.
+    /// A flush has changed rows of one model, and taken the keys of some away (`lost`): other models of the table know nothing of
+    /// it, nor do those that refer to it through a model that the session has never had objects of.
     pub(crate) fn expire_others(&mut self, written: usize, lost: bool) {
+        let table = self.tables[written].clone();
+        let has_twin = self.tables.iter().filter(|other| **other == table).count() > 1;
+        let known = if lost && !has_twin {
+            self.descendants(written)
+        } else {
+            Vec::new()
+        };
         for number in 0..self.stores.len() {
-            let same = number != written && self.tables[number] == self.tables[written];
-            if same || lost && self.hangs_on(number, &self.tables[written]) {
+            let same = number != written && self.tables[number] == table;
+            let hangs = lost && !known.contains(&number) && self.hangs_on(number, &table);
+            if same || hangs {
                 self.stores[number].expire_clean();
             }
         }
+    }
+
+    /// The model, and those that refer to it or to what refers to it, each through models that the session has objects of.
+    fn descendants(&self, of: usize) -> Vec<usize> {
+        let mut found = vec![of];
+        let mut at = 0;
+        while let Some(&parent) = found.get(at) {
+            for number in 0..self.stores.len() {
+                if !found.contains(&number) && self.stores[number].parents().contains(&self.index[parent]) {
+                    found.push(number);
+                }
+            }
+            at += 1;
+        }
+        found
     }
 
     /// Whether the rows of a model refer to those of a table, or to what refers to them. Of a model that the session has never had
@@ -332,10 +353,6 @@ impl<C: Dialect, M: Persist<C::Backend>> AnyStore<C> for Store<M> {
 
     fn leave(&mut self) {
         Self::leave(self);
-    }
-
-    fn key_changes(&self) -> usize {
-        Self::key_changes(self)
     }
 
     fn hangs_on(&self, is_meant: &dyn Fn(TypeId, &'static str) -> bool) -> bool {

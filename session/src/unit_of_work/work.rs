@@ -1,9 +1,11 @@
 //! A flush: gather what is to be written, plan it, write it.
 
 use std::any::{Any, TypeId};
+use std::collections::HashSet;
 
 use aludel_core::{Dialect, Error, Result};
 
+use super::dependents::{self, dependents};
 use super::execute::{self, Writer};
 use super::gather::{self, CascadeOf};
 use super::plan::{Action, Cycle, Models, Order, Place, Work};
@@ -12,6 +14,8 @@ use crate::model::{IdentityMap, Link, Persist, Store};
 
 /// The objects of one model, as a flush sees them.
 pub(crate) trait Unit<C: Dialect> {
+    /// The model.
+    fn model(&self) -> TypeId;
     /// The models that its foreign keys lead to.
     fn parents(&self) -> Vec<TypeId>;
     /// New objects, each with its place in the order of all adds.
@@ -26,6 +30,12 @@ pub(crate) trait Unit<C: Dialect> {
     fn index_added(&mut self);
     /// The objects that this one names by its foreign keys.
     fn named(&self, index: u32, objects: &IdentityMap<C>) -> Vec<Place>;
+    /// Which of these rows have not their key any more after a step.
+    fn losing_their_key(&self, action: Action, rows: &[u32]) -> HashSet<u32>;
+    /// The objects without changes of their own that name one of these places of a model, by their foreign keys.
+    fn naming(&self, parent: TypeId, parents: &dyn Any, places: &HashSet<u32>) -> Vec<u32>;
+    /// These are read again when they are next used.
+    fn expire_rows(&mut self, rows: &[u32]);
     /// The parents that it was given before they had keys.
     fn take_links(&mut self, index: u32) -> Vec<Link>;
     /// The key of an object that has one, if it is still the same object.
@@ -76,12 +86,14 @@ fn write_all<C: Dialect>(objects: &mut IdentityMap<C>, connection: &mut Connecti
     let mut writer = Writer::new(connection);
     for step in steps {
         fill_links(objects, step.store, &step.rows)?;
+        let losing = objects.unit(step.store).losing_their_key(step.action, &step.rows);
+        let loses_keys = !losing.is_empty();
+        let dependents = dependents(objects, step.store, losing);
         let unit = objects.unit_mut(step.store);
-        let keys = unit.key_changes();
         unit.write(step.action, &step.rows, &mut writer)?;
+        dependents::expire(objects, &dependents);
         if step.action != Action::Insert {
-            let lost = step.action == Action::Delete || unit.key_changes() != keys;
-            objects.expire_others(step.store, lost);
+            objects.expire_others(step.store, loses_keys);
         }
     }
     Ok(())
@@ -154,6 +166,10 @@ fn describe<C: Dialect>(cycle: &Cycle, objects: &IdentityMap<C>) -> Error {
 }
 
 impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
+    fn model(&self) -> TypeId {
+        TypeId::of::<M>()
+    }
+
     fn parents(&self) -> Vec<TypeId> {
         M::REFERENCES.iter().map(|reference| reference.parent()).collect()
     }
@@ -186,6 +202,28 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
             Some(Place { store, index })
         });
         by_key.chain(self.links(index).map(|link| link.parent)).collect()
+    }
+
+    fn losing_their_key(&self, action: Action, rows: &[u32]) -> HashSet<u32> {
+        let loses = |&row: &u32| match action {
+            Action::Delete => M::shape().soft_delete.is_none(),
+            Action::Update => !self.is_switched(row) && self.row(row).key().as_ref() != self.key_at(row),
+            Action::Insert => false,
+        };
+        rows.iter().copied().filter(loses).collect()
+    }
+
+    fn naming(&self, parent: TypeId, parents: &dyn Any, places: &HashSet<u32>) -> Vec<u32> {
+        self.unchanged(|child: &M| {
+            M::REFERENCES.iter().any(|reference| {
+                let is = |place| places.contains(&place);
+                reference.parent() == parent && reference.find(child, parents).is_some_and(is)
+            })
+        })
+    }
+
+    fn expire_rows(&mut self, rows: &[u32]) {
+        rows.iter().for_each(|&row| self.expire_row(row));
     }
 
     fn take_links(&mut self, index: u32) -> Vec<Link> {

@@ -49,8 +49,9 @@ where
     })?;
     expect_sent(stage, &["SELECT users", "SELECT users"]);
     assert_eq!(session.pending::<User>(), [ann]);
-    let panicked = catch_unwind(AssertUnwindSafe(|| session.no_autoflush(|_| panic!("on purpose"))));
-    panicked.map(|()| ()).expect_err("it panics");
+    let panicked: std::thread::Result<()> =
+        catch_unwind(AssertUnwindSafe(|| session.no_autoflush(|_| panic!("on purpose"))));
+    assert!(panicked.is_err());
     assert_eq!(session.get::<User>(1)?, Some(ann));
     expect_sent(stage, &["INSERT users"]);
     session.commit()?;
@@ -68,6 +69,8 @@ where
     Ok(())
 }
 
+type Attempt<C> = fn(&mut Session<C>) -> aludel::Result<()>;
+
 /// A flush that fails in front of a query says so, and what to do.
 pub fn autoflush_2<C: Dialect>(stage: &Stage<C>) -> aludel::Result<()>
 where
@@ -77,7 +80,6 @@ where
     let mut session = session_on(stage)?;
     session.add(Address::new("ann@a"));
     session.commit()?;
-    type Attempt<C> = fn(&mut Session<C>) -> aludel::Result<()>;
     let attempts: [Attempt<C>; 3] = [
         |session| session.get::<User>(1).map(drop),
         |session| session.batch_execute("SELECT count(*) FROM users").map_err(Error::from),

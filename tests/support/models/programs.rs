@@ -78,6 +78,7 @@ macro_rules! programs {
             the_letter_of_a_writer_who_takes_over_a_row_stays,
             a_parent_that_is_written_to_read_its_child_has_a_key,
             what_the_flush_before_a_read_has_deleted_comes_back,
+            what_was_read_in_the_place_of_another_leaves_with_the_rollback,
             a_row_that_was_not_read_is_taken_over,
         }
     };

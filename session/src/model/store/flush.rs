@@ -191,6 +191,22 @@ impl<M: Model> Store<M> {
         })
     }
 
+    /// Objects that stand for rows, were not edited, and of which this holds.
+    pub(crate) fn unchanged(&self, holds: impl Fn(&M) -> bool) -> Vec<u32> {
+        let places = (0..).zip(&self.slots);
+        let unchanged = places.filter(|(_, slot)| {
+            let is = slot.state == State::Persistent && slot.loaded.is_none();
+            is && slot.value.as_ref().is_some_and(&holds)
+        });
+        unchanged.map(|(index, _)| index).collect()
+    }
+
+    /// Its row may be another one by now, or gone.
+    pub(crate) fn expire_row(&mut self, index: u32) {
+        self.expire_at(index);
+        self.note(index, What::Touched);
+    }
+
     // ---- reports --------------------------------------------------------------------------------------------
 
     /// An INSERT has succeeded, and the value has its key.

@@ -1,19 +1,61 @@
 //! What each verb does to an object in each state.
 
-use aludel::prelude::*;
-use diesel::prelude::*;
+use std::sync::OnceLock;
 
 use super::{Arrival, State, Store};
-use crate::model::Entity;
+use crate::model::{Column, Columns, Entity, Model, Role, Shape, VersionKind};
 use crate::transaction::scope::Change;
 
-diesel::table! { things (id) { id -> Integer, label -> Text, } }
-
-#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
-#[diesel(table_name = things)]
+/// Written by hand, since the derive names this package from outside.
+#[derive(Clone, Debug, PartialEq)]
 struct Thing {
     id: i32,
     label: String,
+}
+
+impl Model for Thing {
+    type Key = i32;
+    const NAME: &'static str = "Thing";
+
+    fn table() -> &'static str {
+        "things::table"
+    }
+
+    fn key(&self) -> Option<i32> {
+        (self.id != 0).then_some(self.id)
+    }
+
+    fn shape() -> &'static Shape {
+        static SHAPE: OnceLock<Shape> = OnceLock::new();
+        let column = |name| Column {
+            name,
+            field: name,
+            role: Role::Plain,
+        };
+        SHAPE.get_or_init(|| Shape {
+            columns: vec![column("id"), column("label")],
+            keys: 1,
+            generated: true,
+            version: None,
+            version_kind: VersionKind::Client,
+            soft_delete: None,
+        })
+    }
+
+    fn changes(&self, other: &Self) -> Columns {
+        Columns::one_if(0, self.id != other.id).and(Columns::one_if(1, self.label != other.label))
+    }
+
+    fn set_key(&mut self, key: i32) {
+        self.id = key;
+    }
+
+    fn copy_column(&mut self, from: &Self, column: usize) {
+        match column {
+            0 => self.id = from.id,
+            _ => self.label.clone_from(&from.label),
+        }
+    }
 }
 
 fn thing() -> Thing {
@@ -130,9 +172,7 @@ fn each_verb_in_each_state() {
     use State::{Deleted, Doomed, Pending, Persistent};
 
     const GONE: Outcome = Ok(None);
-    const fn is(state: State) -> Outcome {
-        Ok(Some(state))
-    }
+    let is = |state: State| -> Outcome { Ok(Some(state)) };
 
     // read, edit, delete, expire, expunge, attach, arrives, commit, rollback
     let there = |left| {

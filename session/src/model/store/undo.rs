@@ -158,6 +158,7 @@ impl<M: Model> Store<M> {
     }
 
     fn undo(&mut self, depth: u32) {
+        let mut others = Vec::new();
         while let Some(entry) = self.journal.take_last(depth) {
             let old_key = (entry.what == What::KeyChanged)
                 .then(|| self.journal.keys.pop())
@@ -169,25 +170,37 @@ impl<M: Model> Store<M> {
                 What::Deleted if matches!(state, State::Doomed | State::Deleted) => {
                     self.expire_at(index);
                     self.set_state(index, State::Persistent);
-                    self.reseat(index);
+                    others.extend(self.reseat(index));
                 }
                 What::Deleted => {}
                 What::Touched => self.expire_at(index),
                 What::KeyChanged => {
                     self.unseat(index);
                     self.slot_at(index).key = old_key;
-                    self.reseat(index);
+                    others.extend(self.reseat(index));
                     self.expire_at(index);
                 }
-                What::Displaced => self.reseat(index),
+                What::Displaced => others.extend(self.reseat(index)),
             }
+        }
+        for other in others {
+            self.leave_unless_seated(other);
         }
     }
 
-    /// Its key leads to it again.
-    fn reseat(&mut self, index: u32) {
-        if let Some(key) = self.slots[index as usize].key.clone() {
-            self.keys.insert(key, index);
+    /// Its key leads to it again, and no longer to that other one.
+    fn reseat(&mut self, index: u32) -> Option<u32> {
+        let key = self.slots[index as usize].key.clone()?;
+        self.keys.insert(key, index).filter(|&other| other != index)
+    }
+
+    /// An object whose row was read since, and is that of one which is back, or of none.
+    fn leave_unless_seated(&mut self, index: u32) {
+        let slot = &self.slots[index as usize];
+        let stands = matches!(slot.state, State::Persistent | State::Doomed);
+        let is_seated = slot.key.as_ref().is_some_and(|key| self.keys.get(key) == Some(&index));
+        if stands && !is_seated {
+            self.vacate_as(index, ObjectState::Transient);
         }
     }
 
@@ -195,11 +208,6 @@ impl<M: Model> Store<M> {
     fn state_of(&self, entry: Entry) -> Option<State> {
         let slot = &self.slots[entry.index as usize];
         (slot.generation == entry.generation && slot.state != State::Free).then_some(slot.state)
-    }
-
-    /// How many changes of keys can be undone.
-    pub(crate) fn key_changes(&self) -> usize {
-        self.journal.keys.len()
     }
 
     pub(super) fn journal_is_ordered(&self) -> bool {

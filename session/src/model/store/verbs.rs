@@ -176,9 +176,10 @@ impl<M: Model> Store<M> {
                 _ => Columns::NONE,
             };
             let names: Vec<&str> = changed.iter().map(|column| M::shape().columns[column].name).collect();
-            match names.is_empty() {
-                true => writeln!(f)?,
-                false => writeln!(f, ", changed: {}", names.join(", "))?,
+            if names.is_empty() {
+                writeln!(f)?;
+            } else {
+                writeln!(f, ", changed: {}", names.join(", "))?;
             }
         }
         Ok(())

@@ -4,7 +4,7 @@ use std::fmt;
 
 use aludel_core::{Dialect, Result};
 
-use crate::model::{Entity, Persist, State};
+use crate::model::{Entity, Persist, State, Store};
 use crate::session::Session;
 
 /// What an object is to its session (the states of SQLAlchemy's "Quickie Intro to Object States").
@@ -73,7 +73,7 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn pending<M: Persist<C::Backend>>(&self) -> Vec<Entity<M>> {
-        self.objects.store::<M>().map_or_else(Vec::new, |store| store.pending())
+        self.objects.store::<M>().map_or_else(Vec::new, Store::pending)
     }
 
     /// The objects of a model that were edited since the last flush, in the order of their keys, whether or not they differ from their
@@ -100,7 +100,7 @@ impl<C: Dialect> Session<C> {
     /// # Ok::<(), aludel::Error>(())
     /// ```
     pub fn dirty<M: Persist<C::Backend>>(&self) -> Vec<Entity<M>> {
-        self.objects.store::<M>().map_or_else(Vec::new, |store| store.dirty())
+        self.objects.store::<M>().map_or_else(Vec::new, Store::dirty)
     }
 
     /// The objects of a model that are marked for deletion and whose rows are still there, in the order of the deletes
@@ -129,7 +129,7 @@ impl<C: Dialect> Session<C> {
     pub fn deleted<M: Persist<C::Backend>>(&self) -> Vec<Entity<M>> {
         self.objects
             .store::<M>()
-            .map_or_else(Vec::new, |store| store.marked_for_deletion())
+            .map_or_else(Vec::new, Store::marked_for_deletion)
     }
 
     /// Whether a handle names an object that is in this session, and neither deleted nor about to be (`in` in SQLAlchemy).

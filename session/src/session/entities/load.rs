@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::marker::PhantomData;
+use std::ops::ControlFlow;
 
 use aludel_core::{Dialect, Error, Result};
 use diesel::query_dsl::methods::LimitDsl;
@@ -44,7 +45,7 @@ impl<C: Dialect> Session<C> {
     /// Those of the query, and of writing what is pending before it.
     pub fn get<M: Persist<C::Backend>>(&mut self, key: impl Into<M::Key>) -> Result<Option<Entity<M>>> {
         let key = key.into();
-        if let Some(known) = self.known::<M>(&key)? {
+        if let ControlFlow::Break(known) = self.known::<M>(&key)? {
             return Ok(known);
         }
         self.about_to_use()?;
@@ -332,15 +333,15 @@ impl<C: Dialect> Session<C> {
     }
 
     /// What the session knows of a key without asking, an expired object read again.
-    fn known<M: Persist<C::Backend>>(&mut self, key: &M::Key) -> Result<Option<Option<Entity<M>>>> {
+    fn known<M: Persist<C::Backend>>(&mut self, key: &M::Key) -> Result<ControlFlow<Option<Entity<M>>>> {
         match self.objects.store_mut::<M>().lookup(key) {
-            Lookup::Deleted => Ok(Some(None)),
-            Lookup::Unknown => Ok(None),
+            Lookup::Deleted => Ok(ControlFlow::Break(None)),
+            Lookup::Unknown => Ok(ControlFlow::Continue(())),
             Lookup::Known(entity) => match self.refresh_if_expired(entity) {
-                Ok(()) => Ok(Some(Some(entity))),
+                Ok(()) => Ok(ControlFlow::Break(Some(entity))),
                 // What was pending was written before it was read, and may have deleted it, or given its key to another one.
                 Err(error) if error.is_not_found() || error.is_stale_entity() => {
-                    Ok(Some(match self.objects.store_mut::<M>().lookup(key) {
+                    Ok(ControlFlow::Break(match self.objects.store_mut::<M>().lookup(key) {
                         Lookup::Known(other) => Some(other),
                         Lookup::Deleted | Lookup::Unknown => None,
                     }))

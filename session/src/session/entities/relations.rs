@@ -103,7 +103,9 @@ impl<C: Dialect> Session<C> {
         let parents = self.objects.store_mut::<P>();
         parents.find(parent)?;
         let (row, generation) = (parents.row_key(parent), parent.generation());
-        let key = parents.key(parent).ok().flatten();
+        // The one that it will have, where its key is edited: it is written before its children.
+        let edited = parents.value(parent).ok().and_then(Model::key);
+        let key = edited.or_else(|| parents.key(parent).ok().flatten());
         let place = self.place_of(parent);
         let value = self.edit(child)?;
         if let Some(key) = key {
@@ -335,13 +337,12 @@ impl<C: Dialect> Session<C> {
         }
         let mut found = Vec::with_capacity(parents.len());
         for (key, &parent) in keys.into_iter().zip(parents) {
-            found.push(match key {
-                Some(key) => families.get(&key).cloned().unwrap_or_default(),
+            found.push(if let Some(key) = key {
+                families.get(&key).cloned().unwrap_or_default()
+            } else {
                 // It has no row, so it has those children alone that were given to it since.
-                None => {
-                    let parent = self.link_to(parent, number);
-                    self.objects.store_mut::<M>().linked_to(parent)
-                }
+                let parent = self.link_to(parent, number);
+                self.objects.store_mut::<M>().linked_to(parent)
             });
         }
         Ok(found)

@@ -138,6 +138,7 @@ impl<C: Dialect> Session<C> {
     /// # Errors
     ///
     /// The same as [`read`](Self::read).
+    #[allow(clippy::missing_panics_doc, reason = "what was read has a value")]
     pub fn detach<M: Persist<C::Backend>>(&mut self, entity: Entity<M>) -> Result<M> {
         self.refresh_if_expired(entity)?;
         let value = self.objects.store_mut::<M>().expunge(entity)?;

@@ -152,7 +152,7 @@ fn made_last<C: Dialect, M: Persist<C::Backend>>(writer: &mut Writer<'_, C>) -> 
             ErrorKind::Misuse,
             format!(
                 "the database has made no key for a row of {}: its column has no AUTO_INCREMENT, or a trigger sets the key, which then \
-                 nobody can learn; let the client make it, `#[model(assigned)]`",
+                 nobody can learn; let the client make it, `#[model(default = path)]` or `#[model(assigned)]`",
                 M::NAME
             ),
         ));

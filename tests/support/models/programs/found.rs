@@ -90,6 +90,41 @@ where
     }
 }
 
+/// A letter is deleted, another one takes over its key and is taken out of the session, and the row is read again: into an object
+/// that is none after the rollback, since the first one is back.
+///
+/// # Panics
+///
+/// If there are two objects of one row, or one of none.
+pub fn what_was_read_in_the_place_of_another_leaves_with_the_rollback<C: Library>()
+where
+    Writer: Persist<C::Backend>,
+    Topic: Persist<C::Backend>,
+    Letter: Persist<C::Backend>,
+{
+    let again = Make {
+        keyed: true,
+        ..make(Which::Letter)
+    };
+    for end in [Deed::Commit, Deed::Flush] {
+        played::<C>(
+            "place",
+            [
+                Deed::Add(make(Which::Letter)),
+                end,
+                Deed::Delete(Pick(Which::Letter, 1)),
+                Deed::Flush,
+                Deed::Add(again),
+                Deed::Flush,
+                Deed::Detach(Pick(Which::Letter, 1)),
+                Deed::Get(Pick(Which::Letter, 0)),
+                Deed::Rollback,
+                Deed::Get(Pick(Which::Letter, 0)),
+            ],
+        );
+    }
+}
+
 /// Nobody has read the deleted row in this transaction, and the new object takes it over all the same.
 ///
 /// # Panics

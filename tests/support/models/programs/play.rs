@@ -219,7 +219,10 @@ where
 
     fn deed(&mut self, session: &mut Session<C>, deed: &Deed) -> Result<(), Stop> {
         match deed {
-            Deed::Add(make) => of!(make.which, M => self.add::<M>(session, *make)),
+            Deed::Add(make) => {
+                of!(make.which, M => self.add::<M>(session, *make));
+                Ok(())
+            }
             Deed::AddMany(which, count) => of!(*which, M => self.add_many::<M>(session, *count)),
             Deed::AddTo(parent) => self.add_to_writer(session, *parent),
             Deed::Answer(letter) => self.answer(session, *letter),
@@ -283,7 +286,7 @@ where
 
     fn rollback(&mut self, session: &mut Session<C>) -> Result<(), Stop> {
         if session.is_doomed() {
-            self.refused(session)?;
+            Self::refused(session)?;
         }
         self.note(|| "rollback".to_owned());
         session
@@ -296,7 +299,7 @@ where
     }
 
     /// A doomed level takes nothing.
-    fn refused(&mut self, session: &mut Session<C>) -> Result<(), Stop> {
+    fn refused(session: &mut Session<C>) -> Result<(), Stop> {
         match session.no_autoflush(|session| C::raw(session).map_err(aludel::Error::from)) {
             Err(error) if error.is_doomed() => Ok(()),
             Err(error) => wrong(format!("a doomed level has answered: {error}")),
@@ -315,7 +318,7 @@ where
             self.reference.push();
             let left = self.inside(nested, steps, leave);
             if matches!(left, Err(Stop::Doomed)) {
-                self.refused(nested)?;
+                Self::refused(nested)?;
             }
             left
         });

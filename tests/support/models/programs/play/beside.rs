@@ -80,9 +80,11 @@ where
             letters,
         } = &self.reference.now.tables;
         Some(match plan {
-            Plan::Grade(row, with) => Plain::Grade(nth(writers, row)?, (with % 4 > 0).then_some(i32::from(with))),
+            Plan::Grade(row, with) => {
+                Plain::Grade(nth(writers, row)?, (!with.is_multiple_of(4)).then_some(i32::from(with)))
+            }
             Plan::Bump(row) => Plain::Bump(nth(writers, row)?),
-            Plan::Rename(row, with) if with % 4 == 0 => {
+            Plan::Rename(row, with) if with.is_multiple_of(4) => {
                 let other = nth(writers, with)?;
                 Plain::Rename(nth(writers, row)?, writers.get(&other)?.name.clone())
             }
@@ -91,7 +93,7 @@ where
             Plan::RemoveWriter(row) => Plain::RemoveWriter(nth(writers, row)?),
             Plan::Weight(row, with) => Plain::Weight(nth(topics, row)?, i32::from(with)),
             Plan::WeightAll(with) => Plain::WeightAll(i32::from(with)),
-            Plan::Retitle(row, with) if with % 4 == 0 => Plain::Retitle(nth(topics, row)?, nth(topics, with)?),
+            Plan::Retitle(row, with) if with.is_multiple_of(4) => Plain::Retitle(nth(topics, row)?, nth(topics, with)?),
             Plan::Retitle(row, with) => Plain::Retitle(nth(topics, row)?, self.title(with).unwrap_or(name)),
             Plan::AddTopic(with) => Plain::AddTopic(self.title(with).unwrap_or(name), i32::from(with)),
             Plan::RemoveTopic(row) => Plain::RemoveTopic(nth(topics, row)?),
@@ -138,18 +140,14 @@ where
         if !session.in_transaction() {
             return Ok(());
         }
-        match C::FLAVOUR {
-            Flavour::Sqlite => {
-                let closed = DatabaseErrorKind::ClosedConnection;
-                self.place
-                    .script
-                    .fail_before(Phase::Statement, closed, Recorder::NEVER_ARRIVED);
-            }
-            _ => {
-                let backend = session.no_autoflush(Session::backend_id);
-                let backend = backend.or_else(|error| wrong(format!("backend_id: {error}")))?;
-                C::kill(backend.expect("a server has a number for each connection"));
-            }
+        if C::FLAVOUR == Flavour::Sqlite {
+            let closed = DatabaseErrorKind::ClosedConnection;
+            let script = &self.place.script;
+            script.fail_before(Phase::Statement, closed, Recorder::NEVER_ARRIVED);
+        } else {
+            let backend = session.no_autoflush(Session::backend_id);
+            let backend = backend.or_else(|error| wrong(format!("backend_id: {error}")))?;
+            C::kill(backend.expect("a server has a number for each connection"));
         }
         let result = session.no_autoflush(|session| C::typed(session).map_err(aludel::Error::from));
         match result {

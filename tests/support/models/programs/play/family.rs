@@ -65,6 +65,9 @@ where
         self.with(format!("{letter:?} to {writer:?}"));
         let verb = |session: &mut Session<C>| session.set_parent(letter, Letter::WRITER_ID, writer);
         let result = self.around(session, Learn::ByReading, None, verb)?;
+        if self.has_left::<Writer>(parent, &result) {
+            return Ok(());
+        }
         if self.is_there::<Letter, _>(child, &result)? {
             self.has_writer(child, parent);
         }
@@ -82,21 +85,30 @@ where
         self.with(format!("{letter:?} to {answered:?}"));
         let verb = |session: &mut Session<C>| session.set_parent(letter, Letter::REPLY_TO, answered);
         let result = self.around(session, Learn::ByReading, None, verb)?;
+        if self.has_left::<Letter>(parent, &result) {
+            return Ok(());
+        }
         if self.is_there::<Letter, _>(child, &result)? {
             self.answers(child, parent);
         }
         Ok(())
     }
 
+    /// The parent was deleted by the flush before the child was read, and the session says so.
+    fn has_left<M: Object<C>>(&self, parent: usize, result: &aludel::Result<()>) -> bool {
+        let says = matches!(result, Err(error) if error.is_stale_entity());
+        says && !self.is_alive::<M>(parent)
+    }
+
     fn has_writer(&mut self, child: usize, parent: usize) {
         let thing = &self.reference.now.things.writers[parent];
-        let key = (thing.stage == Stage::Persistent).then(|| thing.key).flatten();
+        let key = (thing.stage == Stage::Persistent).then_some(thing.key).flatten();
         self.belongs(child, Link::Writer, parent, key);
     }
 
     fn answers(&mut self, child: usize, parent: usize) {
         let thing = &self.reference.now.things.letters[parent];
-        let key = (thing.stage == Stage::Persistent).then(|| thing.key).flatten();
+        let key = (thing.stage == Stage::Persistent).then_some(thing.key).flatten();
         self.belongs(child, Link::Reply, parent, key);
     }
 

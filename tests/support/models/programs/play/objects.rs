@@ -16,13 +16,12 @@ where
     Topic: Object<C>,
     Letter: Object<C>,
 {
-    pub(super) fn add<M: Object<C>>(&mut self, session: &mut Session<C>, make: Make) -> Result<(), Stop> {
+    pub(super) fn add<M: Object<C>>(&mut self, session: &mut Session<C>, make: Make) {
         let name = self.fresh("new");
         let value = M::make(&self.reference.now, make, name);
         self.with(format!("{value:?}"));
         let entity = session.add(value.clone());
         self.reference.now.added(entity, value);
-        Ok(())
     }
 
     pub(super) fn add_many<M: Object<C>>(&mut self, session: &mut Session<C>, count: u8) -> Result<(), Stop> {
@@ -48,8 +47,8 @@ where
 
     pub(super) fn change(&mut self, session: &mut Session<C>, index: u8, change: Change) -> Result<(), Stop> {
         let name = match change {
-            Change::Name(with) if with % 8 == 0 => format!("taken{}", with % 3),
-            Change::Title(with) if with % 4 == 0 => {
+            Change::Name(with) if with.is_multiple_of(8) => format!("taken{}", with % 3),
+            Change::Title(with) if with.is_multiple_of(4) => {
                 let mut names = self.reference.now.tables.topics.keys();
                 names
                     .nth(usize::from(with) % 5)
@@ -170,7 +169,9 @@ where
         let entities: Vec<Entity<M>> = all.iter().map(|&at| self.entity::<M>(at)).collect();
         let verb = |session: &mut Session<C>| {
             let values = session.edit_many(&entities)?;
-            values.into_iter().for_each(|value| value.alter(with));
+            for value in values {
+                value.alter(with);
+            }
             Ok(())
         };
         let result = self.around(session, Learn::ByReading, None, verb)?;
@@ -181,8 +182,9 @@ where
             .collect();
         match result {
             Ok(()) if gone.is_empty() => {
-                all.into_iter()
-                    .for_each(|at| self.reference.now.draft::<M>(at).alter(with));
+                for at in all {
+                    self.reference.now.draft::<M>(at).alter(with);
+                }
                 Ok(())
             }
             Ok(()) => wrong("edit_many has found what is gone"),
@@ -229,7 +231,9 @@ where
             return Ok(());
         };
         // One that somebody has read before is known by its version.
-        let read_before = value.revision().filter(|revision| with % 8 == 0 && *revision > 0);
+        let read_before = value
+            .revision()
+            .filter(|revision| with.is_multiple_of(8) && *revision > 0);
         value.set_revision(read_before.map_or(0, |revision| revision + 1));
         value.alter(with);
         self.with(format!("{value:?}"));
@@ -381,7 +385,7 @@ where
     fn keys<M: Object<C>>(&self) -> Vec<M::Key> {
         let things = self.reference.now.of::<M>().iter();
         let of_things = things.filter_map(|thing| {
-            let draft = thing.draft.as_ref().and_then(|draft| draft.key());
+            let draft = thing.draft.as_ref().and_then(Model::key);
             thing.key.clone().or(draft)
         });
         let all: BTreeSet<M::Key> = self

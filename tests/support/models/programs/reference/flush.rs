@@ -5,6 +5,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use aludel::Model;
+
 use super::{Kind, Link, Stage, State, Thing};
 use crate::models::programs::program::Which;
 use crate::models::programs::tables::{Letter, Topic, Writer};
@@ -243,7 +245,9 @@ impl Forecast {
             self.must.insert(Trouble::Conflict);
         }
         let mut row = row.clone();
-        columns.iter().for_each(|column| row.copy(draft, column));
+        for column in columns {
+            row.copy(draft, column);
+        }
         if let Some(revision) = before.revision() {
             row.set_revision(revision + 1);
         }
@@ -320,7 +324,7 @@ impl Forecast {
 
 fn key_of<M: Kind>(thing: &Thing<M>) -> Option<M::Key> {
     match thing.stage {
-        Stage::Pending => thing.draft.as_ref().and_then(|draft| draft.key()),
+        Stage::Pending => thing.draft.as_ref().and_then(Model::key),
         Stage::Persistent => thing.key.clone(),
         _ => None,
     }

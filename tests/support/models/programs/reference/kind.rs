@@ -111,13 +111,13 @@ impl Kind for Writer {
             } else {
                 name
             },
-            grade: (make.with % 3 > 0).then_some(i32::from(make.with)),
+            grade: (!make.with.is_multiple_of(3)).then_some(i32::from(make.with)),
             version: 0,
         }
     }
 
     fn alter(&mut self, with: u8) {
-        self.grade = (with % 4 > 0).then_some(i32::from(with));
+        self.grade = (!with.is_multiple_of(4)).then_some(i32::from(with));
     }
 
     fn swap(a: &mut Self, b: &mut Self) {
@@ -162,14 +162,14 @@ impl Kind for Topic {
 
     fn make(state: &State, make: Make, name: String) -> Self {
         let taken = state.tables.topics.keys().nth(usize::from(make.with) % 4).cloned();
-        let name = match (make.keyed, make.wrong && make.with % 2 == 0) {
+        let name = match (make.keyed, make.wrong && make.with.is_multiple_of(2)) {
             (true, _) => state.key_of_one_deleted::<Self>().unwrap_or(name),
             (_, true) => taken.unwrap_or(name),
             _ => name,
         };
         Self {
             name,
-            note: (!make.wrong || make.with % 2 == 0).then(|| "note".to_owned()),
+            note: (!make.wrong || make.with.is_multiple_of(2)).then(|| "note".to_owned()),
             weight: i32::from(make.with),
         }
     }
