@@ -60,7 +60,7 @@ fn main() -> ExitCode {
 fn open(options: &Options, told: Told) -> aludel::Result<Told> {
     let folder = tempfile::tempdir().map_err(aludel::Error::other)?;
     let file = options.file.clone().unwrap_or_else(|| folder.path().join("library.db"));
-    let engine = Engine::<SqliteConnection>::new(&url_of(&file))?; // connects to nothing yet
+    let engine = Engine::<SqliteConnection>::new(url_of(&file))?; // connects to nothing yet
     engine.begin(models::create)?;
     let mut session = engine.session();
     if !options.quiet {

@@ -223,7 +223,9 @@ impl<C: Dialect, M: Persist<C::Backend>> Unit<C> for Store<M> {
     }
 
     fn expire_rows(&mut self, rows: &[u32]) {
-        rows.iter().for_each(|&row| self.expire_row(row));
+        for &row in rows {
+            self.expire_row(row);
+        }
     }
 
     fn take_links(&mut self, index: u32) -> Vec<Link> {
