@@ -5,6 +5,7 @@
 //! | `quickstart` | models, a transfer, a savepoint, a rerun, and the errors one wants to read at night |
 //! | `bank` | many threads, a server that loses their connections, and books that still balance |
 //! | `reconnecting` | a ping every second while the database is restarted |
+//! | `library` | objects: parents and children in one flush, a conflict, a savepoint, and each statement that is sent |
 //! | `orders` | a service: orders, stock, payments, and letters from an outbox, each function a line above what it does |
 //! | `pitfalls` | what Diesel and r2d2 leave to their users, on real servers, and what becomes of it here |
 

@@ -58,6 +58,8 @@ pub(crate) struct ByParents<'a, M, P: Model> {
     pub(crate) flavour: Flavour,
     pub(crate) reference: ForeignKey<M, P>,
     pub(crate) keys: &'a [P::Key],
+    /// Those that are marked as deleted as well.
+    pub(crate) with_marked: bool,
 }
 
 impl<M, P: Model> QueryId for ByParents<'_, M, P> {
@@ -90,7 +92,9 @@ where
             self.keys.len(),
             |row, column, pass| P::bind_key(&self.keys[row], column, pass),
         )?;
-        walk_alive::<M, DB>(&mut pass)?;
+        if !self.with_marked {
+            walk_alive::<M, DB>(&mut pass)?;
+        }
         pass.push_sql(" ORDER BY ");
         for (at, column) in shape.columns[..shape.keys].iter().enumerate() {
             super::keys::comma(&mut pass, at);

@@ -83,11 +83,14 @@ impl<C: Dialect, P: Persist<C::Backend>> Cascading<'_, C, P> {
             }
             OnDelete::Cascade | OnDelete::SetNull => {}
         }
+        // A row that is only marked as deleted is there, and refers to the one that goes.
+        let with_marked = on_delete == OnDelete::SetNull && P::shape().soft_delete.is_none();
         for keys in self.parents.chunks(PAGE) {
             let select = ByParents {
                 flavour: C::FLAVOUR,
                 reference,
                 keys,
+                with_marked,
             };
             for row in M::select(self.connection, select)? {
                 if let Some(key) = row.key() {

@@ -124,3 +124,54 @@ fn children_go_first_or_are_let_go_as_the_parent_says() -> aludel::Result<()> {
     assert_eq!(pages::table.count().get_result::<i64>(&mut session)?, 0);
     Ok(())
 }
+
+diesel::table! { racks (id) { id -> Integer, } }
+diesel::table! { boxes (id) { id -> Integer, rack_id -> Nullable<Integer>, gone -> Bool, } }
+
+#[derive(Model, Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = racks)]
+#[model(has_many(Crate, on_delete = "set_null"))]
+struct Rack {
+    id: i32,
+}
+
+#[derive(Model, Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = boxes)]
+struct Crate {
+    id: i32,
+    #[model(belongs_to = Rack)]
+    rack_id: Option<i32>,
+    #[model(soft_delete)]
+    gone: bool,
+}
+
+/// Its row is there, and the database would not let its parent go.
+#[test]
+fn a_child_that_is_only_marked_as_deleted_is_let_go_as_well() -> aludel::Result<()> {
+    let mut session = Engine::<SqliteConnection>::new("sqlite://:memory:?foreign_keys=on")?.session();
+    session.batch_execute(
+        "CREATE TABLE racks (id INTEGER PRIMARY KEY); \
+         CREATE TABLE boxes (id INTEGER PRIMARY KEY, rack_id INTEGER REFERENCES racks, gone BOOLEAN NOT NULL)",
+    )?;
+    let rack = session.add(Rack { id: 0 });
+    let boxes = [0, 0].map(|id| Crate {
+        id,
+        rack_id: None,
+        gone: false,
+    });
+    let [marked, there] = boxes;
+    let marked = session.add_to(rack, marked)?;
+    session.add_to(rack, there)?;
+    session.flush()?;
+    session.delete(marked)?;
+    session.commit()?;
+
+    session.delete(rack)?;
+    session.commit()?;
+    let rows: Vec<(Option<i32>, bool)> = boxes::table
+        .select((boxes::rack_id, boxes::gone))
+        .order(boxes::id)
+        .load(&mut session)?;
+    assert_eq!(rows, [(None, true), (None, false)]);
+    Ok(())
+}

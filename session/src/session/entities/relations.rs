@@ -325,6 +325,7 @@ impl<C: Dialect> Session<C> {
                 flavour: C::FLAVOUR,
                 reference,
                 keys: page,
+                with_marked: false,
             };
             for row in M::select(&mut self.connection, select)? {
                 let (Some(key), Some(parent)) = (row.key(), reference.get(&row)) else {

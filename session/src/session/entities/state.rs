@@ -11,7 +11,8 @@ impl<C: Dialect> Session<C> {
     /// such row (`Session.merge` in SQLAlchemy). Columns that the database alone writes stay as they are.
     ///
     /// A value whose version has the default of its type (0) is merged into whatever there is. With any other version it must be that
-    /// of the row: somebody has read the value from it, and what came in between would be lost.
+    /// of the row: somebody has read the value from it, and what came in between would be lost. A value from outside, of a form for
+    /// instance, conflicts again when the transaction is run again: resolve it where it is merged.
     ///
     /// ```
     /// # #[cfg(feature = "sqlite")] {
