@@ -255,7 +255,6 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("paramstyle", "Diesel writes the placeholders: leave it out"),
     ("label_length", "Diesel makes no labels: leave it out"),
-    ("implicit_returning", "leave it out"),
     (
         "query_cache_size",
         "Diesel caches statements by their type: leave it out",

@@ -113,3 +113,40 @@ fn delete_multi_missing_warning() -> aludel::Result<()> {
     assert_eq!(left, [4, 5]);
     Ok(())
 }
+
+/// A row that the database refuses is named by its statement, alone and among others.
+#[test]
+fn a_refused_insert_is_named() -> aludel::Result<()> {
+    let schema = format!(
+        "CREATE TABLE seats (id {}, place VARCHAR(40) NOT NULL UNIQUE);",
+        super::ground::GENERATED
+    );
+    let ground = Ground::open("a_refused_insert_is_named", &schema);
+    for many in [1, 6] {
+        let mut session = ground.engine.session();
+        session.add_all((0..many).map(seat));
+        session.commit()?;
+        session.add_all((0..many).map(seat));
+        let text = session.commit().expect_err("the seats are taken").to_string();
+        assert!(text.contains("[SQL: INSERT INTO"), "{text}");
+        diesel::delete(seats::table).execute(&mut session)?;
+        session.commit()?;
+    }
+    Ok(())
+}
+
+diesel::table! { seats (id) { id -> Integer, place -> Text, } }
+
+#[derive(Model, Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = seats)]
+struct Seat {
+    id: i32,
+    place: String,
+}
+
+fn seat(number: i32) -> Seat {
+    Seat {
+        id: 0,
+        place: format!("seat {number}"),
+    }
+}

@@ -169,7 +169,7 @@ fn objects_are_read_and_not_written() -> aludel::Result<()> {
         500,
         "the second read takes nothing from the first"
     );
-    session[ann].balance -= 100;
+    session.edit(ann)?.balance -= 100; // read again: each statement has looked at another moment
     let refused = session.flush().unwrap_err();
     assert!(
         refused

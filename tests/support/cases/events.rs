@@ -1,7 +1,7 @@
 //! What a session tells its listeners, and hooks: `SessionEventsTest`.
 
 use aludel::prelude::*;
-use aludel::{CommitPolicy, Error, ErrorKind, Phase, RetryPolicy, SessionFactory, SessionTransaction};
+use aludel::{CommitPolicy, Error, ErrorKind, Phase, RetryPolicy, SessionEvent, SessionFactory, SessionTransaction};
 use diesel::connection::SimpleConnection as _;
 use diesel::result::DatabaseErrorKind;
 
@@ -10,11 +10,13 @@ use super::{Stage, insert, look};
 use crate::EventLog;
 use crate::account::Account;
 
-/// A factory whose sessions write SQLAlchemy's names of their events into the log; those of savepoints with their depth.
+/// A factory whose sessions write SQLAlchemy's names of their events into the log; those of savepoints with their depth, and those
+/// of objects not at all.
 fn heard<C: Dialect>(stage: &Stage<C>) -> (SessionFactory<C>, EventLog) {
     let log = EventLog::new();
     let canary = log.clone();
     let factory = SessionFactory::new(&stage.engine).listen(move |event| match event.transaction() {
+        _ if matches!(event, SessionEvent::ObjectChanged { .. }) => {}
         SessionTransaction::Nested { depth } => canary.push(format!("{} {depth}", event.name())),
         SessionTransaction::Flush if event.name().starts_with("after_transaction") => {
             canary.push(format!("{} (flush)", event.name()));
