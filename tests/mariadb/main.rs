@@ -3,6 +3,7 @@
 
 mod ambient;
 mod arguments;
+mod batches;
 mod cancelled;
 mod chaos;
 mod conflicts;

@@ -1,0 +1,44 @@
+//! What a batch of new objects asks the server.
+
+use aludel::prelude::*;
+use aludel_tests::mariadb;
+use diesel::connection::SimpleConnection as _;
+use diesel::prelude::*;
+
+diesel::table! { notes (id) { id -> BigInt, text -> Text, } }
+
+#[derive(Model, Queryable, Selectable, Clone, Debug)]
+#[diesel(table_name = notes)]
+struct Note {
+    id: i64,
+    text: String,
+}
+
+/// Rows of an index that this session has read one after the other.
+fn read_next(session: &mut Session<MysqlConnection>) -> aludel::Result<i64> {
+    let status = "CAST((SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS \
+                  WHERE VARIABLE_NAME = 'HANDLER_READ_NEXT') AS SIGNED)";
+    let value = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(status));
+    Ok(value.get_result(session)?)
+}
+
+/// The keys of a batch are looked for where they must be, and not in the whole table.
+#[test]
+fn a_few_rows_in_a_large_table_cost_a_few() -> aludel::Result<()> {
+    let database = mariadb::server().database("batches_in_a_large_table");
+    let engine = Engine::<MysqlConnection>::new(database.url())?;
+    let mut session = engine.session();
+    session.batch_execute("CREATE TABLE notes (id BIGINT AUTO_INCREMENT PRIMARY KEY, text VARCHAR(20) NOT NULL)")?;
+    let note = |number: i32| Note {
+        id: 0,
+        text: format!("note {number}"),
+    };
+    session.add_all((0..5_000).map(note));
+    session.commit()?;
+    let before = read_next(&mut session)?;
+    session.add_all((0..10).map(note));
+    session.flush()?;
+    let read = read_next(&mut session)? - before;
+    assert!((10..100).contains(&read), "{read} rows were read");
+    session.commit()
+}
