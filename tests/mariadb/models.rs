@@ -5,6 +5,8 @@ type C = diesel::MysqlConnection;
 
 #[path = "../models/agree.rs"]
 mod agree;
+#[path = "../models/batches.rs"]
+mod batches;
 #[path = "../models/defaults.rs"]
 mod defaults;
 #[path = "../models/deletes.rs"]

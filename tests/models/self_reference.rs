@@ -169,3 +169,67 @@ fn a_new_row_without_a_key_cannot_be_its_own_parent() -> aludel::Result<()> {
     ground.expect_done(&[]);
     Ok(())
 }
+
+/// What a hook reads is as it is in the session where an object is asked, and as it was committed where rows are.
+#[test]
+fn before_update_m2o() -> aludel::Result<()> {
+    let ground = ground("self_before_update_m2o");
+    let mut session = ground.engine.session();
+    let [old, new] = [session.add(node("old")), session.add(node("new"))];
+    let child = session.add_to(old, node("child"))?;
+    session.commit()?;
+    session.before_flush(move |session| {
+        assert_eq!(session.parent(child, Node::PARENT_ID)?, Some(new));
+        let old_key = session.read(old)?.id;
+        let rows: Vec<String> = nodes::table
+            .filter(nodes::parent_id.eq(old_key))
+            .select(nodes::data)
+            .load(session)?;
+        assert_eq!(rows, ["child"], "it is not written yet");
+        Ok(())
+    });
+    session.set_parent(child, Node::PARENT_ID, new)?;
+    session.commit()?;
+    assert_eq!(session.children(new, Node::PARENT_ID)?, [child]);
+    assert_eq!(session.children(old, Node::PARENT_ID)?, []);
+    Ok(())
+}
+
+/// The same table, whose children are let go of.
+#[derive(Model, Queryable, Selectable, Clone, Debug, PartialEq)]
+#[diesel(table_name = nodes)]
+#[model(has_many(Branch, foreign_key = PARENT_ID, on_delete = "set_null"))]
+struct Branch {
+    id: i32,
+    #[model(belongs_to = Branch)]
+    parent_id: Option<i32>,
+    data: String,
+}
+
+#[test]
+fn one_to_many_delete_parent() -> aludel::Result<()> {
+    let ground = ground("self_one_to_many_delete_parent");
+    let mut session = ground.engine.session();
+    let branch = |data: &str| Branch {
+        id: 0,
+        parent_id: None,
+        data: data.to_owned(),
+    };
+    let root = session.add(branch("root"));
+    let children: Vec<_> = (0..4)
+        .map(|_| session.add_to(root, branch("child")))
+        .collect::<aludel::Result<_>>()?;
+    session.flush()?;
+    ground.done();
+    session.delete(root)?;
+    session.flush()?;
+    ground.expect_done(&[
+        "SELECT nodes WHERE parent_id",
+        "UPDATE nodes SET parent_id WHERE id x 4",
+        "DELETE nodes WHERE id",
+    ]);
+    for child in children {
+        assert_eq!(session.read(child)?.parent_id, None);
+    }
+    session.commit()
+}

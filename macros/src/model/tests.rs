@@ -215,6 +215,24 @@ fn there_is_a_key() {
 }
 
 #[test]
+fn no_part_of_a_key_is_null() {
+    refuses(
+        with(quote!(#[model(key)] a: i32, #[model(key)] b: Option<i32>)),
+        &["a key is never NULL"],
+    );
+}
+
+#[test]
+fn a_version_is_never_null() {
+    for kind in [quote!(version(manual)), quote!(version(server)), quote!(version = next)] {
+        refuses(
+            with(quote!(id: i32, #[model(#kind)] v: Option<i32>)),
+            &["a version is never NULL"],
+        );
+    }
+}
+
+#[test]
 fn the_maker_of_a_key_is_said_once_and_on_the_key() {
     refuses(
         with(quote!(#[model(generated, assigned)] id: i32)),

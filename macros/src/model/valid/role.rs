@@ -101,6 +101,10 @@ fn check_types(field: &Field<'_>, errors: &mut Errors) {
                        write `version: i32`, or what makes it: `version = next_version`, `version(manual)`, \
                        `version(server)`";
         errors.at(field.ty, message);
+    } else if counted.is_some() && types::is_option(field.ty) {
+        let message = "a version is never NULL, since NULL equals nothing and every UPDATE would be a conflict; write the type \
+                       without `Option`";
+        errors.at(field.ty, message);
     }
     let is_mark = types::is_option(field.ty) || types::is_bool(field.ty);
     if field.options.soft_delete.is_some() && !is_mark {
