@@ -104,7 +104,7 @@ fn a_name_that_is_not_there_is_told_with_what_is_missing() {
     lookup("core::parity").expect("this module");
     lookup("ui::fail::hook_uses_its_session").expect("a file in a folder");
     lookup("core::config::files").expect("a module in a file");
-    lookup("everywhere::models::keys::five_thousand_shuffled_rows_each_learn_their_key").expect("by #[path]");
+    lookup("everywhere::models::keys::boolean").expect("by #[path]");
     assert!(told("everywhere::models::keys::no_such_case").contains("models/keys.rs has no test `no_such_case`"));
     lookup("everywhere::model_stories::verbs::get").expect("a test in a module that a macro makes");
     lookup("session::design::as_you_go").expect("a test that a macro of the support library makes");
