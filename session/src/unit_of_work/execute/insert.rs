@@ -5,9 +5,8 @@
 //! MariaDB and MySQL, whose RETURNING Diesel cannot read, give the rows of a statement numbers without gaps, and so there must be as
 //! many rows from the first one on. Where that is not so, the batch is undone, and its rows are inserted one by one.
 
-use aludel_core::{Dialect, Error, ErrorKind, Flavour, Result, annotate};
+use aludel_core::{Dialect, Error, ErrorKind, Flavour, Result};
 use diesel::RunQueryDsl as _;
-use diesel::result::Error as DieselError;
 
 use super::{Writer, fetch, wrong_count};
 use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
@@ -128,8 +127,7 @@ where
     let values = [store.row(row)];
     let insert = statement::<C, M>(&values, columns, returning, writer.page_size);
     let key = if returning {
-        let keys =
-            M::insert_returning(writer.connection, insert).map_err(|error| named::<C, M>(error, &values, columns))?;
+        let keys = M::insert_returning(writer.connection, insert)?;
         let count = keys.len();
         keys.into_iter()
             .next()
@@ -144,22 +142,6 @@ where
     store.row_mut(row).set_key(key);
     store.inserted(row);
     Ok(())
-}
-
-/// SQLite says what is wrong with a row when it is asked for what the row has been given, and by then nobody knows the statement.
-fn named<C, M>(error: DieselError, values: &[&M], columns: Columns) -> DieselError
-where
-    C: Dialect,
-    M: Persist<C::Backend>,
-{
-    if C::FLAVOUR != Flavour::Sqlite {
-        return error;
-    }
-    match C::sql(&statement::<C, M>(&values[..1], columns, true, 1)) {
-        Ok(sql) if values.len() == 1 => annotate(error, &sql),
-        Ok(sql) => annotate(error, &format!("{sql} -- {} rows", values.len())),
-        Err(_) => error,
-    }
 }
 
 /// The key of the row that was inserted last.
@@ -254,8 +236,7 @@ where
             _ => M::insert_returning(
                 writer.connection,
                 statement::<C, M>(&values, columns, true, writer.page_size),
-            )
-            .map_err(|error| named::<C, M>(error, &values, columns))?,
+            )?,
         };
         // Those of an earlier page would be told again where this one was given none.
         let ascends = keys.is_sorted() && all.last() < keys.first();
