@@ -5,6 +5,8 @@ use aludel_tests::mariadb;
 use diesel::connection::SimpleConnection as _;
 use diesel::prelude::*;
 
+use crate::round_trips::status;
+
 diesel::table! { notes (id) { id -> BigInt, text -> Text, } }
 
 #[derive(Model, Queryable, Selectable, Clone, Debug)]
@@ -15,12 +17,7 @@ struct Note {
 }
 
 /// Rows of an index that this session has read one after the other.
-fn read_next(session: &mut Session<MysqlConnection>) -> aludel::Result<i64> {
-    let status = "CAST((SELECT VARIABLE_VALUE FROM information_schema.SESSION_STATUS \
-                  WHERE VARIABLE_NAME = 'HANDLER_READ_NEXT') AS SIGNED)";
-    let value = diesel::select(diesel::dsl::sql::<diesel::sql_types::BigInt>(status));
-    Ok(value.get_result(session)?)
-}
+const READ_NEXT: &str = "Handler_read_next";
 
 /// The keys of a batch are looked for where they must be, and not in the whole table.
 #[test]
@@ -35,10 +32,10 @@ fn a_few_rows_in_a_large_table_cost_a_few() -> aludel::Result<()> {
     };
     session.add_all((0..5_000).map(note));
     session.commit()?;
-    let before = read_next(&mut session)?;
+    let before = status(&mut session, READ_NEXT);
     session.add_all((0..10).map(note));
     session.flush()?;
-    let read = read_next(&mut session)? - before;
+    let read = status(&mut session, READ_NEXT) - before;
     assert!((10..100).contains(&read), "{read} rows were read");
     session.commit()
 }

@@ -13,7 +13,7 @@ struct Status {
     value: String,
 }
 
-fn status<C>(connection: &mut C, name: &str) -> u64
+pub(super) fn status<C>(connection: &mut C, name: &str) -> u64
 where
     C: diesel::connection::LoadConnection<Backend = diesel::mysql::Mysql>,
 {

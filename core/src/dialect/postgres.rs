@@ -13,7 +13,7 @@ use diesel::query_builder::QueryFragment;
 #[cfg(unix)]
 use diesel::result::{ConnectionError, ConnectionResult};
 use diesel::result::{Error as DieselError, QueryResult};
-use diesel::sql_types::{BigInt, Integer, Text};
+use diesel::sql_types::{Integer, Text};
 use secrecy::{ExposeSecret as _, SecretString};
 
 use super::render::{render, render_with_values};
@@ -37,6 +37,8 @@ mod verify;
 pub use connect_args::{PgConnectArgs, PgSslMode};
 #[cfg(unix)]
 use passfile::PassFile;
+
+diesel::define_sql_function! { fn lastval() -> BigInt; }
 
 impl Dialect for PgConnection {
     const FLAVOUR: Flavour = Flavour::PostgreSql;
@@ -183,7 +185,7 @@ impl Dialect for PgConnection {
     }
 
     fn last_insert_id(&mut self) -> QueryResult<i64> {
-        diesel::select(sql::<BigInt>("lastval()")).get_result(self)
+        diesel::select(lastval()).get_result(self)
     }
 
     fn server_clock(&mut self) -> QueryResult<i64> {

@@ -31,6 +31,8 @@ mod verify;
 use arguments::Arguments;
 pub use connect_args::{JournalMode, SqliteConnectArgs, Synchronous, TempStore};
 
+diesel::define_sql_function! { fn last_insert_rowid() -> BigInt; }
+
 impl Dialect for SqliteConnection {
     const FLAVOUR: Flavour = Flavour::Sqlite;
     /// More make a statement that costs more to run than it saves.
@@ -137,7 +139,7 @@ impl Dialect for SqliteConnection {
     }
 
     fn last_insert_id(&mut self) -> QueryResult<i64> {
-        diesel::select(sql::<BigInt>("last_insert_rowid()")).get_result(self)
+        diesel::select(last_insert_rowid()).get_result(self)
     }
 
     fn has_triggers(&mut self, table: &str) -> QueryResult<bool> {

@@ -25,7 +25,7 @@ pub(super) fn model(input: &Input<'_>, error: &Error) -> TokenStream {
             quote! {
                 #[doc(hidden)]
                 #visibility const #name: ::aludel::ForeignKey<Self, #parent> =
-                    ::aludel::ForeignKey::new("", &[], true, |_| ::core::unimplemented!(), |_, _| {});
+                    ::aludel::ForeignKey::new("", &[], true, |_| ::core::option::Option::None, |_, _| {});
             }
         })
         .collect();

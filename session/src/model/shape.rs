@@ -131,6 +131,14 @@ impl Shape {
         Columns::first(self.keys)
     }
 
+    /// The version, where the database makes it: it is never written, and read after each write.
+    pub fn version_of_server(&self) -> Columns {
+        match (self.version, self.version_kind) {
+            (Some(version), VersionKind::Server) => Columns::one(version),
+            _ => Columns::NONE,
+        }
+    }
+
     /// Those with a role.
     pub fn with_role(&self, role: Role) -> Columns {
         let columns = self.columns.iter().enumerate();

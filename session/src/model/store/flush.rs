@@ -78,10 +78,7 @@ impl<M: Model> Store<M> {
         let mut all = self.edited();
         if !self.switched.is_empty() {
             all.extend(self.switched.keys());
-            all.sort_by_cached_key(|&index| {
-                let slot = &self.slots[index as usize];
-                slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key))
-            });
+            all.sort_by_cached_key(|&index| self.slots[index as usize].known_key());
         }
         all
     }
@@ -268,9 +265,7 @@ impl<M: Model> Store<M> {
 
     /// Model and key, for errors.
     pub(crate) fn show(&self, index: u32) -> String {
-        let slot = &self.slots[index as usize];
-        let key = slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key));
-        match key {
+        match self.slots[index as usize].known_key() {
             Some(key) => format!("{} {key:?}", M::NAME),
             None => format!("{} (new, no key yet)", M::NAME),
         }

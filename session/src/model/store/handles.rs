@@ -110,14 +110,18 @@ impl<M: Model> Store<M> {
 
     /// The key of the row, or the one that it will have.
     pub(crate) fn key(&self, entity: Entity<M>) -> Result<Option<M::Key>, Trouble> {
-        let slot = self.slot(entity)?;
-        Ok(slot.key.clone().or_else(|| slot.value.as_ref().and_then(Model::key)))
+        Ok(self.slot(entity)?.known_key())
     }
 }
 
 impl<M: Model> Slot<M> {
+    /// The key of its row, or the one that it will have.
+    pub(super) fn known_key(&self) -> Option<M::Key> {
+        self.key.clone().or_else(|| self.value.as_ref().and_then(Model::key))
+    }
+
     pub(super) fn key_in_words(&self) -> String {
-        let key = self.key.clone().or_else(|| self.value.as_ref().and_then(Model::key));
-        key.map_or_else(|| "no key yet".to_owned(), |key| format!("key {key:?}"))
+        self.known_key()
+            .map_or_else(|| "no key yet".to_owned(), |key| format!("key {key:?}"))
     }
 }

@@ -3,7 +3,7 @@
 use aludel_core::{Dialect, Result};
 
 use super::{Writer, wrong_count};
-use crate::model::{Columns, Model, Persist, Role, Store, VersionKind};
+use crate::model::{Columns, Model, Persist, Role, Store};
 use crate::unit_of_work::rows::rows_of;
 
 /// Reads what an INSERT has not said.
@@ -33,11 +33,7 @@ where
 /// The columns that the database makes with each write.
 fn made_with_each_write<M: Model>() -> Columns {
     let shape = M::shape();
-    let version = match (shape.version, shape.version_kind) {
-        (Some(version), VersionKind::Server) => Columns::one(version),
-        _ => Columns::NONE,
-    };
-    shape.with_role(Role::ReadOnly).and(version)
+    shape.with_role(Role::ReadOnly).and(shape.version_of_server())
 }
 
 /// One SELECT a page, on every database: a trigger may have changed what RETURNING would have answered.

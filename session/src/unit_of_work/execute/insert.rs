@@ -9,7 +9,7 @@ use aludel_core::{Dialect, Error, ErrorKind, Flavour, Result};
 use diesel::RunQueryDsl as _;
 
 use super::{Writer, fetch, wrong_count};
-use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
+use crate::model::{Columns, Model, Persist, Role, Stamp, Store};
 use crate::sql::{Insert, Table};
 
 /// Fewer rows than this are inserted one by one: a batch has a savepoint around it, which costs two round trips.
@@ -45,10 +45,7 @@ where
 /// The columns that any INSERT may write.
 fn written_by_anyone<M: Model>() -> Columns {
     let shape = M::shape();
-    let mut left_out = shape.with_role(Role::ReadOnly);
-    if let (Some(version), VersionKind::Server) = (shape.version, shape.version_kind) {
-        left_out = left_out.and(Columns::one(version));
-    }
+    let left_out = shape.with_role(Role::ReadOnly).and(shape.version_of_server());
     Columns::first(shape.columns.len()).without(left_out)
 }
 
@@ -101,7 +98,7 @@ where
     M: Persist<C::Backend>,
 {
     let values: Vec<&M> = rows.iter().map(|&row| store.row(row)).collect();
-    let insert = statement::<C, M>(&values, columns, false, writer.page_size);
+    let insert = statement::<C, M>(&values, columns, false, writer);
     let count = insert.execute(writer.connection)?;
     if count != rows.len() {
         return Err(wrong_count::<M>("INSERT", rows.len(), count));
@@ -125,7 +122,7 @@ where
     M: Persist<C::Backend>,
 {
     let values = [store.row(row)];
-    let insert = statement::<C, M>(&values, columns, returning, writer.page_size);
+    let insert = statement::<C, M>(&values, columns, returning, writer);
     let key = if returning {
         let keys = M::insert_returning(writer.connection, insert)?;
         let count = keys.len();
@@ -233,10 +230,7 @@ where
         let values: Vec<&M> = page.iter().map(|&row| store.row(row)).collect();
         let keys = match C::FLAVOUR {
             Flavour::MySql => count(&values, columns, writer)?,
-            _ => M::insert_returning(
-                writer.connection,
-                statement::<C, M>(&values, columns, true, writer.page_size),
-            )?,
+            _ => M::insert_returning(writer.connection, statement::<C, M>(&values, columns, true, writer))?,
         };
         // Those of an earlier page would be told again where this one was given none.
         let ascends = keys.is_sorted() && all.last() < keys.first();
@@ -254,7 +248,7 @@ where
     C: Dialect,
     M: Persist<C::Backend>,
 {
-    let count = statement::<C, M>(values, columns, false, writer.page_size).execute(writer.connection)?;
+    let count = statement::<C, M>(values, columns, false, writer).execute(writer.connection)?;
     if count != values.len() {
         return Err(wrong_count::<M>("INSERT", values.len(), count));
     }
@@ -276,13 +270,13 @@ fn statement<'a, C: Dialect, M>(
     rows: &'a [&'a M],
     columns: Columns,
     returning: bool,
-    page_size: usize,
+    writer: &Writer<'_, C>,
 ) -> Insert<'a, M> {
     Insert {
         flavour: C::FLAVOUR,
         rows,
         columns,
         returning,
-        cached: rows.len() == 1 || rows.len() == page_size,
+        cached: rows.len() == 1 || rows.len() == writer.page(columns.len()),
     }
 }

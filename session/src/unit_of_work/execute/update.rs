@@ -6,7 +6,7 @@ use aludel_core::{Dialect, Error, Result};
 use diesel::RunQueryDsl as _;
 
 use super::{Writer, conflict, fetch};
-use crate::model::{Columns, Model, Persist, Role, Stamp, Store, VersionKind};
+use crate::model::{Columns, Model, Persist, Role, Stamp, Store};
 use crate::sql::{Pair, Update};
 
 /// Updates objects that were edited; in the order of their keys, so that two sessions that change the same rows wait for each
@@ -137,12 +137,7 @@ where
 /// The columns of a change, with the version counted up; the database's own version is not written.
 pub(super) fn columns_of_change<M: Model>(value: &mut M, loaded: &M) -> Columns {
     value.advance_version(Some(loaded));
-    let shape = M::shape();
-    let made_by_database = match (shape.version, shape.version_kind) {
-        (Some(version), VersionKind::Server) => Columns::one(version),
-        _ => Columns::NONE,
-    };
-    value.changes(loaded).without(made_by_database)
+    value.changes(loaded).without(M::shape().version_of_server())
 }
 
 /// How many rows an UPDATE has.
