@@ -37,74 +37,43 @@ pub(super) fn inserted(
     key: &str,
     rows: usize,
 ) -> QueryResult<Option<(i64, i64)>> {
-    let (first, step): (i64, i64) = Told.get_result(raw)?;
     let rows = i64::try_from(rows).unwrap_or(i64::MAX);
-    let last = (rows - 1)
-        .checked_mul(step)
-        .and_then(|length| first.checked_add(length));
-    let Some(last) = last.filter(|_| first > 0) else {
-        return Ok(None);
-    };
-    // With LAST_INSERT_ID() in its WHERE it would look at the whole table, since that is not the same for each row.
-    let count: i64 = Between {
+    let inserted = Inserted {
         table,
         key,
-        first,
-        last,
-    }
-    .get_result(raw)?;
-    Ok((count == rows).then_some((first, step)))
-}
-
-/// The first key of the last INSERT, and how far apart the server's keys are (a Galera cluster's are).
-struct Told;
-
-impl Query for Told {
-    type SqlType = (BigInt, BigInt);
-}
-
-impl QueryId for Told {
-    type QueryId = Self;
-    const HAS_STATIC_QUERY_ID: bool = true;
-}
-
-impl RunQueryDsl<MysqlConnection> for Told {}
-
-impl QueryFragment<Mysql> for Told {
-    fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        pass.push_sql("SELECT LAST_INSERT_ID(), @@auto_increment_increment");
-        Ok(())
-    }
+        last: rows - 1,
+    };
+    let (first, step, count): (i64, i64, i64) = inserted.get_result(raw)?;
+    Ok((first > 0 && count == rows).then_some((first, step)))
 }
 
 /// How many rows are where the keys must be. Prepared once for each table.
-struct Between<'a> {
+struct Inserted<'a> {
     table: &'a str,
     key: &'a str,
-    first: i64,
     last: i64,
 }
 
-impl Query for Between<'_> {
-    type SqlType = BigInt;
+impl Query for Inserted<'_> {
+    type SqlType = (BigInt, BigInt, BigInt);
 }
 
-impl QueryId for Between<'_> {
+impl QueryId for Inserted<'_> {
     type QueryId = ();
     const HAS_STATIC_QUERY_ID: bool = false;
 }
 
-impl RunQueryDsl<MysqlConnection> for Between<'_> {}
+impl RunQueryDsl<MysqlConnection> for Inserted<'_> {}
 
-impl QueryFragment<Mysql> for Between<'_> {
+impl QueryFragment<Mysql> for Inserted<'_> {
     fn walk_ast<'b>(&'b self, mut pass: AstPass<'_, 'b, Mysql>) -> QueryResult<()> {
-        pass.push_sql("SELECT COUNT(*) FROM ");
+        pass.push_sql("SELECT LAST_INSERT_ID(), @@auto_increment_increment, COUNT(*) FROM ");
         pass.push_sql(self.table);
         pass.push_sql(" WHERE ");
         pass.push_identifier(self.key)?;
-        pass.push_sql(" BETWEEN ");
-        pass.push_bind_param::<BigInt, i64>(&self.first)?;
-        pass.push_sql(" AND ");
-        pass.push_bind_param::<BigInt, i64>(&self.last)
+        pass.push_sql(" BETWEEN LAST_INSERT_ID() AND LAST_INSERT_ID() + ");
+        pass.push_bind_param::<BigInt, i64>(&self.last)?;
+        pass.push_sql(" * @@auto_increment_increment");
+        Ok(())
     }
 }
